@@ -1,0 +1,26 @@
+import { build } from "esbuild";
+
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node22",
+  format: "cjs",
+  sourcemap: true,
+  logLevel: "warning",
+};
+
+// What is deployed: one file, complete but for the module that the Functions worker itself provides.
+await build({
+  ...common,
+  entryPoints: ["main.ts"],
+  outfile: "dist/main.js",
+  external: ["@azure/functions-core"],
+});
+
+// What runs it on a developer's machine, where node_modules is at hand.
+await build({
+  ...common,
+  entryPoints: ["local/start.ts", "local/start-store.ts"],
+  outdir: "build",
+  packages: "external",
+});
