@@ -1,0 +1,132 @@
+import * as t from "io-ts";
+import { close } from "../local/server";
+import {
+  decode,
+  discount,
+  discountId,
+  expectProblem,
+  fiscalCode,
+  merchantId,
+  OtpBody,
+  readItems,
+  startService,
+} from "../tests/support";
+import type { Service } from "../tests/support";
+
+describe("GenerateOtp", () => {
+  let service: Service;
+  beforeEach(async () => {
+    service = await startService();
+  });
+  afterEach(() => service.stop());
+
+  const Conflict = t.type({ otp: OtpBody });
+
+  it("answers a new OTP with its expiry and its full lifetime", async () => {
+    const reply = await service.generate();
+    expect(reply.status).toBe(200);
+    expect(reply.headers.get("content-type")).toBe("application/json");
+    expect(reply.headers.get("cache-control")).toBe("no-store");
+    expect(Object.keys(decode(t.UnknownRecord, reply.json))).toEqual(["code", "expires_at", "ttl"]);
+    expect(decode(OtpBody, reply.json)).toMatchObject({ expires_at: "2026-03-01T10:10:00.000Z", ttl: 600 });
+    expect(decode(OtpBody, reply.json).code).toMatch(/^[A-Z0-9]{11}$/);
+  });
+
+  it("gives an OTP the lifetime that the settings say", async () => {
+    const shortLived = await startService({ OTP_TTL_IN_SECONDS: "5" });
+    const reply = await shortLived.generate();
+    expect(reply.json).toMatchObject({ expires_at: "2026-03-01T10:00:05.000Z", ttl: 5 });
+    await shortLived.stop();
+  });
+
+  it.each([
+    ["lower case", fiscalCode.toLowerCase()],
+    ["a month that does not exist", "AAAAAA00F00A000A"],
+    ["15 characters", fiscalCode.slice(1)],
+    ["a line feed behind it", `${fiscalCode}%0A`],
+    ["a broken escape", "%ZZ"],
+  ])("refuses a fiscal code with %s", async (_, beneficiary) => {
+    const reply = await service.generate(beneficiary);
+    expectProblem(reply, 400, "invalid-request");
+    expect(reply.text).toContain("fiscalcode");
+  });
+
+  it("takes a fiscal code whose digits were replaced by omocodia letters", async () => {
+    expect((await service.generate("AAAAAALMAPQARSTA")).status).toBe(200);
+  });
+
+  it.each([
+    ["merchant_id", "missing", { discount_id: discountId }],
+    ["merchant_id", "empty", { ...discount, merchant_id: "" }],
+    ["merchant_id", "of 65 characters", { ...discount, merchant_id: "a".repeat(65) }],
+    ["merchant_id", "outside its alphabet", { ...discount, merchant_id: "a_b" }],
+    ["merchant_id", "a number", { ...discount, merchant_id: 1 }],
+    ["discount_id", "missing", { merchant_id: merchantId }],
+    ["discount_id", "null", { ...discount, discount_id: null }],
+  ])("refuses a %s that is %s, and names the field", async (field, _, body) => {
+    const reply = await service.generate(fiscalCode, body);
+    expectProblem(reply, 400, "invalid-request");
+    expect(reply.text).toContain(field);
+  });
+
+  it("tells the live OTP to whoever asks for another", async () => {
+    const first = await service.generate();
+    service.clock.advance(599);
+    const second = await service.generate();
+    expectProblem(second, 409, "otp-conflict");
+    expect(decode(Conflict, second.json).otp).toEqual(first.json);
+  });
+
+  it.each([
+    ["beneficiary", "AAAAAA00A00A000B", discount],
+    ["discount", fiscalCode, { ...discount, discount_id: "discount-2" }],
+    ["merchant", fiscalCode, { ...discount, merchant_id: "shop-2" }],
+  ])("issues another OTP for another %s", async (_, beneficiary, body) => {
+    const first = await service.newCode();
+    const other = await service.generate(beneficiary, body);
+    expect(other.status).toBe(200);
+    expect(decode(OtpBody, other.json).code).not.toBe(first);
+  });
+
+  it("issues another OTP as soon as the last is used", async () => {
+    const apiKey = await service.newApiKey();
+    const first = await service.newCode();
+    await service.use(apiKey, first);
+    const second = await service.generate();
+    expect(second.status).toBe(200);
+    expect(decode(OtpBody, second.json).code).not.toBe(first);
+  });
+
+  it("issues another OTP as soon as the last expires", async () => {
+    const first = await service.newCode();
+    service.clock.advance(600);
+    const second = await service.generate();
+    expect(second.status).toBe(200);
+    expect(decode(OtpBody, second.json).code).not.toBe(first);
+  });
+
+  it("refuses a body larger than 4 KiB, and takes one of just that size", async () => {
+    const padded = (bytes: number): unknown => ({
+      ...discount,
+      padding: "x".repeat(bytes - JSON.stringify({ ...discount, padding: "" }).length),
+    });
+    expectProblem(await service.generate(fiscalCode, padded(4097)), 413, "request-too-large");
+    expect((await service.generate(fiscalCode, padded(4096))).status).toBe(200);
+  });
+
+  it("says when to try again while the store is away", async () => {
+    await close(service.storeServer);
+    const reply = await service.generate();
+    expectProblem(reply, 503, "service-unavailable");
+    expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+  });
+
+  it("takes a slot whose OTP is missing for a defect, not for a free one", async () => {
+    await service.generate();
+    const otp = (await readItems(service.otps)).find(({ id }) => id.startsWith("otp-"));
+    await service.otps.item(otp?.id ?? "", otp?.partitionKey).delete();
+    const before = await readItems(service.otps);
+    expectProblem(await service.generate(), 500, "internal-error");
+    expect(await readItems(service.otps)).toEqual(before);
+  });
+});

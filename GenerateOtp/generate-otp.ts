@@ -1,0 +1,91 @@
+import { randomBytes } from "node:crypto";
+import type { Either } from "fp-ts/Either";
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import type { Failure, IssuedOtp } from "../shared/failure";
+import { decodeFields, decodeJsonBody, makeHttpFunction } from "../shared/http";
+import type { HttpFunction } from "../shared/http";
+import { DiscountId, FiscalCode, MerchantId } from "../shared/identifiers";
+import { findLatestOtp } from "../shared/latest-otp";
+import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/otp";
+import type { Otp, OtpLifetime } from "../shared/otp";
+import type { OtpKeyring } from "../shared/otp-keyring";
+import { otpBody } from "../shared/problem";
+import { maxAttempts, unsettled } from "../shared/store";
+import type { OtpStore } from "../shared/store";
+
+interface Dependencies {
+  readonly store: OtpStore;
+  readonly keyring: OtpKeyring;
+  readonly lifetime: OtpLifetime;
+  readonly clock: () => Date;
+}
+
+const Path = t.type({ fiscalcode: FiscalCode });
+const Body = t.type({ merchant_id: MerchantId, discount_id: DiscountId });
+
+/** Called by the IO platform when a card holder opens a discount: issues the OTP, or tells the live one. */
+export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
+  makeHttpFunction(
+    {
+      name: "GenerateOtp",
+      route: "api/v1/cgn/otp/{fiscalcode}",
+      methods: ["POST"],
+      authLevel: "function",
+    },
+    async (request) => {
+      const path = decodeFields(Path, request.params);
+      if (E.isLeft(path)) {
+        return path;
+      }
+      const body = await decodeJsonBody(Body, request);
+      if (E.isLeft(body)) {
+        return body;
+      }
+      const { merchant_id, discount_id } = body.right;
+      const issued = await issueOtp(path.right.fiscalcode, merchant_id, discount_id, dependencies);
+      return E.map(otpBody)(issued);
+    },
+  );
+
+/**
+ * Takes the slot of this beneficiary and discount: only one of many callers can, and the others are told its
+ * OTP. The nonce stays the same over all attempts, so that a write whose answer was lost is recognised as this
+ * call's own.
+ */
+const issueOtp = async (
+  beneficiary: FiscalCode,
+  merchantId: MerchantId,
+  discountId: DiscountId,
+  { store, keyring, lifetime, clock }: Dependencies,
+): Promise<Either<Failure, IssuedOtp>> => {
+  const slotRef = keyring.slotRefFor(beneficiary, merchantId, discountId);
+  const nonce = randomBytes(16).toString("hex");
+  const code = keyring.codeFor(slotRef.id, nonce);
+  const ref = keyring.otpRefFor(merchantId, code);
+  const { ttlSeconds } = lifetime;
+
+  let slotEtag: string | undefined;
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const now = clock();
+    const otp: Otp = { discountId, slotId: slotRef.id, expiresAt: expiryOf(now, lifetime), use: null };
+    const outcome = await store.putOtp(
+      { ref, value: otp, ttlSeconds: otpItemTtl(otp, now, lifetime) },
+      { ref: slotRef, value: { nonce }, ttlSeconds: slotItemTtl(lifetime) },
+      slotEtag,
+    );
+    if (outcome === "written") {
+      return E.right({ code, expiresAt: otp.expiresAt, ttlSeconds });
+    }
+    const latest = await findLatestOtp(merchantId, slotRef.id, { store, keyring });
+    if (E.isLeft(latest)) {
+      return latest;
+    }
+    if (latest.right !== undefined && isLive(latest.right.otp, clock())) {
+      const live = { code: latest.right.code, expiresAt: latest.right.otp.expiresAt, ttlSeconds };
+      return latest.right.nonce === nonce ? E.right(live) : E.left({ tag: "otp-conflict", otp: live });
+    }
+    slotEtag = latest.right?.slotEtag;
+  }
+  return E.left(unsettled);
+};

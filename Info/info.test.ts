@@ -1,0 +1,129 @@
+import { createServer, request } from "node:http";
+import type { Server } from "node:http";
+import { buffer, json } from "node:stream/consumers";
+import * as t from "io-ts";
+import { name, version } from "../package.json";
+import { makeFunctions } from "../functions";
+import { makeHost } from "../local/host";
+import { close, listen } from "../local/server";
+import { makeCosmosStore } from "../shared/cosmos-store";
+import { decode, expectProblem, makeApi, startService } from "../tests/support";
+import type { Reply, Service } from "../tests/support";
+import { missingGuarantee } from "./info";
+
+describe("Info", () => {
+  let service: Service;
+  beforeEach(async () => {
+    service = await startService();
+  });
+  afterEach(() => service.stop());
+
+  it("tells the name and the version of a service that can keep its promises", async () => {
+    const reply = await service.info();
+    expect(reply.status).toBe(200);
+    expect(reply.json).toEqual({ name, version });
+  });
+
+  it("is unavailable while the store is away", async () => {
+    await close(service.storeServer);
+    const reply = await service.info();
+    expectProblem(reply, 503, "service-unavailable");
+    expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+  });
+
+  it.each(["otps", "api-keys"] as const)(
+    "is unavailable while the container %s is missing",
+    async (container) => {
+      await (container === "otps" ? service.otps : service.apiKeys).delete();
+      expectProblem(await service.info(), 503, "service-unavailable");
+    },
+  );
+
+  describe("on an account with regions", () => {
+    /** The embedded server, but for what it says of its account. */
+    const startAccount = async (account: Record<string, unknown>): Promise<Server> => {
+      const { hostname, port } = new URL(service.config.cosmos.endpoint);
+      const server = createServer((incoming, outgoing) => {
+        const forwarded = request(
+          { hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers },
+          (answer) => {
+            const respond = async (): Promise<void> => {
+              const address = server.address();
+              const own = `http://127.0.0.1:${typeof address === "object" ? (address?.port ?? 0) : 0}/`;
+              const locations = [{ name: "Italy North", databaseAccountEndpoint: own }];
+              const isAccount = incoming.url === "/" || incoming.url === "";
+              const body = isAccount
+                ? JSON.stringify({
+                    ...decode(t.UnknownRecord, await json(answer)),
+                    writableLocations: locations,
+                    readableLocations: locations,
+                    ...account,
+                  })
+                : await buffer(answer);
+              outgoing.writeHead(answer.statusCode ?? 0, { "content-type": "application/json" }).end(body);
+            };
+            void respond();
+          },
+        );
+        incoming.pipe(forwarded);
+      });
+      await listen(server, 0);
+      return server;
+    };
+
+    const infoOn = async (account: Record<string, unknown>): Promise<[Reply, string]> => {
+      const proxy = await startAccount(account);
+      const address = proxy.address();
+      const endpoint = `http://127.0.0.1:${typeof address === "object" ? (address?.port ?? 0) : 0}`;
+      const config = {
+        ...service.config,
+        cosmos: { ...service.config.cosmos, endpoint, isSingleCopy: false },
+      };
+      const store = makeCosmosStore(config.cosmos);
+      const log: string[] = [];
+      const host = makeHost(makeFunctions(config, store), (_, ...args) => {
+        log.push(args.map(String).join(" "));
+      });
+      const api = makeApi(`http://127.0.0.1:${await listen(host, 0)}`);
+      const reply = await api.info();
+      store.dispose();
+      await close(host);
+      await close(proxy);
+      return [reply, log.join("\n")];
+    };
+    const consistency = (defaultConsistencyLevel: string): Record<string, unknown> => ({
+      userConsistencyPolicy: { defaultConsistencyLevel },
+    });
+
+    it.each(["Strong", "BoundedStaleness"])("is available with %s consistency", async (level) => {
+      const [reply] = await infoOn(consistency(level));
+      expect(reply.status).toBe(200);
+    });
+
+    it.each(["Session", "ConsistentPrefix", "Eventual"])(
+      "is unavailable with %s consistency, and logs why",
+      async (level) => {
+        const [reply, log] = await infoOn(consistency(level));
+        expectProblem(reply, 503, "service-unavailable");
+        expect(log).toContain("immediate revocation");
+        expect(reply.text).not.toContain("revocation");
+      },
+    );
+
+    it("is unavailable with several write regions, and logs why", async () => {
+      const [reply, log] = await infoOn({ ...consistency("Strong"), enableMultipleWriteLocations: true });
+      expectProblem(reply, 503, "service-unavailable");
+      expect(log).toContain("single use");
+    });
+  });
+
+  it("names the guarantee that an account cannot give", () => {
+    expect(missingGuarantee({ consistencyLevel: "Strong", hasSeveralWriteRegions: false })).toBeUndefined();
+    expect(missingGuarantee({ consistencyLevel: "Strong", hasSeveralWriteRegions: true })).toContain(
+      "single use",
+    );
+    expect(missingGuarantee({ consistencyLevel: "Session", hasSeveralWriteRegions: false })).toContain(
+      "revocation",
+    );
+  });
+});

@@ -1,0 +1,344 @@
+import { close } from "../local/server";
+import { makeApiKey } from "../shared/api-key";
+import { MerchantId } from "../shared/identifiers";
+import {
+  discount,
+  discountId,
+  expectProblem,
+  fiscalCode,
+  readItems,
+  right,
+  startService,
+} from "../tests/support";
+import type { Service } from "../tests/support";
+
+const day = 86_400;
+
+describe("ValidateOtp", () => {
+  let service: Service;
+  let apiKey: string;
+  beforeEach(async () => {
+    service = await startService();
+    apiKey = await service.newApiKey();
+  });
+  afterEach(() => service.stop());
+
+  const ask = { invalidate_otp: false };
+
+  describe("asking", () => {
+    it("tells the expiry and the discount of a live OTP", async () => {
+      const reply = await service.ask(apiKey, await service.newCode());
+      expect(reply.status).toBe(200);
+      expect(reply.headers.get("content-type")).toBe("application/json");
+      expect(reply.json).toEqual({ expires_at: "2026-03-01T10:10:00.000Z", discount_id: discountId });
+    });
+
+    it("is what a missing invalidate_otp means", async () => {
+      const code = await service.newCode();
+      expect((await service.validate(apiKey, { otp_code: code })).status).toBe(200);
+      expect((await service.use(apiKey, code)).status).toBe(200);
+    });
+
+    it("never uses the OTP, however often", async () => {
+      const code = await service.newCode();
+      const before = await readItems(service.otps);
+      for (let count = 0; count < 5; count++) {
+        expect((await service.ask(apiKey, code)).status).toBe(200);
+      }
+      expect(await readItems(service.otps)).toEqual(before);
+    });
+  });
+
+  describe("using", () => {
+    it("tells the instant of use in place of the expiry", async () => {
+      const code = await service.newCode();
+      service.clock.advance(42);
+      const reply = await service.use(apiKey, code);
+      expect(reply.status).toBe(200);
+      expect(reply.json).toEqual({ expires_at: "2026-03-01T10:00:42.000Z", discount_id: discountId });
+    });
+
+    it("works to the last millisecond of the OTP's life, and no longer", async () => {
+      const [first, second] = [await service.newCode(), await service.newCode("AAAAAA00A00A000B")];
+      service.clock.advance(599.999);
+      expect((await service.use(apiKey, first)).status).toBe(200);
+      service.clock.advance(0.001);
+      expectProblem(await service.use(apiKey, second), 404, "otp-expired");
+    });
+
+    it("works once", async () => {
+      const code = await service.newCode();
+      await service.use(apiKey, code);
+      expectProblem(await service.use(apiKey, code), 404, "otp-already-used");
+      expectProblem(await service.ask(apiKey, code), 404, "otp-already-used");
+    });
+
+    it("answers the same again to the same Idempotency-Key, even after the OTP's life", async () => {
+      const code = await service.newCode();
+      const first = await service.use(apiKey, code, "cart 42");
+      service.clock.advance(3600);
+      const second = await service.use(apiKey, code, "cart 42");
+      expect([second.status, second.text]).toEqual([200, first.text]);
+    });
+
+    it("takes another Idempotency-Key, or none, for another call", async () => {
+      const code = await service.newCode();
+      await service.use(apiKey, code, "cart 42");
+      expectProblem(await service.use(apiKey, code, "cart 43"), 404, "otp-already-used");
+      expectProblem(await service.use(apiKey, code), 404, "otp-already-used");
+    });
+
+    it("takes two calls without an Idempotency-Key for two calls", async () => {
+      const code = await service.newCode();
+      await service.use(apiKey, code);
+      expectProblem(await service.use(apiKey, code), 404, "otp-already-used");
+    });
+
+    it("tells a mere question with the Idempotency-Key of the use that the OTP is used", async () => {
+      const code = await service.newCode();
+      await service.use(apiKey, code, "cart 42");
+      const reply = await service.validate(
+        apiKey,
+        { otp_code: code, ...ask },
+        { "Idempotency-Key": "cart 42" },
+      );
+      expectProblem(reply, 404, "otp-already-used");
+    });
+
+    it("does not take one merchant's Idempotency-Key for another's", async () => {
+      const other = { merchant_id: "shop-2", discount_id: discountId };
+      const otherKey = await service.newApiKey("shop-2");
+      const [code, otherCode] = [await service.newCode(), await service.newCode(fiscalCode, other)];
+      await service.use(apiKey, code, "cart 42");
+      expect((await service.use(otherKey, otherCode, "cart 42")).status).toBe(200);
+      expectProblem(await service.use(otherKey, code, "cart 42"), 404, "otp-not-found");
+    });
+  });
+
+  describe("bad input", () => {
+    it.each([
+      ["otp_code", "missing", {}],
+      ["otp_code", "a number", { otp_code: 12345678901 }],
+      ["otp_code", "null", { otp_code: null }],
+      ["invalidate_otp", "a string", { otp_code: "AAAAAAAAAAA", invalidate_otp: "true" }],
+      ["invalidate_otp", "null", { otp_code: "AAAAAAAAAAA", invalidate_otp: null }],
+      ["invalidate_otp", "a number", { otp_code: "AAAAAAAAAAA", invalidate_otp: 1 }],
+    ])("refuses a %s that is %s, and names the field", async (field, _, body) => {
+      const reply = await service.validate(apiKey, body);
+      expectProblem(reply, 400, "invalid-request");
+      expect(reply.text).toContain(field);
+    });
+
+    it.each(["", "AAAAAAAAAA", "AAAAAAAAAAAA", "aaaaaaaaaaa", "AAAAA-AAAAA", "AAAAAAAAAA\n", "ÀAAAAAAAAAA"])(
+      "tells that %j is not written as a code is",
+      async (code) => {
+        expectProblem(await service.ask(apiKey, code), 400, "otp-invalid");
+      },
+    );
+
+    it.each([
+      ["empty", ""],
+      ["of 256 characters", "x".repeat(256)],
+      ["outside printable ASCII", "caffè"],
+    ])("refuses an Idempotency-Key that is %s", async (_, idempotencyKey) => {
+      const code = await service.newCode();
+      const reply = await service.use(apiKey, code, idempotencyKey);
+      expectProblem(reply, 400, "invalid-request");
+      expect(reply.text).toContain("Idempotency-Key");
+      expect((await service.ask(apiKey, code)).status).toBe(200);
+    });
+
+    it("takes an Idempotency-Key of one and of 255 characters", async () => {
+      expect((await service.use(apiKey, await service.newCode(), "~")).status).toBe(200);
+      expect((await service.use(apiKey, await service.newCode(), "x".repeat(255))).status).toBe(200);
+    });
+
+    it("refuses a body larger than 4 KiB", async () => {
+      const reply = await service.validate(apiKey, { otp_code: "x".repeat(4096) });
+      expectProblem(reply, 413, "request-too-large");
+    });
+  });
+
+  describe("the API key", () => {
+    const unknownKey = makeApiKey(right(MerchantId.decode("nobody")));
+
+    it.each([
+      ["empty", ""],
+      ["malformed", "secret"],
+      ["unknown", unknownKey],
+      ["with a wrong checksum", unknownKey.slice(0, -1) + (unknownKey.endsWith("0") ? "1" : "0")],
+      ["sent twice", `${unknownKey}, ${unknownKey}`],
+    ])("is refused when %s, with a challenge", async (_, presented) => {
+      const reply = await service.ask(presented, await service.newCode());
+      expectProblem(reply, 401, "unauthorized");
+      expect(reply.headers.get("www-authenticate")).toBe(
+        'ApiKey realm="cgn-otp", header="Ocp-Apim-Subscription-Key"',
+      );
+    });
+
+    it("is refused when of a merchant that exists, but not one of its keys", async () => {
+      const forged = makeApiKey(right(MerchantId.decode("shop-1")));
+      expectProblem(await service.ask(forged, await service.newCode()), 401, "unauthorized");
+    });
+
+    it("is asked of whoever sends none", async () => {
+      const reply = await fetch(`${service.baseUrl}/api/v1/merchant/cgn/otp/validate`, {
+        method: "POST",
+        body: JSON.stringify({ otp_code: "AAAAAAAAAAA" }),
+      });
+      expect(reply.status).toBe(401);
+      expect(reply.headers.has("www-authenticate")).toBe(true);
+    });
+
+    it("is refused from the moment another one replaced it, while the merchant's other key goes on", async () => {
+      const secondary = await service.newApiKey("shop-1", "secondary");
+      const code = await service.newCode();
+      const renewed = await service.newApiKey();
+      expectProblem(await service.ask(apiKey, code), 401, "unauthorized");
+      expect((await service.ask(secondary, code)).status).toBe(200);
+      expect((await service.ask(renewed, code)).status).toBe(200);
+    });
+
+    it("is not needed to learn that a request is not valid", async () => {
+      expectProblem(await service.ask("", "short"), 400, "otp-invalid");
+    });
+  });
+
+  describe("an OTP that cannot be used", () => {
+    it("is not found when it never existed", async () => {
+      expectProblem(await service.ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
+    });
+
+    it("looks to another merchant just as one that never existed", async () => {
+      const code = await service.newCode();
+      const otherKey = await service.newApiKey("shop-2");
+      const strip = (text: string): string => text.replace(/urn:uuid:[0-9a-f-]+/, "");
+      for (const invalidate_otp of [false, true]) {
+        const foreign = await service.validate(otherKey, { otp_code: code, invalidate_otp });
+        const absent = await service.validate(otherKey, { otp_code: "AAAAAAAAAAA", invalidate_otp });
+        expectProblem(foreign, 404, "otp-not-found");
+        expect(strip(foreign.text)).toBe(strip(absent.text));
+        const headersOf = (headers: Headers): unknown[] => [...headers].filter(([name]) => name !== "date");
+        expect(headersOf(foreign.headers)).toEqual(headersOf(absent.headers));
+      }
+      expect((await service.use(apiKey, code)).status).toBe(200);
+    });
+
+    it("is expired once its time is over, asked or used", async () => {
+      const code = await service.newCode();
+      service.clock.advance(600);
+      expectProblem(await service.ask(apiKey, code), 404, "otp-expired");
+      expectProblem(await service.use(apiKey, code), 404, "otp-expired");
+    });
+
+    it("still says that it expired 24 hours after its end, and then is not found", async () => {
+      const code = await service.newCode();
+      service.clock.advance(600 + day - 1);
+      expectProblem(await service.ask(apiKey, code), 404, "otp-expired");
+      service.clock.advance(1);
+      expectProblem(await service.ask(apiKey, code), 404, "otp-not-found");
+    });
+
+    it("still says that it was used 24 hours after its use, and at some time is not found", async () => {
+      const code = await service.newCode();
+      await service.use(apiKey, code);
+      service.clock.advance(day);
+      expectProblem(await service.ask(apiKey, code), 404, "otp-already-used");
+      service.clock.advance(600);
+      expectProblem(await service.ask(apiKey, code), 404, "otp-not-found");
+    });
+
+    it.each(["used", "expired"])(
+      "is in conflict when it is %s and its beneficiary has another, live one",
+      async (end) => {
+        const code = await service.newCode();
+        if (end === "used") {
+          await service.use(apiKey, code);
+        } else {
+          service.clock.advance(600);
+        }
+        const newer = await service.newCode();
+        for (const reply of [await service.ask(apiKey, code), await service.use(apiKey, code)]) {
+          expectProblem(reply, 409, "otp-conflict");
+          // A merchant is told that there is a newer code, never which.
+          expect(reply.text).not.toContain(newer);
+        }
+        expect((await service.use(apiKey, newer)).status).toBe(200);
+        expectProblem(
+          await service.ask(apiKey, code),
+          404,
+          `otp-${end === "used" ? "already-used" : "expired"}`,
+        );
+      },
+    );
+
+    it("is in no conflict with an OTP for another discount or of another beneficiary", async () => {
+      const code = await service.newCode();
+      await service.use(apiKey, code);
+      await service.newCode(fiscalCode, { ...discount, discount_id: "discount-2" });
+      await service.newCode("AAAAAA00A00A000B");
+      expectProblem(await service.ask(apiKey, code), 404, "otp-already-used");
+    });
+  });
+
+  describe("the store", () => {
+    it("says when to try again while it is away", async () => {
+      const code = await service.newCode();
+      await close(service.storeServer);
+      for (const reply of [await service.ask(apiKey, code), await service.use(apiKey, code)]) {
+        expectProblem(reply, 503, "service-unavailable");
+        expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+      }
+    });
+
+    it("makes a defect of an item that does not decode, and not an OTP that is free or not found", async () => {
+      const code = await service.newCode();
+      const otp = (await readItems(service.otps)).find(({ id }) => id.startsWith("otp-"));
+      await service.otps.items.upsert({ ...otp, use: { usedAt: "yesterday" } });
+      for (const reply of [await service.ask(apiKey, code), await service.use(apiKey, code)]) {
+        expectProblem(reply, 500, "internal-error");
+      }
+      expect(service.log.filter(({ level }) => level === "error")).toHaveLength(2);
+      expect(service.log.map(({ text }) => text).join()).not.toContain("yesterday");
+      expectProblem(await service.generate(), 500, "internal-error");
+    });
+
+    it("keeps an OTP, used or not, for its life and its retention", async () => {
+      const code = await service.newCode();
+      const ttls = async (): Promise<Record<string, number | undefined>> =>
+        Object.fromEntries(
+          (await readItems(service.otps)).map(({ id, ttl }) => [id.replace(/-.*/, ""), ttl]),
+        );
+      expect(await ttls()).toEqual({ otp: 600 + day, slot: 600 + 300 });
+      service.clock.advance(100);
+      await service.use(apiKey, code);
+      expect(await ttls()).toEqual({ otp: 500 + day, slot: 600 + 300 });
+    });
+  });
+
+  it("speaks Italian unless English is preferred", async () => {
+    const titleIn = async (acceptLanguage: string): Promise<[string | null, boolean]> => {
+      const reply = await service.validate(
+        apiKey,
+        { otp_code: "AAAAAAAAAAA" },
+        { "Accept-Language": acceptLanguage },
+      );
+      return [reply.headers.get("content-language"), reply.text.includes("Il codice sconto non esiste")];
+    };
+    for (const acceptLanguage of [
+      "",
+      "*",
+      "it",
+      "it-IT,it;q=0.9,en;q=0.8",
+      "fr",
+      "en;q=0",
+      "en;q=0.1, it",
+      ";;;",
+    ]) {
+      expect([acceptLanguage, ...(await titleIn(acceptLanguage))]).toEqual([acceptLanguage, "it", true]);
+    }
+    for (const acceptLanguage of ["en", "en-GB,en;q=0.9,it;q=0.8", "fr, en;q=0.5"]) {
+      expect([acceptLanguage, ...(await titleIn(acceptLanguage))]).toEqual([acceptLanguage, "en", false]);
+    }
+  });
+});

@@ -1,0 +1,170 @@
+import { randomUUID } from "node:crypto";
+import * as E from "fp-ts/Either";
+import type { Either } from "fp-ts/Either";
+import * as t from "io-ts";
+import { decodeApiKey, isInForce } from "../shared/api-key";
+import type { Failure } from "../shared/failure";
+import { decodeFields, decodeJsonBody, makeHttpFunction } from "../shared/http";
+import type { HttpFunction, Success } from "../shared/http";
+import { OtpCode } from "../shared/identifiers";
+import type { MerchantId } from "../shared/identifiers";
+import { findLatestOtp } from "../shared/latest-otp";
+import { decideValidation, isLive, otpItemTtl } from "../shared/otp";
+import type { Otp, OtpLifetime, UseAttempt } from "../shared/otp";
+import type { OtpKeyring } from "../shared/otp-keyring";
+import { maxAttempts, unsettled } from "../shared/store";
+import type { ApiKeyStore, OtpStore, StoreResult, Versioned } from "../shared/store";
+
+interface Dependencies {
+  readonly store: OtpStore & ApiKeyStore;
+  readonly keyring: OtpKeyring;
+  readonly lifetime: OtpLifetime;
+  readonly clock: () => Date;
+}
+
+const Headers = t.type({
+  "Idempotency-Key": t.union([
+    t.refinement(t.string, (value) => /^[\x20-\x7e]{1,255}$/.test(value)),
+    t.undefined,
+  ]),
+});
+
+const Body = t.type({
+  otp_code: t.string,
+  /** `false`, or nothing: the merchant only asks. */
+  invalidate_otp: t.union([t.boolean, t.undefined]),
+});
+
+/** Called by a merchant's server: tells whether a code is valid, and at checkout uses it up. */
+export const makeValidateOtp = (dependencies: Dependencies): HttpFunction =>
+  makeHttpFunction(
+    {
+      name: "ValidateOtp",
+      route: "api/v1/merchant/cgn/otp/validate",
+      methods: ["POST"],
+      // The merchant's key is checked here, because it names the merchant whose OTPs can be validated.
+      authLevel: "anonymous",
+    },
+    async (request) => {
+      const headers = decodeFields(Headers, {
+        "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
+      });
+      if (E.isLeft(headers)) {
+        return headers;
+      }
+      const body = await decodeJsonBody(Body, request);
+      if (E.isLeft(body)) {
+        return body;
+      }
+      const code = OtpCode.decode(body.right.otp_code);
+      if (E.isLeft(code)) {
+        return E.left({ tag: "otp-invalid" });
+      }
+      return validateOtp(
+        request.headers.get("ocp-apim-subscription-key"),
+        code.right,
+        body.right.invalidate_otp ?? false,
+        headers.right["Idempotency-Key"],
+        dependencies,
+      );
+    },
+  );
+
+const validateOtp = async (
+  apiKey: string | null,
+  code: OtpCode,
+  invalidate: boolean,
+  idempotencyKey: string | undefined,
+  dependencies: Dependencies,
+): Promise<Either<Failure, Success>> => {
+  const presented = decodeApiKey(apiKey ?? "");
+  if (presented === undefined) {
+    return E.left({ tag: "unauthorized" });
+  }
+  const { merchantId } = presented;
+  const { store, keyring } = dependencies;
+  const ref = keyring.otpRefFor(merchantId, code);
+  // The key names the merchant, so both can be read at once. Keys are never cached: a regenerated one is
+  // refused from then on, by every instance.
+  const [apiKeys, otp] = await Promise.all([store.findApiKeys(merchantId), store.findOtp(ref)]);
+  if (E.isLeft(apiKeys)) {
+    return apiKeys;
+  }
+  if (apiKeys.right === undefined || !isInForce(presented, apiKeys.right.value)) {
+    return E.left({ tag: "unauthorized" });
+  }
+  const attempt = invalidate
+    ? {
+        attemptId: randomUUID(),
+        idempotencyKeyHash:
+          idempotencyKey === undefined ? null : keyring.hashIdempotencyKey(merchantId, idempotencyKey),
+      }
+    : undefined;
+  return settle(merchantId, code, otp, attempt, dependencies);
+};
+
+/**
+ * Decides on what was read and writes the use, if it comes to that, on condition that the OTP is still as it was
+ * read. Whether somebody else came first or the answer was lost, what is there now decides in its turn.
+ */
+const settle = async (
+  merchantId: MerchantId,
+  code: OtpCode,
+  firstRead: Awaited<StoreResult<Versioned<Otp> | undefined>>,
+  attempt: UseAttempt | undefined,
+  dependencies: Dependencies,
+): Promise<Either<Failure, Success>> => {
+  const { store, keyring, lifetime, clock } = dependencies;
+  const ref = keyring.otpRefFor(merchantId, code);
+  let stored = firstRead;
+  for (let count = 0; count < maxAttempts; count++) {
+    if (E.isLeft(stored)) {
+      return stored;
+    }
+    const now = clock();
+    const decision = decideValidation(stored.right?.value, attempt, now, lifetime);
+    switch (decision.tag) {
+      case "otp-not-found":
+        return E.left({ tag: "otp-not-found" });
+      case "otp-expired":
+      case "otp-already-used":
+        return refuse(decision.tag, merchantId, code, decision.otp, dependencies);
+      case "live":
+        return E.right(toBody(decision.otp, decision.otp.expiresAt));
+      case "used-by-this-call":
+        return E.right(toBody(decision.otp, decision.use.usedAt));
+      case "use": {
+        const entry = { ref, value: decision.otp, ttlSeconds: otpItemTtl(decision.otp, now, lifetime) };
+        if ((await store.replaceOtp(entry, stored.right?.etag ?? "")) === "written") {
+          return E.right(toBody(decision.otp, decision.use.usedAt));
+        }
+        stored = await store.findOtp(ref);
+      }
+    }
+  }
+  return E.left(unsettled);
+};
+
+const toBody = (otp: Otp, expiresAt: Date): Success => ({
+  expires_at: expiresAt.toISOString(),
+  discount_id: otp.discountId,
+});
+
+/** A code that is over, unless its beneficiary has a newer one to paste instead. */
+const refuse = async (
+  reason: "otp-expired" | "otp-already-used",
+  merchantId: MerchantId,
+  code: OtpCode,
+  otp: Otp,
+  dependencies: Dependencies,
+): Promise<Either<Failure, never>> => {
+  const latest = await findLatestOtp(merchantId, otp.slotId, dependencies);
+  if (E.isLeft(latest)) {
+    return latest;
+  }
+  const hasNewer =
+    latest.right !== undefined &&
+    latest.right.code !== code &&
+    isLive(latest.right.otp, dependencies.clock());
+  return E.left({ tag: hasNewer ? "otp-conflict" : reason });
+};

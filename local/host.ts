@@ -1,0 +1,107 @@
+/**
+ * A Functions host for a machine without Core Tools: mounts function values on Node's HTTP server, with the
+ * routes, methods and parameters, and the request and response objects, that they get under `func start`.
+ * Like `func start` it does not enforce function keys.
+ */
+import { randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { buffer } from "node:stream/consumers";
+import { HttpRequest, HttpResponse, InvocationContext } from "@azure/functions";
+import type { LogHandler } from "@azure/functions";
+import type { HttpFunction } from "../shared/http";
+
+/** The Functions host's own limit; a connection that sends more is cut. */
+const maxRequestBytes = 100 * 1024 * 1024;
+
+/** Where the lines that functions log go: to standard error, where they leave what the host prints alone. */
+const logToStandardError: LogHandler = (level, ...args) => {
+  console.error(`[${level}]`, ...args);
+};
+
+export const makeHost = (
+  functions: readonly HttpFunction[],
+  logHandler: LogHandler = logToStandardError,
+): Server => {
+  const routes = functions.map((mounted) => ({ mounted, pattern: toPattern(mounted.route) }));
+
+  const dispatch = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = URL.parse(request.url ?? "", "http://localhost");
+    for (const { mounted, pattern } of routes) {
+      const match = pattern.exec(url?.pathname ?? "");
+      if (match && mounted.methods.some((method) => method === request.method)) {
+        await invoke(
+          mounted,
+          request,
+          url?.href ?? "",
+          decodeParams(match.groups ?? {}),
+          response,
+          logHandler,
+        );
+        return;
+      }
+    }
+    // No route, or not with this method: the Functions host answers the same to both.
+    response.writeHead(404).end();
+  };
+
+  return createServer((request, response) => {
+    dispatch(request, response).catch((error: unknown) => {
+      // The client went away in the middle, or the function threw.
+      logHandler("error", error instanceof Error ? error.name : typeof error);
+      if (!response.headersSent) {
+        response.writeHead(500);
+      }
+      response.end();
+    });
+  });
+};
+
+/** `api/{name}` as the Functions host matches it: ignoring case, a parameter being one segment. */
+const toPattern = (route: string): RegExp =>
+  new RegExp(`^/${route.replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}/?$`, "i");
+
+const decodeParams = (groups: Record<string, string>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(groups).map(([name, value]) => {
+      try {
+        return [name, decodeURIComponent(value)];
+      } catch {
+        return [name, value];
+      }
+    }),
+  );
+
+const readBody = (request: IncomingMessage): Promise<Buffer> => {
+  let size = 0;
+  request.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > maxRequestBytes) {
+      request.destroy();
+    }
+  });
+  return buffer(request);
+};
+
+const invoke = async (
+  mounted: HttpFunction,
+  request: IncomingMessage,
+  url: string,
+  params: Record<string, string>,
+  response: ServerResponse,
+  logHandler: LogHandler,
+): Promise<void> => {
+  const bytes = await readBody(request);
+  const headers = Object.fromEntries(
+    Object.entries(request.headersDistinct).map(([name, values = []]) => [name, values.join(", ")]),
+  );
+  const result = await mounted.handler(
+    new HttpRequest({ method: request.method ?? "", url, headers, params, body: { bytes } }),
+    new InvocationContext({ functionName: mounted.name, invocationId: randomUUID(), logHandler }),
+  );
+  const answer = result instanceof HttpResponse ? result : new HttpResponse(result);
+  const body = Buffer.from(await answer.arrayBuffer());
+  response
+    .writeHead(answer.status, { ...Object.fromEntries(answer.headers), "content-length": body.length })
+    .end(body);
+};

@@ -1,0 +1,41 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+
+/** Listens on loopback only. Resolves with the port, which for 0 is a free one; rejects when it is taken. */
+export const listen = async (server: Server, port: number): Promise<number> => {
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : port;
+};
+
+/** Ends a server and its connections, idle or not. */
+export const close = async (server: Server): Promise<void> => {
+  const closed = once(server, "close");
+  server.close();
+  server.closeAllConnections();
+  await closed;
+};
+
+/** Reads `PORT`: a whole number from 0 to 65535. */
+export const decodePort = (text: string | undefined, byDefault: number): number | undefined => {
+  const port = /^\d{1,5}$/.test(text ?? "") ? Number(text) : NaN;
+  return text === undefined || text === "" ? byDefault : port <= 65_535 ? port : undefined;
+};
+
+/** Why a server could not listen, in one line for whoever started it. */
+export const describeListenError = (error: unknown, port: number): string =>
+  error instanceof Error && "code" in error && error.code === "EADDRINUSE"
+    ? `Port ${port} is already in use. Set PORT to another one, or to 0 for any that is free.`
+    : `Cannot listen on port ${port}: ${String(error)}`;
+
+/** Resolves when the terminal or the system asks this process to end; asked again, it ends at once. */
+export const untilStopped = async (): Promise<void> => {
+  await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+};
+
+/** Says why this process cannot go on; it ends with exit code 1 when nothing is left to do. */
+export const fail = (message: string): void => {
+  console.error(message);
+  process.exitCode = 1;
+};

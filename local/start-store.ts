@@ -1,0 +1,31 @@
+/** `npm run start:store`: the embedded store alone, with its containers, for a service that is started elsewhere. */
+import * as E from "fp-ts/Either";
+import { decodeConfig } from "../shared/config";
+import { makeCosmosStore } from "../shared/cosmos-store";
+import { startEmbeddedCosmosDb } from "./embedded-cosmos-db";
+import { close, decodePort, describeListenError, fail, untilStopped } from "./server";
+
+const run = async (): Promise<void> => {
+  const port = decodePort(process.env["PORT"], 8081);
+  if (port === undefined) {
+    fail("PORT is malformed: expected a whole number from 0 to 65535");
+    return;
+  }
+  const embedded = await startEmbeddedCosmosDb(port).catch((error: unknown) => {
+    fail(describeListenError(error, port));
+  });
+  if (embedded === undefined) {
+    return;
+  }
+  const config = decodeConfig(embedded.settings);
+  if (E.isRight(config)) {
+    const store = makeCosmosStore(config.right.cosmos);
+    await store.createContainers();
+    store.dispose();
+  }
+  console.log(`COSMOSDB_ENDPOINT=${embedded.settings["COSMOSDB_ENDPOINT"] ?? ""}\n\nCtrl-C stops it.`);
+  await untilStopped();
+  await close(embedded.server);
+};
+
+void run();

@@ -1,0 +1,72 @@
+import fc from "fast-check";
+import { right } from "../tests/support";
+import { decodeApiKey, hashApiKey, isInForce, makeApiKey } from "./api-key";
+import { MerchantId } from "./identifiers";
+
+const merchantIds = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/).map((text) => right(MerchantId.decode(text)));
+const apiKeys = merchantIds.map(makeApiKey);
+const createdAt = new Date(0);
+
+describe("an API key", () => {
+  it("names its merchant", () => {
+    fc.assert(
+      fc.property(merchantIds, (merchantId) => {
+        const apiKey = makeApiKey(merchantId);
+        expect(decodeApiKey(apiKey)).toEqual({ merchantId, hash: hashApiKey(apiKey) });
+      }),
+    );
+  });
+
+  it("is another one each time", () => {
+    const merchantId = right(MerchantId.decode("shop-1"));
+    expect(new Set(Array.from({ length: 1000 }, () => makeApiKey(merchantId))).size).toBe(1000);
+  });
+
+  it("is refused with any one character changed, added or left out", () => {
+    fc.assert(
+      fc.property(
+        apiKeys,
+        fc.nat(),
+        fc.stringMatching(/^[ -~]?$/),
+        fc.boolean(),
+        (apiKey, at, other, insert) => {
+          const index = at % apiKey.length;
+          const altered = apiKey.slice(0, index) + other + apiKey.slice(insert ? index : index + 1);
+          fc.pre(altered !== apiKey);
+          expect(decodeApiKey(altered)).toBeUndefined();
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("never makes decoding throw, whatever is presented", () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.string()), (text) => {
+        expect(decodeApiKey(text)).toBeUndefined();
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("is in force as the primary or the secondary key, and as no other", () => {
+    fc.assert(
+      fc.property(apiKeys, apiKeys, apiKeys, (primary, secondary, other) => {
+        fc.pre(new Set([primary, secondary, other]).size === 3);
+        const stored = (apiKey: string): { hash: ReturnType<typeof hashApiKey>; createdAt: Date } => ({
+          hash: hashApiKey(apiKey),
+          createdAt,
+        });
+        const check = (apiKey: string, kept: Parameters<typeof isInForce>[1]): boolean => {
+          const presented = decodeApiKey(apiKey);
+          return presented !== undefined && isInForce(presented, kept);
+        };
+        const both = { primary: stored(primary), secondary: stored(secondary) };
+        expect([primary, secondary, other].map((apiKey) => check(apiKey, both))).toEqual([true, true, false]);
+        expect(check(primary, { primary: stored(primary) })).toBe(true);
+        expect(check(secondary, { secondary: stored(secondary) })).toBe(true);
+        expect(check(primary, {})).toBe(false);
+      }),
+    );
+  });
+});

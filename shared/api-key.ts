@@ -1,0 +1,75 @@
+/**
+ * A merchant's API keys. A key reads `cgn_<merchant id>_<64 hex digits><8 hex digits>`: the merchant it belongs
+ * to, 256 random bits and a CRC-32 of all before it. Thus a typing error is refused without a read, a valid key
+ * is verified with one, and a scanner can recognise one that leaked.
+ */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { pipe } from "fp-ts/function";
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import { MerchantId } from "./identifiers";
+
+/** Each merchant has two, so that one can be replaced while the other goes on working. */
+export const KeyType = t.keyof({ primary: null, secondary: null }, "KeyType");
+export type KeyType = t.TypeOf<typeof KeyType>;
+
+interface ApiKeyHashBrand {
+  readonly ApiKeyHash: unique symbol;
+}
+/** SHA-256 in hexadecimal: a key has 256 random bits of its own, so nothing slower or salted is called for. */
+export const ApiKeyHash = t.brand(
+  t.string,
+  (value): value is t.Branded<string, ApiKeyHashBrand> => /^[0-9a-f]{64}$/.test(value),
+  "ApiKeyHash",
+);
+export type ApiKeyHash = t.TypeOf<typeof ApiKeyHash>;
+
+/** What is kept of a key. */
+export interface StoredApiKey {
+  readonly hash: ApiKeyHash;
+  readonly createdAt: Date;
+}
+
+export type ApiKeys = Readonly<Partial<Record<KeyType, StoredApiKey>>>;
+
+/** A well-formed key; whether it is in force only the store can tell. */
+export interface PresentedApiKey {
+  readonly merchantId: MerchantId;
+  readonly hash: ApiKeyHash;
+}
+
+const apiKeyPattern = /^(cgn_([A-Za-z0-9-]{1,64})_[0-9a-f]{64})([0-9a-f]{8})$/;
+
+const checksum = (text: string): string => crc32(text).toString(16).padStart(8, "0");
+
+export const makeApiKey = (merchantId: MerchantId): string => {
+  const text = `cgn_${merchantId}_${randomBytes(32).toString("hex")}`;
+  return text + checksum(text);
+};
+
+export const hashApiKey = (apiKey: string): ApiKeyHash =>
+  pipe(
+    ApiKeyHash.decode(createHash("sha256").update(apiKey).digest("hex")),
+    E.getOrElseW(() => {
+      throw new Error("a SHA-256 digest is not an API key hash");
+    }),
+  );
+
+/** Undefined for anything that this service cannot have issued. */
+export const decodeApiKey = (apiKey: string): PresentedApiKey | undefined => {
+  const [, text = "", merchant, check] = apiKeyPattern.exec(apiKey) ?? [];
+  const merchantId = MerchantId.decode(merchant);
+  return E.isRight(merchantId) && check === checksum(text)
+    ? { merchantId: merchantId.right, hash: hashApiKey(apiKey) }
+    : undefined;
+};
+
+/** Compares with both keys in constant time, so that neither the answer's time nor its order tells anything. */
+export const isInForce = (presented: PresentedApiKey, apiKeys: ApiKeys): boolean =>
+  [apiKeys.primary, apiKeys.secondary]
+    .map((stored) => stored !== undefined && isSameHash(stored.hash, presented.hash))
+    .includes(true);
+
+const isSameHash = (one: string, other: string): boolean =>
+  timingSafeEqual(Buffer.from(one), Buffer.from(other));

@@ -1,0 +1,204 @@
+import { close } from "../local/server";
+import { readItems, right, startService } from "../tests/support";
+import type { Service } from "../tests/support";
+import { hashApiKey } from "./api-key";
+import { makeCosmosStore } from "./cosmos-store";
+import type { CosmosStore } from "./cosmos-store";
+import { DiscountId, MerchantId } from "./identifiers";
+import type { Otp, Slot } from "./otp";
+import type { Entry } from "./store";
+
+const otp: Otp = {
+  discountId: right(DiscountId.decode("discount-1")),
+  slotId: "slot-1",
+  expiresAt: new Date("2026-03-01T10:10:00.000Z"),
+  use: null,
+};
+const used: Otp = {
+  ...otp,
+  use: { usedAt: new Date("2026-03-01T10:01:00.123Z"), attemptId: "attempt-1", idempotencyKeyHash: null },
+};
+const otpEntry = (id = "otp-1", partitionKey = "shop-1:A"): Entry<Otp> => ({
+  ref: { id, partitionKey },
+  value: otp,
+  ttlSeconds: 87_000,
+});
+const slotEntry = (nonce = "nonce-1", partitionKey = "shop-1:A"): Entry<Slot> => ({
+  ref: { id: "slot-1", partitionKey },
+  value: { nonce },
+  ttlSeconds: 900,
+});
+const shop = right(MerchantId.decode("shop-1"));
+const keys = { primary: { hash: hashApiKey("key-1"), createdAt: new Date("2026-03-01T10:00:00.000Z") } };
+
+/** What every store must do, whichever server is behind it. */
+describe("the store", () => {
+  let service: Service;
+  let store: CosmosStore;
+  beforeEach(async () => {
+    service = await startService();
+    store = service.store;
+  });
+  afterEach(() => service.stop());
+
+  const etagOfSlot = async (): Promise<string> =>
+    right(await store.findSlot({ id: "slot-1", partitionKey: "shop-1:A" }))?.etag ?? "";
+  const etagOfOtp = async (id = "otp-1"): Promise<string> =>
+    right(await store.findOtp({ id, partitionKey: "shop-1:A" }))?.etag ?? "";
+
+  it("finds nothing where nothing was put", async () => {
+    expect(right(await store.findOtp(otpEntry().ref))).toBeUndefined();
+    expect(right(await store.findSlot(slotEntry().ref))).toBeUndefined();
+    expect(right(await store.findApiKeys(shop))).toBeUndefined();
+  });
+
+  it("gives back an OTP and its slot as they were put", async () => {
+    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("written");
+    expect(right(await store.findOtp(otpEntry().ref))?.value).toMatchObject(otp);
+    expect(right(await store.findSlot(slotEntry().ref))?.value).toMatchObject({ nonce: "nonce-1" });
+  });
+
+  it("gives back a used OTP as it was put", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    expect(await store.replaceOtp({ ...otpEntry(), value: used }, await etagOfOtp())).toBe("written");
+    expect(right(await store.findOtp(otpEntry().ref))?.value).toMatchObject(used);
+  });
+
+  it("puts nothing of an OTP whose slot is taken", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), undefined)).toBe("conflict");
+    expect(right(await store.findOtp(otpEntry("otp-2").ref))).toBeUndefined();
+    expect(right(await store.findSlot(slotEntry().ref))?.value).toMatchObject({ nonce: "nonce-1" });
+  });
+
+  it("replaces a slot that is as it was read, and puts its new OTP beside the old one", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), await etagOfSlot())).toBe("written");
+    expect(right(await store.findSlot(slotEntry().ref))?.value).toMatchObject({ nonce: "nonce-2" });
+    expect(right(await store.findOtp(otpEntry().ref))).toBeDefined();
+    expect(right(await store.findOtp(otpEntry("otp-2").ref))).toBeDefined();
+  });
+
+  it("puts nothing when the slot changed since it was read", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    const etag = await etagOfSlot();
+    await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), etag);
+    expect(await store.putOtp(otpEntry("otp-3"), slotEntry("nonce-3"), etag)).toBe("conflict");
+    expect(right(await store.findOtp(otpEntry("otp-3").ref))).toBeUndefined();
+    expect(right(await store.findSlot(slotEntry().ref))?.value).toMatchObject({ nonce: "nonce-2" });
+  });
+
+  it("puts nothing when the slot is gone since it was read", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    const etag = await etagOfSlot();
+    await service.otps.item("slot-1", "shop-1:A").delete();
+    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), etag)).toBe("conflict");
+    expect(right(await store.findOtp(otpEntry("otp-2").ref))).toBeUndefined();
+  });
+
+  it("takes an OTP that is there already for a conflict", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    const otherSlot = { ...slotEntry(), ref: { id: "slot-2", partitionKey: "shop-1:A" } };
+    expect(await store.putOtp(otpEntry(), otherSlot, undefined)).toBe("conflict");
+  });
+
+  it("lets one of many writers that read the same OTP replace it", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    const etag = await etagOfOtp();
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, () => store.replaceOtp({ ...otpEntry(), value: used }, etag)),
+    );
+    expect(outcomes.filter((outcome) => outcome === "written")).toHaveLength(1);
+    expect(outcomes.filter((outcome) => outcome === "conflict")).toHaveLength(19);
+  });
+
+  it("does not bring back an OTP that is gone since it was read", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    const etag = await etagOfOtp();
+    await service.otps.item("otp-1", "shop-1:A").delete();
+    expect(await store.replaceOtp({ ...otpEntry(), value: used }, etag)).toBe("conflict");
+    expect(right(await store.findOtp(otpEntry().ref))).toBeUndefined();
+  });
+
+  it("writes on each item when to forget it, and on a merchant's keys nothing", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    await store.putApiKeys(shop, keys, undefined);
+    const ttls = (await readItems(service.otps)).map(({ id, ttl }) => [id, ttl]);
+    expect(Object.fromEntries(ttls)).toEqual({ "otp-1": 87_000, "slot-1": 900 });
+    expect((await readItems(service.apiKeys)).map(({ ttl }) => ttl)).toEqual([undefined]);
+    await store.replaceOtp({ ...otpEntry(), value: used, ttlSeconds: 5 }, await etagOfOtp());
+    expect((await readItems(service.otps)).find(({ id }) => id === "otp-1")?.ttl).toBe(5);
+  });
+
+  it("honours the time to live of each item, and indexes nothing", async () => {
+    const { resource } = await service.otps.read();
+    expect(resource).toMatchObject({
+      defaultTtl: -1,
+      indexingPolicy: { includedPaths: [], excludedPaths: [{ path: "/*" }] },
+    });
+  });
+
+  it("shows nothing of one merchant's to another", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    await store.putApiKeys(shop, keys, undefined);
+    expect(right(await store.findOtp({ id: "otp-1", partitionKey: "shop-2:A" }))).toBeUndefined();
+    expect(right(await store.findSlot({ id: "slot-1", partitionKey: "shop-2:A" }))).toBeUndefined();
+    expect(right(await store.findApiKeys(right(MerchantId.decode("shop-2"))))).toBeUndefined();
+    expect(await store.putOtp(otpEntry("otp-1", "shop-2:A"), slotEntry("n", "shop-2:A"), undefined)).toBe(
+      "written",
+    );
+  });
+
+  it("gives back a merchant's keys as they were put", async () => {
+    expect(await store.putApiKeys(shop, keys, undefined)).toBe("written");
+    const first = right(await store.findApiKeys(shop));
+    expect(first?.value).toMatchObject(keys);
+    const both = { ...keys, secondary: { hash: hashApiKey("key-2"), createdAt: new Date(0) } };
+    expect(await store.putApiKeys(shop, both, first?.etag)).toBe("written");
+    expect(right(await store.findApiKeys(shop))?.value).toMatchObject(both);
+  });
+
+  it("puts no keys in place of others that it was not told of", async () => {
+    await store.putApiKeys(shop, keys, undefined);
+    expect(await store.putApiKeys(shop, {}, undefined)).toBe("conflict");
+    expect(await store.putApiKeys(shop, {}, "another etag")).toBe("conflict");
+    expect(right(await store.findApiKeys(shop))?.value).toMatchObject(keys);
+  });
+
+  it.each([
+    ["an OTP", { discountId: "a_b" }],
+    ["an OTP's end", { expiresAt: "tomorrow" }],
+    ["a use", { use: {} }],
+    ["a use that is not there at all", { use: undefined }],
+  ])("rejects %s that does not decode", async (_, malformed) => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    const [item] = (await readItems(service.otps)).filter(({ id }) => id === "otp-1");
+    await service.otps.items.upsert({ ...item, ...malformed });
+    await expect(store.findOtp(otpEntry().ref)).rejects.toThrow("malformed item");
+  });
+
+  it("rejects keys that do not decode", async () => {
+    await service.apiKeys.items.create({ id: "shop-1", primary: { hash: "short", createdAt: "now" } });
+    await expect(store.findApiKeys(shop)).rejects.toThrow("malformed item");
+  });
+
+  it("tells a store that is away from one that has nothing", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    await close(service.storeServer);
+    expect(await store.findOtp(otpEntry().ref)).toMatchObject({ left: { cause: "store: ECONNREFUSED" } });
+    expect(await store.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("unknown");
+    expect(await store.putApiKeys(shop, keys, undefined)).toBe("unknown");
+    expect(await store.describeAccount()).toMatchObject({ left: { tag: "service-unavailable" } });
+  });
+
+  it("creates the containers that are missing, and leaves the others as they are", async () => {
+    await store.putApiKeys(shop, keys, undefined);
+    await service.otps.delete();
+    const another = makeCosmosStore(service.config.cosmos);
+    right(await another.createContainers());
+    another.dispose();
+    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("written");
+    expect(right(await store.findApiKeys(shop))).toBeDefined();
+  });
+});

@@ -1,0 +1,34 @@
+/** Every way in which an operation can end without a 200, named as the last segment of its problem `type`. */
+import type { OtpCode } from "./identifiers";
+
+/** An OTP as its beneficiary sees it; `ttlSeconds` is its full lifetime, not what is left of it. */
+export interface IssuedOtp {
+  readonly code: OtpCode;
+  readonly expiresAt: Date;
+  readonly ttlSeconds: number;
+}
+
+export type Failure =
+  /** `fields` are names of the contract, never taken from the request. */
+  | { readonly tag: "invalid-request"; readonly fields: readonly string[] }
+  /** GenerateOtp alone tells the live OTP, since it answers the beneficiary; a merchant is never told a code. */
+  | { readonly tag: "otp-conflict"; readonly otp?: IssuedOtp }
+  | ServiceUnavailable
+  | {
+      readonly tag:
+        | "otp-invalid"
+        | "unauthorized"
+        | "otp-not-found"
+        | "otp-expired"
+        | "otp-already-used"
+        | "request-too-large"
+        | "internal-error";
+    };
+
+/** The store did not answer, or throttled the call, or its answer would not have been worth giving. */
+export interface ServiceUnavailable {
+  readonly tag: "service-unavailable";
+  readonly retryAfterSeconds: number;
+  /** For the log: fixed words and status codes only, never a value of the request. */
+  readonly cause: string;
+}

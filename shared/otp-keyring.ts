@@ -1,0 +1,82 @@
+/**
+ * What is derived from the service's secret: OTP codes, and the names under which slots and OTPs are stored.
+ * Whoever reads the store without the secret finds neither a code nor a fiscal code, and cannot try them out.
+ */
+import { createHmac } from "node:crypto";
+import { pipe } from "fp-ts/function";
+import * as E from "fp-ts/Either";
+import { OtpCode } from "./identifiers";
+import type { DiscountId, FiscalCode, MerchantId } from "./identifiers";
+
+/** Where an item is: the two together name exactly one item of the container. */
+export interface ItemRef {
+  readonly partitionKey: string;
+  readonly id: string;
+}
+
+export interface OtpKeyring {
+  /** The slot of a beneficiary and a discount. */
+  slotRefFor(beneficiary: FiscalCode, merchantId: MerchantId, discountId: DiscountId): ItemRef;
+  /** A slot whose id was read from an OTP of this merchant. */
+  slotRefOf(merchantId: MerchantId, slotId: string): ItemRef;
+  /** The code of the OTP that a slot holds under this nonce; the same arguments give the same code. */
+  codeFor(slotId: string, nonce: string): OtpCode;
+  /** Where a merchant's OTP with this code is, if there is one. */
+  otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
+  /** What is kept of an `Idempotency-Key`. */
+  hashIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
+}
+
+const codeAlphabetSize = 36n;
+const codeTailLength = 10;
+
+/**
+ * Reads a digest as a number below `36 ** length` and writes it in base 36, whose digits are `0–9 a–z`.
+ * The remainder of 256 bits by `36 ** 10` favours no code by more than one part in 2²⁰⁴.
+ */
+const toBase36 = (digest: Buffer, length: number): string =>
+  (BigInt(`0x${digest.toString("hex")}`) % codeAlphabetSize ** BigInt(length))
+    .toString(Number(codeAlphabetSize))
+    .padStart(length, "0")
+    .toUpperCase();
+
+/** @param secret at least 32 random bytes; another secret makes every live OTP unknown. */
+export const makeOtpKeyring = (secret: Buffer): OtpKeyring => {
+  // The purpose separates the domains, and no part can contain the separator (all are of the contract's
+  // alphabets or printable ASCII), so no two calls with different arguments ever hash the same bytes.
+  const derive = (purpose: string, ...parts: readonly string[]): Buffer =>
+    createHmac("sha256", secret)
+      .update([purpose, ...parts].join("\0"))
+      .digest();
+  const itemId = (purpose: string, ...parts: readonly string[]): string =>
+    `${purpose}-${derive(purpose, ...parts).toString("base64url")}`;
+
+  // A code starts with the character of its slot's partition: the code alone tells a merchant's server
+  // which of the merchant's 36 partitions to read.
+  const shardOf = (slotId: string): string => toBase36(derive("shard", slotId), 1);
+  const partitionKey = (merchantId: MerchantId, shard: string): string => `${merchantId}:${shard}`;
+
+  const slotRefOf = (merchantId: MerchantId, slotId: string): ItemRef => ({
+    partitionKey: partitionKey(merchantId, shardOf(slotId)),
+    id: slotId,
+  });
+
+  return {
+    slotRefOf,
+    slotRefFor: (beneficiary, merchantId, discountId) =>
+      slotRefOf(merchantId, itemId("slot", merchantId, discountId, beneficiary)),
+    codeFor: (slotId, nonce) =>
+      pipe(
+        OtpCode.decode(shardOf(slotId) + toBase36(derive("code", slotId, nonce), codeTailLength)),
+        E.getOrElseW(() => {
+          throw new Error("a derived code is not an OTP code");
+        }),
+      ),
+    otpRefFor: (merchantId, code) => ({
+      partitionKey: partitionKey(merchantId, code.charAt(0)),
+      id: itemId("otp", merchantId, code),
+    }),
+    hashIdempotencyKey: (merchantId, idempotencyKey) =>
+      derive("idempotency-key", merchantId, idempotencyKey).toString("base64url"),
+  };
+};

@@ -1,0 +1,75 @@
+/** What the functions ask of the store, in their own words. */
+import type { Either } from "fp-ts/Either";
+import type { ApiKeys } from "./api-key";
+import type { ServiceUnavailable } from "./failure";
+import type { MerchantId } from "./identifiers";
+import type { Otp, Slot } from "./otp";
+import type { ItemRef } from "./otp-keyring";
+
+/**
+ * Left when the store gave no answer to rely on. Nothing a caller sends makes a store call reject: a rejection
+ * is a defect, of this service or of an item that something else wrote.
+ */
+export type StoreResult<A> = Promise<Either<ServiceUnavailable, A>>;
+
+/** An item as it was read; `etag` makes a later write conditional on its being unchanged. */
+export interface Versioned<A> {
+  readonly value: A;
+  readonly etag: string;
+}
+
+/** An item to write; `ttlSeconds` after the write the store forgets it. */
+export interface Entry<A> {
+  readonly ref: ItemRef;
+  readonly value: A;
+  readonly ttlSeconds: number;
+}
+
+/**
+ * How a conditional write ended:
+ * - `written`: by this call;
+ * - `conflict`: not by this call, somebody else wrote first;
+ * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only reading tells.
+ */
+export type WriteOutcome = "written" | "conflict" | "unknown";
+
+export interface OtpStore {
+  findOtp(ref: ItemRef): StoreResult<Versioned<Otp> | undefined>;
+  findSlot(ref: ItemRef): StoreResult<Versioned<Slot> | undefined>;
+  /**
+   * Puts an OTP and its slot into the store in one transaction: both or none.
+   * Without `slotEtag` the slot must not exist; with it, the slot must be unchanged since it was read.
+   */
+  putOtp(otp: Entry<Otp>, slot: Entry<Slot>, slotEtag: string | undefined): Promise<WriteOutcome>;
+  replaceOtp(otp: Entry<Otp>, etag: string): Promise<WriteOutcome>;
+}
+
+export interface ApiKeyStore {
+  findApiKeys(merchantId: MerchantId): StoreResult<Versioned<ApiKeys> | undefined>;
+  /** Without `etag` the merchant must have no keys; with it, they must be unchanged since they were read. */
+  putApiKeys(merchantId: MerchantId, apiKeys: ApiKeys, etag: string | undefined): Promise<WriteOutcome>;
+}
+
+/** What the store says of itself. */
+export interface StoreAccount {
+  /** The default consistency level, in Azure Cosmos DB's words. */
+  readonly consistencyLevel: string;
+  readonly hasSeveralWriteRegions: boolean;
+}
+
+export interface StoreHealth {
+  /** Right when the store answers and holds the containers. */
+  describeAccount(): StoreResult<StoreAccount>;
+}
+
+export type Store = OtpStore & ApiKeyStore & StoreHealth;
+
+/** How many times a conditional write that somebody else came before is tried again from what is there now. */
+export const maxAttempts = 10;
+
+/** What is left to say when that many attempts have not settled it. */
+export const unsettled: ServiceUnavailable = {
+  tag: "service-unavailable",
+  retryAfterSeconds: 1,
+  cause: "unsettled write",
+};

@@ -1,0 +1,122 @@
+import * as t from "io-ts";
+import { startHostProcess } from "./processes";
+import type { HostProcess } from "./processes";
+import { decode, expectProblem, OtpBody, startService } from "./support";
+import type { Api, Reply, Service } from "./support";
+
+const rounds = 20;
+const callers = 50;
+const Conflict = t.type({ otp: OtpBody });
+
+describe.each([
+  ["in one process", 0],
+  ["from three processes", 3],
+])("simultaneous calls %s", (_, processes) => {
+  let service: Service;
+  let hosts: HostProcess[];
+  let apis: readonly Api[];
+  beforeAll(async () => {
+    service = await startService();
+    hosts = await Promise.all(Array.from({ length: processes }, () => startHostProcess(service.settings)));
+    apis = processes === 0 ? [service] : hosts;
+  });
+  afterAll(async () => {
+    await Promise.all(hosts.map(({ program }) => program.stop()));
+    await service.stop();
+  });
+
+  /** Calls at the same time, spread over the processes. */
+  const race = (count: number, call: (api: Api, index: number) => Promise<Reply>): Promise<Reply[]> =>
+    Promise.all(
+      Array.from({ length: count }, (_value, index) => {
+        const api = apis[index % apis.length] ?? service;
+        return call(api, index);
+      }),
+    );
+  const api = (index = 0): Api => apis[index % apis.length] ?? service;
+
+  const beneficiaryOf = (round: number): string => `AAAAAA00A00A${String(round).padStart(3, "0")}A`;
+
+  it(`give one of ${callers} uses the OTP, and tell the others that it is used (${rounds} rounds)`, async () => {
+    const apiKey = await api().newApiKey("shop-1", "primary");
+    for (let round = 0; round < rounds; round++) {
+      const code = await api(round).newCode(beneficiaryOf(round));
+      const replies = await race(callers, (each) => each.use(apiKey, code));
+      const refused = replies.filter(({ status }) => status !== 200);
+      expect(refused).toHaveLength(callers - 1);
+      for (const reply of refused) {
+        expectProblem(reply, 404, "otp-already-used");
+      }
+    }
+  });
+
+  it(`give all of ${callers} uses with one Idempotency-Key the same answer (${rounds} rounds)`, async () => {
+    const apiKey = await api().newApiKey("shop-2", "primary");
+    for (let round = 0; round < rounds; round++) {
+      const code = await api(round).newCode(beneficiaryOf(round), {
+        merchant_id: "shop-2",
+        discount_id: "discount-1",
+      });
+      const replies = await race(callers, (each) => each.use(apiKey, code, `cart ${round}`));
+      expect(replies.map(({ status }) => status)).toEqual(Array(callers).fill(200));
+      expect(new Set(replies.map(({ text }) => text)).size).toBe(1);
+    }
+  });
+
+  it(`give one of ${callers} generates a new OTP, and tell it to the others (${rounds} rounds)`, async () => {
+    const discount = { merchant_id: "shop-3", discount_id: "discount-1" };
+    const apiKey = await api().newApiKey("shop-3", "primary");
+    for (let round = 0; round < rounds; round++) {
+      // Every other round finds the slot taken by an OTP that is over.
+      const beneficiary = beneficiaryOf(Math.floor(round / 2));
+      const replies = await race(callers, (each) => each.generate(beneficiary, discount));
+      const [issued, ...others] = replies.filter(({ status }) => status === 200);
+      expect(others).toEqual([]);
+      const otp = decode(OtpBody, issued?.json);
+      const refused = replies.filter(({ status }) => status !== 200);
+      expect(refused).toHaveLength(callers - 1);
+      for (const reply of refused) {
+        expectProblem(reply, 409, "otp-conflict");
+        expect(decode(Conflict, reply.json).otp).toEqual(otp);
+      }
+      expect((await api(round).use(apiKey, otp.code)).status).toBe(200);
+    }
+  });
+
+  it(`leave the primary and the secondary key, regenerated at once, both working (${rounds} rounds)`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const merchant = `shop-of-round-${round}`;
+      const [primary, secondary] = await Promise.all([
+        api(0).newApiKey(merchant, "primary"),
+        api(1).newApiKey(merchant, "secondary"),
+      ]);
+      for (const [index, apiKey] of [primary, secondary].entries()) {
+        expectProblem(await api(index + 2).ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
+      }
+    }
+  });
+
+  it(`leave just one of several primary keys, regenerated at once, working (${rounds} rounds)`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const keys = await Promise.all(
+        [0, 1, 2].map((index) => api(index).newApiKey(`shop-of-round-${round}`, "primary")),
+      );
+      const replies = await Promise.all(
+        keys.map((apiKey, index) => api(index + 1).ask(apiKey, "AAAAAAAAAAA")),
+      );
+      expect(replies.map(({ status }) => status).sort()).toEqual([401, 401, 404]);
+    }
+  });
+
+  it("refuse a regenerated key from the next call on, in every process", async () => {
+    const code = await api().newCode("AAAAAA00A00A000B");
+    for (let round = 0; round < rounds; round++) {
+      const old = await api(round).newApiKey("shop-1", "primary");
+      expect((await api(round + 1).ask(old, code)).status).toBe(200);
+      const renewed = await api(round).newApiKey("shop-1", "primary");
+      const replies = await Promise.all(apis.map((each) => each.ask(old, code)));
+      expect(replies.map(({ status }) => status)).toEqual(apis.map(() => 401));
+      expect((await api(round + 2).ask(renewed, code)).status).toBe(200);
+    }
+  });
+});

@@ -1,0 +1,212 @@
+/** The service under test: the real functions on the local host, over the real client and the embedded store. */
+import { randomBytes } from "node:crypto";
+import type { Server } from "node:http";
+import { CosmosClient } from "@azure/cosmos";
+import type { Container } from "@azure/cosmos";
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import { makeFunctions } from "../functions";
+import { startEmbeddedCosmosDb } from "../local/embedded-cosmos-db";
+import { makeHost } from "../local/host";
+import { close, listen } from "../local/server";
+import { decodeConfig } from "../shared/config";
+import type { Config } from "../shared/config";
+import { makeCosmosStore } from "../shared/cosmos-store";
+import type { CosmosStore } from "../shared/cosmos-store";
+import { problemTypeBase } from "../shared/problem";
+
+/** A right value, or the test ends here. */
+export const right = <A>(result: E.Either<unknown, A>): A => {
+  if (E.isLeft(result)) {
+    throw new Error(`expected a right, got ${JSON.stringify(result.left)}`);
+  }
+  return result.right;
+};
+
+export const decode = <A>(codec: t.Decoder<unknown, A>, input: unknown): A => right(codec.decode(input));
+
+/** A clock that stands still until it is told to go on. */
+export interface Clock {
+  (): Date;
+  advance(seconds: number): void;
+}
+
+export const makeClock = (start = new Date("2026-03-01T10:00:00.000Z")): Clock => {
+  let now = start.getTime();
+  const clock = (): Date => new Date(now);
+  return Object.assign(clock, {
+    advance: (seconds: number): void => {
+      now += seconds * 1000;
+    },
+  });
+};
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** Undefined when the text is not JSON. */
+  readonly json: unknown;
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+export const call = async (url: string, init: RequestInit = {}): Promise<Reply> => {
+  const response = await fetch(url, init);
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: parseJson(text) };
+};
+
+/** A line that a function logged. */
+export interface LogLine {
+  readonly level: string;
+  readonly text: string;
+}
+
+export const OtpBody = t.type({ code: t.string, expires_at: t.string, ttl: t.number });
+export const ValidationBody = t.type({ expires_at: t.string, discount_id: t.string });
+export const ApiKeyBody = t.type({
+  merchant_id: t.string,
+  key_type: t.string,
+  api_key: t.string,
+  created_at: t.string,
+});
+
+export const fiscalCode = "AAAAAA00A00A000A";
+export const merchantId = "shop-1";
+export const discountId = "discount-1";
+/** What GenerateOtp is asked for. */
+export const discount = { merchant_id: merchantId, discount_id: discountId };
+
+/** The calls of the contract, on any host that serves it. */
+export interface Api {
+  readonly baseUrl: string;
+  generate(beneficiary?: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
+  validate(apiKey: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
+  regenerate(merchantId?: string, keyType?: string): Promise<Reply>;
+  info(): Promise<Reply>;
+  /** A code and a key that must be there for the test to go on. */
+  newCode(beneficiary?: string, body?: unknown): Promise<string>;
+  newApiKey(merchantId?: string, keyType?: string): Promise<string>;
+  ask(apiKey: string, code: string): Promise<Reply>;
+  use(apiKey: string, code: string, idempotencyKey?: string): Promise<Reply>;
+}
+
+export const makeApi = (baseUrl: string): Api => {
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> =>
+    call(`${baseUrl}${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const api: Api = {
+    baseUrl,
+    generate: (beneficiary = fiscalCode, body = discount, headers = {}) =>
+      post(`/api/v1/cgn/otp/${beneficiary}`, body, headers),
+    validate: (apiKey, body, headers = {}) =>
+      post("/api/v1/merchant/cgn/otp/validate", body, { "Ocp-Apim-Subscription-Key": apiKey, ...headers }),
+    regenerate: (merchant = merchantId, keyType = "primary") =>
+      post(`/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, undefined),
+    info: () => call(`${baseUrl}/api/v1/info`),
+    newCode: async (...args) => decode(OtpBody, (await api.generate(...args)).json).code,
+    newApiKey: async (...args) => decode(ApiKeyBody, (await api.regenerate(...args)).json).api_key,
+    ask: (apiKey, code) => api.validate(apiKey, { otp_code: code, invalidate_otp: false }),
+    use: (apiKey, code, idempotencyKey) =>
+      api.validate(
+        apiKey,
+        { otp_code: code, invalidate_otp: true },
+        idempotencyKey === undefined ? {} : { "Idempotency-Key": idempotencyKey },
+      ),
+  };
+  return api;
+};
+
+export interface Service extends Api {
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly store: CosmosStore;
+  readonly storeServer: Server;
+  /** The store's containers, past the service. */
+  readonly otps: Container;
+  readonly apiKeys: Container;
+  /** The settings with which another process shares the store. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly log: LogLine[];
+  stop(): Promise<void>;
+}
+
+/** @param overrides settings that differ from those of the embedded store. */
+export const startService = async (overrides: Readonly<Record<string, string>> = {}): Promise<Service> => {
+  const embedded = await startEmbeddedCosmosDb();
+  const settings = {
+    ...embedded.settings,
+    OTP_SECRET: randomBytes(32).toString("base64"),
+    ...overrides,
+  };
+  const config = right(decodeConfig(settings));
+  const store = makeCosmosStore(config.cosmos);
+  right(await store.createContainers());
+  const clock = makeClock();
+  const log: LogLine[] = [];
+  const host = makeHost(makeFunctions(config, store, clock), (level, ...args) => {
+    log.push({ level, text: args.map(String).join(" ") });
+  });
+  const client = new CosmosClient({
+    endpoint: config.cosmos.endpoint,
+    key: config.cosmos.key,
+    connectionPolicy: { enableEndpointDiscovery: false },
+  });
+  const database = client.database(config.cosmos.databaseName);
+  const baseUrl = `http://127.0.0.1:${await listen(host, 0)}`;
+  return {
+    ...makeApi(baseUrl),
+    clock,
+    config,
+    store,
+    storeServer: embedded.server,
+    otps: database.container("otps"),
+    apiKeys: database.container("api-keys"),
+    settings,
+    log,
+    stop: async () => {
+      await close(host);
+      store.dispose();
+      client.dispose();
+      if (embedded.server.listening) {
+        await close(embedded.server);
+      }
+    },
+  };
+};
+
+const Item = t.intersection([t.type({ id: t.string }), t.partial({ partitionKey: t.string, ttl: t.number })]);
+
+/** Every item of a container, as it is stored. */
+export const readItems = async (container: Container): Promise<t.TypeOf<typeof Item>[]> =>
+  decode(t.array(Item), (await container.items.readAll().fetchAll()).resources);
+
+const Problem = t.type({
+  type: t.string,
+  title: t.string,
+  status: t.number,
+  detail: t.string,
+  instance: t.string,
+});
+
+/** Checks all that the contract says of every problem; the caller checks the rest. */
+export const expectProblem = (reply: Reply, status: number, name: string): void => {
+  const problem = decode(Problem, reply.json);
+  expect({ status: reply.status, type: problem.type }).toEqual({ status, type: problemTypeBase + name });
+  expect(reply.headers.get("content-type")).toBe("application/problem+json");
+  expect(problem.status).toBe(status);
+  expect(problem.instance).toMatch(/^urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  expect(problem.title).not.toBe("");
+  expect(problem.detail).not.toBe("");
+  expect(reply.text.length).toBeLessThanOrEqual(2048);
+};
