@@ -4,21 +4,22 @@ import { makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
 import type { Config } from "./shared/config";
 import type { HttpFunction } from "./shared/http";
 import { makeOtpKeyring } from "./shared/otp-keyring";
-import type { Store } from "./shared/store";
+import type { ConnectStore } from "./shared/store";
 import { makeValidateOtp } from "./ValidateOtp/validate-otp";
 
 /** Every function of the service, for any host to mount. */
 export const makeFunctions = (
   config: Config,
-  store: Store,
+  connectStore: ConnectStore,
   clock: () => Date = () => new Date(),
 ): readonly HttpFunction[] => {
   const keyring = makeOtpKeyring(config.otpSecret);
   const lifetime = config.otpLifetime;
+  const runtime = { connectStore, deadlineMs: config.requestDeadlineMs };
   return [
-    makeGenerateOtp({ store, keyring, lifetime, clock }),
-    makeValidateOtp({ store, keyring, lifetime, clock }),
-    makeRegenerateApiKey({ store, clock }),
-    makeInfo({ store, isSingleCopy: config.cosmos.isSingleCopy }),
+    makeGenerateOtp({ runtime, keyring, lifetime, clock }),
+    makeValidateOtp({ runtime, keyring, lifetime, clock }),
+    makeRegenerateApiKey({ runtime, clock }),
+    makeInfo({ runtime, isSingleCopy: config.cosmos.isSingleCopy }),
   ];
 };

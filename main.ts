@@ -9,6 +9,7 @@ if (E.isLeft(config)) {
   throw new Error(config.left);
 }
 
-for (const { name, ...options } of makeFunctions(config.right, makeCosmosStore(config.right.cosmos))) {
+const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineMs);
+for (const { name, ...options } of makeFunctions(config.right, store.connect)) {
   app.http(name, options);
 }

@@ -16,7 +16,7 @@ import type { Service } from "../tests/support";
 describe("GenerateOtp", () => {
   let service: Service;
   beforeEach(async () => {
-    service = await startService();
+    service = await startService({ REQUEST_DEADLINE_IN_MS: "2000" });
   });
   afterEach(() => service.stop());
 

@@ -2,20 +2,20 @@ import { randomBytes } from "node:crypto";
 import type { Either } from "fp-ts/Either";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
+import { makeBackoff } from "../shared/backoff";
+import { unsettled } from "../shared/failure";
 import type { Failure, IssuedOtp } from "../shared/failure";
 import { decodeFields, decodeJsonBody, makeHttpFunction } from "../shared/http";
-import type { HttpFunction } from "../shared/http";
+import type { HttpFunction, Invocation, Runtime } from "../shared/http";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/identifiers";
 import { findLatestOtp } from "../shared/latest-otp";
 import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/otp";
 import type { Otp, OtpLifetime } from "../shared/otp";
 import type { OtpKeyring } from "../shared/otp-keyring";
 import { otpBody } from "../shared/problem";
-import { maxAttempts, unsettled } from "../shared/store";
-import type { OtpStore } from "../shared/store";
 
 interface Dependencies {
-  readonly store: OtpStore;
+  readonly runtime: Runtime;
   readonly keyring: OtpKeyring;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
@@ -33,7 +33,8 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
       methods: ["POST"],
       authLevel: "function",
     },
-    async (request) => {
+    dependencies.runtime,
+    async (request, invocation) => {
       const path = decodeFields(Path, request.params);
       if (E.isLeft(path)) {
         return path;
@@ -43,7 +44,14 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
         return body;
       }
       const { merchant_id, discount_id } = body.right;
-      const issued = await issueOtp(path.right.fiscalcode, merchant_id, discount_id, dependencies);
+      invocation.setMerchantId(merchant_id);
+      const issued = await issueOtp(
+        path.right.fiscalcode,
+        merchant_id,
+        discount_id,
+        invocation,
+        dependencies,
+      );
       return E.map(otpBody)(issued);
     },
   );
@@ -57,7 +65,8 @@ const issueOtp = async (
   beneficiary: FiscalCode,
   merchantId: MerchantId,
   discountId: DiscountId,
-  { store, keyring, lifetime, clock }: Dependencies,
+  { store, signal }: Pick<Invocation, "store" | "signal">,
+  { keyring, lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, IssuedOtp>> => {
   const slotRef = keyring.slotRefFor(beneficiary, merchantId, discountId);
   const nonce = randomBytes(16).toString("hex");
@@ -65,8 +74,9 @@ const issueOtp = async (
   const ref = keyring.otpRefFor(merchantId, code);
   const { ttlSeconds } = lifetime;
 
+  const another = makeBackoff(signal);
   let slotEtag: string | undefined;
-  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+  while (await another()) {
     const now = clock();
     const otp: Otp = { discountId, slotId: slotRef.id, expiresAt: expiryOf(now, lifetime), use: null };
     const outcome = await store.putOtp(

@@ -14,7 +14,7 @@ import { missingGuarantee } from "./info";
 describe("Info", () => {
   let service: Service;
   beforeEach(async () => {
-    service = await startService();
+    service = await startService({ REQUEST_DEADLINE_IN_MS: "2000" });
   });
   afterEach(() => service.stop());
 
@@ -79,9 +79,9 @@ describe("Info", () => {
         ...service.config,
         cosmos: { ...service.config.cosmos, endpoint, isSingleCopy: false },
       };
-      const store = makeCosmosStore(config.cosmos);
+      const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
       const log: string[] = [];
-      const host = makeHost(makeFunctions(config, store), (_, ...args) => {
+      const host = makeHost(makeFunctions(config, store.connect), (_, ...args) => {
         log.push(args.map(String).join(" "));
       });
       const api = makeApi(`http://127.0.0.1:${await listen(host, 0)}`);

@@ -1,20 +1,21 @@
 import * as E from "fp-ts/Either";
 import { name, version } from "../package.json";
 import { makeHttpFunction } from "../shared/http";
-import type { HttpFunction } from "../shared/http";
-import type { StoreAccount, StoreHealth } from "../shared/store";
+import type { HttpFunction, Runtime } from "../shared/http";
+import type { StoreAccount } from "../shared/store";
 
 interface Dependencies {
-  readonly store: StoreHealth;
+  readonly runtime: Runtime;
   /** The store is one copy of the data, and gives every guarantee whatever it says of itself. */
   readonly isSingleCopy: boolean;
 }
 
 /** Called by whoever watches over the service: 200 when it can keep its promises. */
-export const makeInfo = ({ store, isSingleCopy }: Dependencies): HttpFunction =>
+export const makeInfo = ({ runtime, isSingleCopy }: Dependencies): HttpFunction =>
   makeHttpFunction(
     { name: "Info", route: "api/v1/info", methods: ["GET"], authLevel: "anonymous" },
-    async () => {
+    runtime,
+    async (_, { store }) => {
       const account = await store.describeAccount();
       if (E.isLeft(account)) {
         return account;

@@ -18,7 +18,7 @@ describe("ValidateOtp", () => {
   let service: Service;
   let apiKey: string;
   beforeEach(async () => {
-    service = await startService();
+    service = await startService({ REQUEST_DEADLINE_IN_MS: "2000" });
     apiKey = await service.newApiKey();
   });
   afterEach(() => service.stop());

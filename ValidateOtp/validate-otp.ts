@@ -3,20 +3,21 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { decodeApiKey, isInForce } from "../shared/api-key";
+import { makeBackoff } from "../shared/backoff";
+import { unsettled } from "../shared/failure";
 import type { Failure } from "../shared/failure";
 import { decodeFields, decodeJsonBody, makeHttpFunction } from "../shared/http";
-import type { HttpFunction, Success } from "../shared/http";
+import type { HttpFunction, Invocation, Runtime, Success } from "../shared/http";
 import { OtpCode } from "../shared/identifiers";
 import type { MerchantId } from "../shared/identifiers";
 import { findLatestOtp } from "../shared/latest-otp";
 import { decideValidation, isLive, otpItemTtl } from "../shared/otp";
 import type { Otp, OtpLifetime, UseAttempt } from "../shared/otp";
 import type { OtpKeyring } from "../shared/otp-keyring";
-import { maxAttempts, unsettled } from "../shared/store";
-import type { ApiKeyStore, OtpStore, StoreResult, Versioned } from "../shared/store";
+import type { StoreResult, Versioned } from "../shared/store";
 
 interface Dependencies {
-  readonly store: OtpStore & ApiKeyStore;
+  readonly runtime: Runtime;
   readonly keyring: OtpKeyring;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
@@ -45,7 +46,8 @@ export const makeValidateOtp = (dependencies: Dependencies): HttpFunction =>
       // The merchant's key is checked here, because it names the merchant whose OTPs can be validated.
       authLevel: "anonymous",
     },
-    async (request) => {
+    dependencies.runtime,
+    async (request, invocation) => {
       const headers = decodeFields(Headers, {
         "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
       });
@@ -65,6 +67,7 @@ export const makeValidateOtp = (dependencies: Dependencies): HttpFunction =>
         code.right,
         body.right.invalidate_otp ?? false,
         headers.right["Idempotency-Key"],
+        invocation,
         dependencies,
       );
     },
@@ -75,6 +78,7 @@ const validateOtp = async (
   code: OtpCode,
   invalidate: boolean,
   idempotencyKey: string | undefined,
+  invocation: Invocation,
   dependencies: Dependencies,
 ): Promise<Either<Failure, Success>> => {
   const presented = decodeApiKey(apiKey ?? "");
@@ -82,7 +86,8 @@ const validateOtp = async (
     return E.left({ tag: "unauthorized" });
   }
   const { merchantId } = presented;
-  const { store, keyring } = dependencies;
+  const { store } = invocation;
+  const { keyring } = dependencies;
   const ref = keyring.otpRefFor(merchantId, code);
   // The key names the merchant, so both can be read at once. Keys are never cached: a regenerated one is
   // refused from then on, by every instance.
@@ -93,6 +98,7 @@ const validateOtp = async (
   if (apiKeys.right === undefined || !isInForce(presented, apiKeys.right.value)) {
     return E.left({ tag: "unauthorized" });
   }
+  invocation.setMerchantId(merchantId);
   const attempt = invalidate
     ? {
         attemptId: randomUUID(),
@@ -100,7 +106,7 @@ const validateOtp = async (
           idempotencyKey === undefined ? null : keyring.hashIdempotencyKey(merchantId, idempotencyKey),
       }
     : undefined;
-  return settle(merchantId, code, otp, attempt, dependencies);
+  return settle(merchantId, code, otp, attempt, invocation, dependencies);
 };
 
 /**
@@ -112,12 +118,13 @@ const settle = async (
   code: OtpCode,
   firstRead: Awaited<StoreResult<Versioned<Otp> | undefined>>,
   attempt: UseAttempt | undefined,
-  dependencies: Dependencies,
+  { store, signal }: Invocation,
+  { keyring, lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
-  const { store, keyring, lifetime, clock } = dependencies;
   const ref = keyring.otpRefFor(merchantId, code);
+  const another = makeBackoff(signal);
   let stored = firstRead;
-  for (let count = 0; count < maxAttempts; count++) {
+  while (await another()) {
     if (E.isLeft(stored)) {
       return stored;
     }
@@ -128,7 +135,7 @@ const settle = async (
         return E.left({ tag: "otp-not-found" });
       case "otp-expired":
       case "otp-already-used":
-        return refuse(decision.tag, merchantId, code, decision.otp, dependencies);
+        return refuse(decision.tag, merchantId, code, decision.otp, { store, keyring, clock });
       case "live":
         return E.right(toBody(decision.otp, decision.otp.expiresAt));
       case "used-by-this-call":
@@ -156,15 +163,13 @@ const refuse = async (
   merchantId: MerchantId,
   code: OtpCode,
   otp: Otp,
-  dependencies: Dependencies,
+  { store, keyring, clock }: Pick<Invocation, "store"> & Pick<Dependencies, "keyring" | "clock">,
 ): Promise<Either<Failure, never>> => {
-  const latest = await findLatestOtp(merchantId, otp.slotId, dependencies);
+  const latest = await findLatestOtp(merchantId, otp.slotId, { store, keyring });
   if (E.isLeft(latest)) {
     return latest;
   }
   const hasNewer =
-    latest.right !== undefined &&
-    latest.right.code !== code &&
-    isLive(latest.right.otp, dependencies.clock());
+    latest.right !== undefined && latest.right.code !== code && isLive(latest.right.otp, clock());
   return E.left({ tag: hasNewer ? "otp-conflict" : reason });
 };

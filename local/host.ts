@@ -14,9 +14,11 @@ import type { HttpFunction } from "../shared/http";
 /** The Functions host's own limit; a connection that sends more is cut. */
 const maxRequestBytes = 100 * 1024 * 1024;
 
-/** Where the lines that functions log go: to standard error, where they leave what the host prints alone. */
+/** Of what the functions log, warnings and errors go to standard error. */
 const logToStandardError: LogHandler = (level, ...args) => {
-  console.error(`[${level}]`, ...args);
+  if (level === "warning" || level === "error" || level === "critical") {
+    console.error(...args);
+  }
 };
 
 export const makeHost = (

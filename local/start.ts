@@ -45,8 +45,8 @@ const run = async (): Promise<void> => {
     await closeStore();
     return;
   }
-  const store = makeCosmosStore(config.right.cosmos);
-  const host = makeHost(makeFunctions(config.right, store));
+  const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineMs);
+  const host = makeHost(makeFunctions(config.right, store.connect));
   try {
     const created = await store.createContainers();
     if (E.isLeft(created)) {

@@ -27,6 +27,7 @@ describe("the settings", () => {
       },
       otpSecret: Buffer.alloc(32, 7),
       otpLifetime: { ttlSeconds: 600, retentionSeconds: 86_400 },
+      requestDeadlineMs: 5000,
     });
   });
 
@@ -67,6 +68,8 @@ describe("the settings", () => {
     ["OTP_TTL_IN_SECONDS", "86401"],
     ["OTP_RETENTION_IN_SECONDS", "86399"],
     ["OTP_RETENTION_IN_SECONDS", "31536001"],
+    ["REQUEST_DEADLINE_IN_MS", "99"],
+    ["REQUEST_DEADLINE_IN_MS", "60001"],
   ])("are refused when malformed, by name and never by value (%s: %j)", (name, value) => {
     const message = messageOf({ ...settings, [name]: value });
     expect(message).toContain(`${name} is malformed: expected `);

@@ -17,6 +17,8 @@ export interface Config {
   readonly cosmos: CosmosConfig;
   readonly otpSecret: Buffer;
   readonly otpLifetime: OtpLifetime;
+  /** Within this time every request is answered, whatever the store does. */
+  readonly requestDeadlineMs: number;
 }
 
 /** A codec from the text of a setting; its name is what the message says was expected. */
@@ -68,6 +70,7 @@ const Settings = t.type({
   OTP_TTL_IN_SECONDS: integer(1, day),
   // The contract tells expired and used OTPs apart from unknown ones for at least 24 hours.
   OTP_RETENTION_IN_SECONDS: integer(day, 365 * day),
+  REQUEST_DEADLINE_IN_MS: integer(100, 60_000),
 });
 
 const defaults = {
@@ -75,6 +78,7 @@ const defaults = {
   COSMOSDB_SINGLE_COPY: "false",
   OTP_TTL_IN_SECONDS: "600",
   OTP_RETENTION_IN_SECONDS: "86400",
+  REQUEST_DEADLINE_IN_MS: "5000",
 };
 
 /** The name of every setting. */
@@ -109,6 +113,7 @@ export const decodeConfig = (
         ttlSeconds: settings.OTP_TTL_IN_SECONDS,
         retentionSeconds: settings.OTP_RETENTION_IN_SECONDS,
       },
+      requestDeadlineMs: settings.REQUEST_DEADLINE_IN_MS,
     })),
   );
 };

@@ -1,6 +1,5 @@
 /** The one place that reads an error of the SDK. */
 import { ErrorResponse } from "@azure/cosmos";
-import type { ServiceUnavailable } from "./failure";
 import type { WriteOutcome } from "./store";
 
 const defaultRetryAfterSeconds = 1;
@@ -23,25 +22,31 @@ const codeOf = (error: unknown): number | string => {
   return "name" in error && typeof error.name === "string" ? error.name : "error";
 };
 
-/** @param cause what the store answered, or why it did not; fixed words only. */
-export const unavailable = (
-  cause: string,
-  retryAfterSeconds = defaultRetryAfterSeconds,
-): ServiceUnavailable => ({
-  tag: "service-unavailable",
-  retryAfterSeconds,
-  cause,
-});
+/** What an SDK call that rejected came to. */
+export interface StoreError {
+  /** For the log. */
+  readonly cause: string;
+  readonly status: number | string;
+  readonly retryAfterSeconds: number;
+}
 
-/** For a call whose failure changes nothing: a read. */
-export const toUnavailable = (error: unknown): ServiceUnavailable => {
-  const cause = unwrap(error);
-  const retryAfterMs = cause instanceof ErrorResponse ? (cause.retryAfterInMs ?? 0) : 0;
-  return unavailable(
-    `store: ${codeOf(cause)}`,
-    Math.max(defaultRetryAfterSeconds, Math.ceil(retryAfterMs / 1000)),
-  );
+export const toStoreError = (error: unknown): StoreError => {
+  const origin = unwrap(error);
+  const status = codeOf(origin);
+  const retryAfterMs = origin instanceof ErrorResponse ? (origin.retryAfterInMs ?? 0) : 0;
+  return {
+    cause: `store: ${status}`,
+    status,
+    retryAfterSeconds: Math.max(defaultRetryAfterSeconds, Math.ceil(retryAfterMs / 1000)),
+  };
 };
+
+/**
+ * Whether a read that failed so is worth another attempt: all that passes (no answer, half an answer, 408, 449,
+ * 5xx), but no refusal that stays, and no 429, which the SDK has tried again already.
+ */
+export const isTransient = ({ status }: StoreError): boolean =>
+  typeof status === "string" || status >= 500 || status === 408 || status === 449;
 
 /** The status of a conditional write, alone or as part of a batch. */
 export const toWriteOutcome = (status: number | string): WriteOutcome => {
@@ -59,5 +64,3 @@ export const toWriteOutcome = (status: number | string): WriteOutcome => {
       return "unknown";
   }
 };
-
-export const errorToWriteOutcome = (error: unknown): WriteOutcome => toWriteOutcome(codeOf(unwrap(error)));

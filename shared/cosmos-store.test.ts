@@ -3,10 +3,9 @@ import { readItems, right, startService } from "../tests/support";
 import type { Service } from "../tests/support";
 import { hashApiKey } from "./api-key";
 import { makeCosmosStore } from "./cosmos-store";
-import type { CosmosStore } from "./cosmos-store";
 import { DiscountId, MerchantId } from "./identifiers";
 import type { Otp, Slot } from "./otp";
-import type { Entry } from "./store";
+import type { Entry, Store, StoreCall } from "./store";
 
 const otp: Otp = {
   discountId: right(DiscountId.decode("discount-1")),
@@ -34,10 +33,14 @@ const keys = { primary: { hash: hashApiKey("key-1"), createdAt: new Date("2026-0
 /** What every store must do, whichever server is behind it. */
 describe("the store", () => {
   let service: Service;
-  let store: CosmosStore;
+  let store: Store;
+  let calls: StoreCall[];
+  const connect = (timeMs: number): Store =>
+    service.store.connect({ signal: AbortSignal.timeout(timeMs), onCall: (call) => calls.push(call) });
   beforeEach(async () => {
     service = await startService();
-    store = service.store;
+    calls = [];
+    store = connect(30_000);
   });
   afterEach(() => service.stop());
 
@@ -185,17 +188,35 @@ describe("the store", () => {
   it("tells a store that is away from one that has nothing", async () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     await close(service.storeServer);
-    expect(await store.findOtp(otpEntry().ref)).toMatchObject({ left: { cause: "store: ECONNREFUSED" } });
+    expect(await connect(200).findOtp(otpEntry().ref)).toMatchObject({
+      left: { cause: "store: ECONNREFUSED" },
+    });
+    expect(await connect(200).describeAccount()).toMatchObject({ left: { tag: "service-unavailable" } });
     expect(await store.replaceOtp(otpEntry(), "etag")).toBe("unknown");
     expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("unknown");
     expect(await store.putApiKeys(shop, keys, undefined)).toBe("unknown");
-    expect(await store.describeAccount()).toMatchObject({ left: { tag: "service-unavailable" } });
+  });
+
+  it("tells of each call how it went", async () => {
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    await store.putOtp(otpEntry(), slotEntry(), undefined);
+    await store.findOtp(otpEntry().ref);
+    await close(service.storeServer);
+    await store.replaceOtp(otpEntry(), "etag");
+    expect(
+      calls.map(({ operation, attempts, failure }) => [operation, attempts, failure !== undefined]),
+    ).toEqual([
+      ["putOtp", 1, false],
+      ["putOtp", 1, false],
+      ["findOtp", 1, false],
+      ["replaceOtp", 1, true],
+    ]);
   });
 
   it("creates the containers that are missing, and leaves the others as they are", async () => {
     await store.putApiKeys(shop, keys, undefined);
     await service.otps.delete();
-    const another = makeCosmosStore(service.config.cosmos);
+    const another = makeCosmosStore(service.config.cosmos, 1000);
     right(await another.createContainers());
     another.dispose();
     expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("written");

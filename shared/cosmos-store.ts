@@ -1,22 +1,31 @@
 /** The store on Azure Cosmos DB for NoSQL: point operations only, each on one logical partition. */
-import { CosmosClient } from "@azure/cosmos";
+import { CosmosClient, CosmosDiagnostics, isRestError, RestError } from "@azure/cosmos";
 import type {
   Container,
   IndexingPolicy,
   ItemDefinition,
+  ItemResponse,
   JSONObject,
   OperationInput,
+  OperationResponse,
   RequestOptions,
 } from "@azure/cosmos";
+import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
+import type { HttpClient } from "@azure/core-rest-pipeline";
 import * as E from "fp-ts/Either";
+import type { Either } from "fp-ts/Either";
 import * as TE from "fp-ts/TaskEither";
 import * as t from "io-ts";
 import { ApiKeyHash } from "./api-key";
+import { makeBackoff } from "./backoff";
 import type { CosmosConfig } from "./config";
-import { errorToWriteOutcome, toUnavailable, toWriteOutcome, unavailable } from "./cosmos-error";
+import { isTransient, toStoreError, toWriteOutcome } from "./cosmos-error";
+import type { StoreError } from "./cosmos-error";
+import { Defect, unsettled } from "./failure";
+import type { ServiceUnavailable } from "./failure";
 import { DiscountId } from "./identifiers";
 import type { ItemRef } from "./otp-keyring";
-import type { Entry, Store, StoreResult, Versioned, WriteOutcome } from "./store";
+import type { ConnectStore, Entry, Store, StoreCall, StoreResult, Versioned, WriteOutcome } from "./store";
 
 // Every item is reached by its id: an index would only make each write dearer. (Indexing cannot be switched off
 // altogether, because the time to live needs it.)
@@ -63,86 +72,244 @@ const SlotItem = t.type({ nonce: t.string });
 const StoredApiKeyItem = t.type({ hash: ApiKeyHash, createdAt: DateFromISOString });
 const ApiKeysItem = t.partial({ primary: StoredApiKeyItem, secondary: StoredApiKeyItem });
 
-export interface CosmosStore extends Store {
+export interface CosmosStore {
+  readonly connect: ConnectStore;
   /** Creates the database and the containers that are missing; leaves the others as they are. */
   createContainers(): StoreResult<void>;
   /** Ends the client's timers. */
   dispose(): void;
 }
 
-export const makeCosmosStore = (config: CosmosConfig): CosmosStore => {
+/** @param deadlineMs within which a call of a function is over, with all the calls of the store that it makes. */
+export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): CosmosStore => {
   const client = new CosmosClient({
     endpoint: config.endpoint,
     key: config.key,
-    // A single copy has no regions to discover, and may name itself by an address that is not its own.
-    connectionPolicy: { enableEndpointDiscovery: !config.isSingleCopy },
+    httpClient: makeHttpClient(),
+    connectionPolicy: {
+      // A single copy has no regions to discover, and may name itself by an address that is not its own.
+      enableEndpointDiscovery: !config.isSingleCopy,
+      // A call that hangs is given up while there is time left to look what became of it.
+      requestTimeout: Math.floor(deadlineMs / 3),
+      // A 429 says when to try again. It is heeded as long as that can still be of use.
+      retryOptions: {
+        maxRetryAttemptCount: 3,
+        fixedRetryIntervalInMilliseconds: 0,
+        maxWaitTimeInSeconds: Math.ceil(deadlineMs / 1000),
+      },
+    },
   });
   const database = client.database(config.databaseName);
   const otps = database.container(otpsContainer.id);
   const apiKeys = database.container(apiKeysContainer.id);
 
   return {
-    findOtp: (ref) => readItem(otps, ref, OtpItem),
-    findSlot: (ref) => readItem(otps, ref, SlotItem),
-    putOtp: (otp, slot, slotEtag) =>
-      runBatch(otps, slot.ref.partitionKey, [
-        // The write that can fail comes first: the embedded server stops at a failure, but undoes nothing.
-        putOperation(toItem(slot, SlotItem), slotEtag),
-        putOperation(toItem(otp, OtpItem), undefined),
-      ]),
-    replaceOtp: (otp, etag) =>
-      runWrite(() =>
-        otps.item(otp.ref.id, otp.ref.partitionKey).replace(toItem(otp, OtpItem), ifMatch(etag)),
-      ),
-    findApiKeys: (merchantId) => readItem(apiKeys, { partitionKey: merchantId, id: merchantId }, ApiKeysItem),
-    putApiKeys: (merchantId, keys, etag) => {
-      const item = { id: merchantId, ...ApiKeysItem.encode(keys) };
-      return runWrite(() =>
-        etag === undefined
-          ? apiKeys.items.create(item)
-          : apiKeys.item(merchantId, merchantId).replace(item, ifMatch(etag)),
-      );
-    },
-    describeAccount: TE.tryCatch(async () => {
-      const [account] = await Promise.all([client.getDatabaseAccount(), otps.read(), apiKeys.read()]);
+    connect: ({ signal, onCall }) => {
+      const options = { abortSignal: signal };
+      const readItem = <A>(
+        operation: keyof Store,
+        container: Container,
+        { id, partitionKey }: ItemRef,
+        codec: t.Decoder<unknown, A>,
+      ): StoreResult<Versioned<A> | undefined> =>
+        runRead(
+          operation,
+          () => container.item(id, partitionKey).read<ItemDefinition>(options),
+          (response) => decodeItem(response, codec),
+          signal,
+          onCall,
+        );
       return {
-        consistencyLevel: account.resource?.consistencyPolicy ?? "unknown",
-        hasSeveralWriteRegions: account.resource?.enableMultipleWritableLocations ?? true,
+        findOtp: (ref) => readItem("findOtp", otps, ref, OtpItem),
+        findSlot: (ref) => readItem("findSlot", otps, ref, SlotItem),
+        putOtp: (otp, slot, slotEtag) =>
+          runWrite(
+            "putOtp",
+            () => {
+              const operations = [
+                // The write that can fail comes first: the embedded server stops at a failure, but undoes nothing.
+                putOperation(toItem(slot, SlotItem), slotEtag),
+                putOperation(toItem(otp, OtpItem), undefined),
+              ];
+              return otps.items.batch(operations, slot.ref.partitionKey, options);
+            },
+            batchStatus,
+            onCall,
+          ),
+        replaceOtp: (otp, etag) =>
+          runWrite(
+            "replaceOtp",
+            () =>
+              otps
+                .item(otp.ref.id, otp.ref.partitionKey)
+                .replace(toItem(otp, OtpItem), { ...options, ...ifMatch(etag) }),
+            ({ statusCode }) => statusCode,
+            onCall,
+          ),
+        findApiKeys: (merchantId) =>
+          readItem("findApiKeys", apiKeys, { partitionKey: merchantId, id: merchantId }, ApiKeysItem),
+        putApiKeys: (merchantId, keys, etag) =>
+          runWrite(
+            "putApiKeys",
+            () => {
+              const item = { id: merchantId, ...ApiKeysItem.encode(keys) };
+              return etag === undefined
+                ? apiKeys.items.create(item, options)
+                : apiKeys.item(merchantId, merchantId).replace(item, { ...options, ...ifMatch(etag) });
+            },
+            ({ statusCode }) => statusCode,
+            onCall,
+          ),
+        describeAccount: () =>
+          runRead(
+            "describeAccount",
+            async () => {
+              const [account] = await Promise.all([
+                client.getDatabaseAccount(options),
+                otps.read(options),
+                apiKeys.read(options),
+              ]);
+              return account;
+            },
+            ({ resource }) =>
+              E.right({
+                consistencyLevel: resource?.consistencyPolicy ?? "unknown",
+                hasSeveralWriteRegions: resource?.enableMultipleWritableLocations ?? true,
+              }),
+            signal,
+            onCall,
+          ),
       };
-    }, toUnavailable),
-    createContainers: TE.tryCatch(async () => {
-      await client.databases.createIfNotExists({ id: config.databaseName });
-      await database.containers.createIfNotExists(otpsContainer);
-      await database.containers.createIfNotExists(apiKeysContainer);
-    }, toUnavailable),
+    },
+    createContainers: TE.tryCatch(
+      async () => {
+        await client.databases.createIfNotExists({ id: config.databaseName });
+        await database.containers.createIfNotExists(otpsContainer);
+        await database.containers.createIfNotExists(apiKeysContainer);
+      },
+      (error) => toUnavailable(toStoreError(error)),
+    ),
     dispose: () => {
       client.dispose();
     },
   };
 };
 
-const readItem = async <A>(
-  container: Container,
-  ref: ItemRef,
-  codec: t.Decoder<unknown, A>,
-): StoreResult<Versioned<A> | undefined> => {
-  const response = await TE.tryCatch(
-    () => container.item(ref.id, ref.partitionKey).read<ItemDefinition>(),
-    toUnavailable,
-  )();
-  if (E.isLeft(response)) {
-    return response;
+/**
+ * The SDK reads again after a lost connection, but waits for a second first, ten times over. Under a code that it
+ * does not know it leaves that to `runRead`, which does not keep a checkout waiting.
+ */
+const makeHttpClient = (): HttpClient => {
+  const client = createDefaultHttpClient();
+  return {
+    sendRequest: async (request) => {
+      try {
+        return await client.sendRequest(request);
+      } catch (error) {
+        if (isRestError(error) && (error.code === "ECONNRESET" || error.code === "EPIPE")) {
+          throw new RestError("connection lost", { code: `lost connection (${error.code})`, request });
+        }
+        throw error;
+      }
+    },
+  };
+};
+
+const toUnavailable = ({ cause, retryAfterSeconds }: StoreError): ServiceUnavailable => ({
+  tag: "service-unavailable",
+  retryAfterSeconds,
+  cause,
+});
+
+interface Diagnosed {
+  readonly diagnostics?: CosmosDiagnostics;
+}
+
+/** How many requests an SDK call took, with those that it made again by itself. */
+const countAttempts = ({ diagnostics }: Diagnosed): number =>
+  1 + (diagnostics?.clientSideRequestStatistics.retryDiagnostics.failedAttempts.length ?? 0);
+
+const isDiagnosed = (error: unknown): error is Diagnosed =>
+  typeof error === "object" &&
+  error !== null &&
+  "diagnostics" in error &&
+  error.diagnostics instanceof CosmosDiagnostics;
+
+/** Makes one SDK call; `attempts` counts its requests. */
+const request = async <R extends Diagnosed>(
+  call: () => Promise<R>,
+): Promise<{ readonly result: Either<StoreError, R>; readonly attempts: number }> => {
+  try {
+    const response = await call();
+    return { result: E.right(response), attempts: countAttempts(response) };
+  } catch (error) {
+    return { result: E.left(toStoreError(error)), attempts: isDiagnosed(error) ? countAttempts(error) : 1 };
   }
-  const { statusCode, substatus, resource, etag } = response.right;
+};
+
+/** Reads until there is an answer, or no more time for one: a read changes nothing. */
+const runRead = async <R extends Diagnosed, A>(
+  operation: keyof Store,
+  call: () => Promise<R>,
+  decode: (response: R) => Either<StoreError, A>,
+  signal: AbortSignal,
+  onCall: (call: StoreCall) => void,
+): StoreResult<A> => {
+  const start = performance.now();
+  const another = makeBackoff(signal);
+  let attempts = 0;
+  let answer: Either<StoreError, A> | undefined;
+  while (await another()) {
+    const requested = await request(call);
+    attempts += requested.attempts;
+    answer = E.chain(decode)(requested.result);
+    if (E.isRight(answer) || !isTransient(answer.left)) {
+      break;
+    }
+  }
+  const failure = answer !== undefined && E.isLeft(answer) ? answer.left : undefined;
+  onCall({ operation, attempts, durationMs: performance.now() - start, failure: failure?.cause });
+  return answer === undefined ? E.left(unsettled) : E.mapLeft(toUnavailable)(answer);
+};
+
+/** Writes once: if the outcome is unknown, only what is read next can tell whether to write again. */
+const runWrite = async <R extends Diagnosed>(
+  operation: keyof Store,
+  call: () => Promise<R>,
+  statusOf: (response: R) => number | string,
+  onCall: (call: StoreCall) => void,
+): Promise<WriteOutcome> => {
+  const start = performance.now();
+  const { result, attempts } = await request(call);
+  const status = E.isLeft(result) ? result.left.status : statusOf(result.right);
+  const outcome = toWriteOutcome(status);
+  const failure = outcome === "unknown" ? `store: ${status}` : undefined;
+  onCall({ operation, attempts, durationMs: performance.now() - start, failure });
+  return outcome;
+};
+
+const decodeItem = <A>(
+  { statusCode, substatus, resource, etag }: ItemResponse<ItemDefinition>,
+  codec: t.Decoder<unknown, A>,
+): Either<StoreError, Versioned<A> | undefined> => {
   if (statusCode === 404) {
     // With a substatus it is not the item that is missing: 1003 says that the container is.
-    return substatus ? E.left(unavailable(`store: 404/${substatus}`)) : E.right(undefined);
+    return substatus
+      ? E.left({ cause: `store: 404/${substatus}`, status: 404, retryAfterSeconds: 1 })
+      : E.right(undefined);
   }
   const value = codec.decode(resource);
   if (E.isLeft(value)) {
-    throw new Error("malformed item");
+    const fields = value.left.map(({ context }) => context.map(({ key }) => key).join("."));
+    throw new Defect(`malformed item: ${[...new Set(fields)].join(", ")}`);
   }
   return E.right({ value: value.right, etag });
+};
+
+/** A failed batch answers for each operation; 424 marks those that another one's failure undid. */
+const batchStatus = ({ result = [] }: { readonly result?: OperationResponse[] }): number | string => {
+  const statuses = result.map(({ statusCode }) => statusCode);
+  return statuses.find((status) => status >= 400 && status !== 424) ?? statuses[0] ?? "no result";
 };
 
 type Item = JSONObject & { id: string; partitionKey: string; ttl: number };
@@ -168,18 +335,3 @@ const putOperation = (item: Item, etag: string | undefined): OperationInput =>
         ifMatch: etag,
         resourceBody: item,
       };
-
-const runWrite = (write: () => Promise<{ statusCode: number }>): Promise<WriteOutcome> =>
-  write().then(({ statusCode }) => toWriteOutcome(statusCode), errorToWriteOutcome);
-
-const runBatch = (
-  container: Container,
-  partitionKey: string,
-  operations: OperationInput[],
-): Promise<WriteOutcome> =>
-  container.items.batch(operations, partitionKey).then(({ result = [] }) => {
-    // A failed batch answers for each operation; 424 marks those that another one's failure undid.
-    const statuses = result.map(({ statusCode }) => statusCode);
-    const failure = statuses.find((status) => status >= 400 && status !== 424);
-    return toWriteOutcome(failure ?? statuses[0] ?? "no result");
-  }, errorToWriteOutcome);

@@ -32,3 +32,15 @@ export interface ServiceUnavailable {
   /** For the log: fixed words and status codes only, never a value of the request. */
   readonly cause: string;
 }
+
+/** A call that its deadline, or the store, ended before it was settled. */
+export const unsettled: ServiceUnavailable = {
+  tag: "service-unavailable",
+  retryAfterSeconds: 1,
+  cause: "deadline",
+};
+
+/** What must not be: a bug, or an item that something else wrote. Its message is fixed words, fit for the log. */
+export class Defect extends Error {
+  override readonly name = "Defect";
+}

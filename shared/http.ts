@@ -1,11 +1,15 @@
 /** From an HTTP request to a decoded input, and from a use case's result to an HTTP answer. */
-import type { HttpFunctionOptions, HttpRequest, InvocationContext } from "@azure/functions";
+import type { HttpFunctionOptions, HttpRequest } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import type * as t from "io-ts";
+import { unsettled } from "./failure";
 import type { Failure } from "./failure";
+import type { MerchantId } from "./identifiers";
+import { makeLog } from "./log";
 import { toProblem } from "./problem";
 import type { Answer } from "./problem";
+import type { ConnectStore, Store } from "./store";
 
 /** A function as a value: what `app.http` registers, and what any other host can mount. */
 export interface HttpFunction extends Required<
@@ -19,22 +23,105 @@ export type Success = Readonly<Record<string, string | number>>;
 
 const maxBodyBytes = 4096;
 
-/** Makes a function whose every outcome, a defect included, is an answer of the contract. */
+/** What a function is given for one call. */
+export interface Invocation {
+  readonly store: Store;
+  /** Ends at the deadline: nothing that comes after it can be answered. */
+  readonly signal: AbortSignal;
+  /** Tells the log which merchant the call is about. */
+  readonly setMerchantId: (merchantId: MerchantId) => void;
+  /** Asks for a write to be undone if this call ends in a 503 or a 500, so that nobody is told of it. */
+  readonly ifUnanswered: (undo: Undo) => void;
+}
+
+/** Has half a minute, after the answer, to leave things as if the call had never been made. */
+export type Undo = (invocation: Pick<Invocation, "store" | "signal">) => Promise<void>;
+
+const undoTimeMs = 30_000;
+
+/** What every function stands on. */
+export interface Runtime {
+  readonly connectStore: ConnectStore;
+  readonly deadlineMs: number;
+}
+
+/** Makes a function whose every outcome, a defect included, is an answer of the contract, given in time. */
 export const makeHttpFunction = (
   definition: Omit<HttpFunction, "handler">,
-  run: (request: HttpRequest) => Promise<Either<Failure, Success>>,
+  { connectStore, deadlineMs }: Runtime,
+  run: (request: HttpRequest, invocation: Invocation) => Promise<Either<Failure, Success>>,
 ): HttpFunction => ({
   ...definition,
   handler: async (request, context) => {
-    const result = await run(request).catch((defect: unknown) => {
-      context.error(describeDefect(defect));
+    const start = performance.now();
+    const log = makeLog(context);
+    const deadline = new AbortController();
+    let storeRoundTrips = 0;
+    let merchantId: MerchantId | undefined;
+    let undo: Undo | undefined;
+    const connect = (signal: AbortSignal): Store =>
+      connectStore({
+        signal,
+        onCall: (call) => {
+          storeRoundTrips += call.attempts;
+          log.storeCall(call);
+        },
+      });
+
+    const running = run(request, {
+      store: connect(deadline.signal),
+      signal: deadline.signal,
+      setMerchantId: (id) => {
+        merchantId = id;
+      },
+      ifUnanswered: (task) => {
+        undo = task;
+      },
+    }).catch((error: unknown) => {
+      log.defect(error);
       return E.left<Failure>({ tag: "internal-error" });
     });
-    return withCommonHeaders(
-      E.isRight(result) ? toAnswer(result.right) : toRefusal(result.left, request, context),
-    );
+    const result = await beforeDeadline(running, deadline, deadlineMs);
+
+    const failure = E.isLeft(result) ? result.left : undefined;
+    const answer = E.isRight(result)
+      ? toAnswer(result.right)
+      : toProblem(result.left, request.headers.get("accept-language"), context.invocationId);
+    const durationMs = performance.now() - start;
+    log.outcome({ status: answer.status, failure, durationMs, storeRoundTrips, merchantId });
+    if (undo !== undefined && answer.status >= 500) {
+      // Not before the call has let go: what it still writes is undone too.
+      const signal = AbortSignal.timeout(undoTimeMs);
+      running
+        .then(() => undo?.({ store: connect(signal), signal }))
+        .catch((error: unknown) => {
+          log.defect(error);
+        });
+    }
+    return withCommonHeaders(answer);
   },
 });
+
+/** What the call comes to or, once its time is over, that it came to nothing. */
+const beforeDeadline = async <A>(
+  running: Promise<Either<Failure, A>>,
+  deadline: AbortController,
+  deadlineMs: number,
+): Promise<Either<Failure, A>> => {
+  const late = new Promise<Either<Failure, A>>((resolve) => {
+    deadline.signal.addEventListener("abort", () => {
+      resolve(E.left(unsettled));
+    });
+  });
+  const timer = setTimeout(() => {
+    deadline.abort();
+  }, deadlineMs);
+  try {
+    return await Promise.race([running, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
 
 const toAnswer = (body: Success): Answer => ({
   status: 200,
@@ -42,29 +129,11 @@ const toAnswer = (body: Success): Answer => ({
   body: JSON.stringify(body),
 });
 
-const toRefusal = (failure: Failure, request: HttpRequest, context: InvocationContext): Answer => {
-  if (failure.tag === "service-unavailable") {
-    context.warn(JSON.stringify({ problem: failure.tag, cause: failure.cause }));
-  }
-  return toProblem(failure, request.headers.get("accept-language"), context.invocationId);
-};
-
 // Answers carry codes and keys: no cache on the way may keep one.
 const withCommonHeaders = (answer: Answer): Answer => ({
   ...answer,
   headers: { ...answer.headers, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" },
 });
-
-/**
- * Where it broke, without the message: a message may quote the data that it stumbled over. The stack's first
- * lines repeat the message, so only its frames are kept.
- */
-const describeDefect = (defect: unknown): string =>
-  JSON.stringify({
-    problem: "internal-error",
-    cause: defect instanceof Error ? defect.name : typeof defect,
-    stack: defect instanceof Error ? (defect.stack?.match(/^ {4}at .+$/gm) ?? []) : [],
-  });
 
 /** Decodes with a codec whose properties are the contract's names: those are all that a failure repeats. */
 export const decodeFields = <A>(codec: t.Decoder<unknown, A>, input: unknown): Either<Failure, A> => {

@@ -1,4 +1,5 @@
 import * as E from "fp-ts/Either";
+import { Defect } from "./failure";
 import type { MerchantId, OtpCode } from "./identifiers";
 import type { Otp } from "./otp";
 import type { OtpKeyring } from "./otp-keyring";
@@ -30,7 +31,7 @@ export const findLatestOtp = async (
   }
   if (otp.right === undefined) {
     // They are written together, and the OTP is kept longer. To take the slot for free would be a guess.
-    throw new Error("a slot without its OTP");
+    throw new Defect("a slot without its OTP");
   }
   return E.right({ nonce: value.nonce, slotEtag: etag, code, otp: otp.right.value });
 };

@@ -64,12 +64,19 @@ export interface StoreHealth {
 
 export type Store = OtpStore & ApiKeyStore & StoreHealth;
 
-/** How many times a conditional write that somebody else came before is tried again from what is there now. */
-export const maxAttempts = 10;
+/** One call of the store, as the log tells of it. */
+export interface StoreCall {
+  readonly operation: keyof Store;
+  /** How many requests it took, answered or not. */
+  readonly attempts: number;
+  readonly durationMs: number;
+  /** Why it did not do what it was to do, in fixed words; undefined when it did, or when a rival came first. */
+  readonly failure: string | undefined;
+}
 
-/** What is left to say when that many attempts have not settled it. */
-export const unsettled: ServiceUnavailable = {
-  tag: "service-unavailable",
-  retryAfterSeconds: 1,
-  cause: "unsettled write",
-};
+/** The store, for one call of a function. */
+export type ConnectStore = (options: {
+  /** Cancels what is under way, and lets nothing more be tried. */
+  readonly signal: AbortSignal;
+  readonly onCall: (call: StoreCall) => void;
+}) => Store;

@@ -1,5 +1,4 @@
 /** The service under test: the real functions on the local host, over the real client and the embedded store. */
-import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import { CosmosClient } from "@azure/cosmos";
 import type { Container } from "@azure/cosmos";
@@ -127,56 +126,66 @@ export const makeApi = (baseUrl: string): Api => {
   return api;
 };
 
-export interface Service extends Api {
-  readonly clock: Clock;
+/** One instance of the service. */
+export interface Instance extends Api {
   readonly config: Config;
   readonly store: CosmosStore;
+  readonly log: LogLine[];
+  stop(): Promise<void>;
+}
+
+export const startInstance = async (
+  settings: Readonly<Record<string, string>>,
+  clock: () => Date,
+): Promise<Instance> => {
+  const config = right(decodeConfig(settings));
+  const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
+  const log: LogLine[] = [];
+  const host = makeHost(makeFunctions(config, store.connect, clock), (level, ...args) => {
+    log.push({ level, text: args.map(String).join(" ") });
+  });
+  return {
+    ...makeApi(`http://127.0.0.1:${await listen(host, 0)}`),
+    config,
+    store,
+    log,
+    stop: async () => {
+      await close(host);
+      store.dispose();
+    },
+  };
+};
+
+/** An instance with a store of its own, which others can share. */
+export interface Service extends Instance {
+  readonly clock: Clock;
   readonly storeServer: Server;
   /** The store's containers, past the service. */
   readonly otps: Container;
   readonly apiKeys: Container;
-  /** The settings with which another process shares the store. */
+  /** The settings with which another instance shares the store. */
   readonly settings: Readonly<Record<string, string>>;
-  readonly log: LogLine[];
-  stop(): Promise<void>;
 }
 
 /** @param overrides settings that differ from those of the embedded store. */
 export const startService = async (overrides: Readonly<Record<string, string>> = {}): Promise<Service> => {
   const embedded = await startEmbeddedCosmosDb();
-  const settings = {
-    ...embedded.settings,
-    OTP_SECRET: randomBytes(32).toString("base64"),
-    ...overrides,
-  };
-  const config = right(decodeConfig(settings));
-  const store = makeCosmosStore(config.cosmos);
-  right(await store.createContainers());
+  const settings = { ...embedded.settings, ...overrides };
   const clock = makeClock();
-  const log: LogLine[] = [];
-  const host = makeHost(makeFunctions(config, store, clock), (level, ...args) => {
-    log.push({ level, text: args.map(String).join(" ") });
-  });
-  const client = new CosmosClient({
-    endpoint: config.cosmos.endpoint,
-    key: config.cosmos.key,
-    connectionPolicy: { enableEndpointDiscovery: false },
-  });
-  const database = client.database(config.cosmos.databaseName);
-  const baseUrl = `http://127.0.0.1:${await listen(host, 0)}`;
+  const instance = await startInstance(settings, clock);
+  right(await instance.store.createContainers());
+  const { endpoint, key, databaseName } = instance.config.cosmos;
+  const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableEndpointDiscovery: false } });
+  const database = client.database(databaseName);
   return {
-    ...makeApi(baseUrl),
+    ...instance,
     clock,
-    config,
-    store,
+    settings,
     storeServer: embedded.server,
     otps: database.container("otps"),
     apiKeys: database.container("api-keys"),
-    settings,
-    log,
     stop: async () => {
-      await close(host);
-      store.dispose();
+      await instance.stop();
       client.dispose();
       if (embedded.server.listening) {
         await close(embedded.server);

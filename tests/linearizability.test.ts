@@ -1,0 +1,182 @@
+import fc from "fast-check";
+import { checkUseHistory } from "./linearizability";
+import type { Operation } from "./linearizability";
+
+const granted = (start: number, end: number, idempotencyKey?: string, usedAt = "t1"): Operation => ({
+  operation: "use",
+  outcome: "granted",
+  start,
+  end,
+  idempotencyKey,
+  usedAt,
+});
+const refused = (start: number, end: number, idempotencyKey?: string): Operation => ({
+  operation: "use",
+  outcome: "already-used",
+  start,
+  end,
+  idempotencyKey,
+});
+const lost = (start: number, end?: number, idempotencyKey?: string): Operation => ({
+  operation: "use",
+  outcome: "unknown",
+  start,
+  end,
+  idempotencyKey,
+});
+const live = (start: number, end: number): Operation => ({ operation: "ask", outcome: "live", start, end });
+const used = (start: number, end: number): Operation => ({
+  operation: "ask",
+  outcome: "already-used",
+  start,
+  end,
+});
+const lostAsk = (start: number): Operation => ({ operation: "ask", outcome: "unknown", start });
+
+describe("a history is bad if it breaks a guarantee", () => {
+  it.each<[string, readonly Operation[]]>([
+    ["one use without a key is granted, not two", [granted(0, 10), granted(5, 15)]],
+    ["one use is granted, not two with different keys", [granted(0, 10, "a"), granted(5, 15, "b")]],
+    ["a use without a key repeats nothing", [granted(0, 10, "a"), granted(5, 15)]],
+    ["a lost use that took effect is the only one", [lost(0, 1), used(2, 3), granted(4, 5)]],
+    ["once a use is granted, the OTP is not live", [granted(0, 10), live(11, 12)]],
+    ["once a repetition is granted, the OTP is not live", [lost(0, 1, "a"), granted(2, 3, "a"), live(4, 5)]],
+    ["a used OTP stays used", [lost(0), used(1, 2), live(3, 4)]],
+    ["a refusal to one is final for all", [lost(0), refused(1, 2), live(3, 4)]],
+    ["an OTP that nobody used is live", [used(0, 1)]],
+    ["an OTP is live until a use starts", [used(0, 1), granted(2, 3)]],
+    ["an OTP is live until a use starts, be it a lost one", [used(0, 1), lost(2)]],
+    ["an ask uses nothing up", [lostAsk(0), used(1, 2)]],
+    ["the only use is granted", [live(0, 1), refused(2, 3)]],
+    ["one of the uses is granted", [refused(0, 10), refused(0, 10), refused(0, 10)]],
+    ["a use is not refused for the sake of a later one", [refused(0, 1), granted(2, 3)]],
+    ["a repetition has the same instant of use", [granted(0, 1, "a", "t1"), granted(2, 3, "a", "t2")]],
+    [
+      "repetitions of a lost use have the same instant of use",
+      [lost(0, 1, "a"), granted(2, 3, "a", "t1"), granted(4, 5, "a", "t2")],
+    ],
+    ["a repetition is granted", [granted(0, 1, "a"), refused(2, 3, "a")]],
+    ["a simultaneous repetition is granted", [granted(0, 10, "a"), refused(0, 10, "a")]],
+    ["a refused use is not granted when repeated", [lost(0), refused(1, 2, "a"), granted(3, 4, "a")]],
+  ])("%s", (_, history) => {
+    expect(checkUseHistory(history)).toMatchObject({ ok: false });
+    expect(hasLegalOrder(history)).toBe(false);
+  });
+
+  it("and the reason tells what each use that may have taken effect contradicts", () => {
+    expect(checkUseHistory([lost(0, 1, "a"), granted(2, 3, "b"), live(4, 5)])).toEqual({
+      ok: false,
+      reason: [
+        "if nothing used it: not [use with key b, 2 to 3: granted at t1]",
+        "if [use with key a, 0 to 1: unknown] used it: [use with key b, 2 to 3: granted at t1] does not repeat it",
+        "if [use with key b, 2 to 3: granted at t1] used it: [use with key b, 2 to 3: granted at t1] ended before [ask, 4 to 5: live] started",
+      ].join("\n"),
+    });
+  });
+});
+
+describe("a history is good", () => {
+  it.each<[string, readonly Operation[]]>([
+    ["of an OTP that nobody asked for", []],
+    ["of an OTP that nobody used", [live(0, 1), live(2, 3), lostAsk(4)]],
+    ["of one call after the other", [live(0, 1), granted(2, 3), used(4, 5), refused(6, 7)]],
+    ["of simultaneous uses of which one is granted", [refused(0, 10), granted(0, 10), refused(0, 10, "a")]],
+    ["if a lost use never took effect", [lost(0, 1), live(2, 3), granted(4, 5)]],
+    ["if a lost use took effect after its end", [lost(0, 1), live(2, 3), used(4, 5), refused(6, 7)]],
+    [
+      "if the second of two lost uses took effect",
+      [lost(0, 1, "a"), lost(2, 3), used(4, 5), refused(6, 7, "a")],
+    ],
+    ["if a lost use is granted when repeated", [lost(0, 1, "a"), granted(2, 3, "a"), granted(4, 5, "a")]],
+    ["if a lost use is repeated in vain", [lost(0, 1, "a"), granted(2, 3, "b"), refused(4, 5, "a")]],
+    ["if a repetition was recorded before the use", [granted(5, 6, "a"), used(3, 4), granted(0, 2, "a")]],
+    ["if the OTP is live while its use is under way", [granted(0, 10), live(5, 15)]],
+    ["if the OTP is live at the instant at which its use ends", [granted(0, 10), live(10, 11)]],
+    ["if the OTP is used at the instant at which its use starts", [used(0, 5), granted(5, 6)]],
+    ["if the OTP is used while its use is under way", [granted(0, 10), live(1, 2), used(3, 4)]],
+    ["if simultaneous asks disagree", [granted(0, 10), used(3, 8), live(7, 12)]],
+  ])("%s", (_, history) => {
+    expect(checkUseHistory(history)).toEqual({ ok: true });
+    expect(hasLegalOrder(history)).toBe(true);
+  });
+});
+
+interface Register {
+  readonly used: boolean;
+  readonly idempotencyKey?: string | undefined;
+  readonly usedAt?: string | undefined;
+}
+
+/** The register after an operation, or undefined if it would have given another answer. */
+const step = (register: Register, operation: Operation): Register | undefined => {
+  const { used, idempotencyKey, usedAt } = register;
+  if (operation.operation === "ask") {
+    return operation.outcome === (used ? "live" : "already-used") ? undefined : register;
+  }
+  const answeredAt = operation.outcome === "granted" ? operation.usedAt : undefined;
+  if (!used) {
+    return operation.outcome === "already-used"
+      ? undefined
+      : { used: true, idempotencyKey: operation.idempotencyKey, usedAt: answeredAt };
+  }
+  const repeats = idempotencyKey !== undefined && idempotencyKey === operation.idempotencyKey;
+  switch (operation.outcome) {
+    case "unknown":
+      return register;
+    case "already-used":
+      return repeats ? undefined : register;
+    case "granted":
+      return repeats && (usedAt ?? answeredAt) === answeredAt
+        ? { ...register, usedAt: answeredAt }
+        : undefined;
+  }
+};
+
+const mustPrecede = (a: Operation, b: Operation): boolean => a.outcome !== "unknown" && a.end < b.start;
+
+/** The definition to the letter: tries all orders that real time allows, with and without the unknown ones. */
+const hasLegalOrder = (remaining: readonly Operation[], register: Register = { used: false }): boolean =>
+  remaining.every(({ outcome }) => outcome === "unknown") ||
+  remaining.some((operation, index) => {
+    const rest = remaining.toSpliced(index, 1);
+    const next = rest.some((other) => mustPrecede(other, operation)) ? undefined : step(register, operation);
+    return next !== undefined && hasLegalOrder(rest, next);
+  });
+
+/** Few values, so that instants coincide, keys repeat, and a good share of the histories is good. */
+const operations: fc.Arbitrary<Operation> = fc
+  .tuple(
+    fc.nat(6),
+    fc.nat(3),
+    fc.constantFrom(undefined, "a", "a", "b"),
+    fc.constantFrom("t1", "t1", "t1", "t1", "t2"),
+  )
+  .chain(([start, length, key, usedAt]) =>
+    fc.constantFrom(
+      granted(start, start + length, key, usedAt),
+      refused(start, start + length, key),
+      lost(start, start + length, key),
+      live(start, start + length),
+      used(start, start + length),
+      lostAsk(start),
+    ),
+  );
+
+describe("the verdict", () => {
+  const runs = 20_000;
+
+  it(`is that of the definition on ${runs} histories, good ones and bad ones`, () => {
+    const seen = { unused: 0, good: 0, bad: 0 };
+    fc.assert(
+      fc.property(fc.array(operations, { minLength: 1, maxLength: 5 }), (history) => {
+        const { ok } = checkUseHistory(history);
+        expect(ok).toBe(hasLegalOrder(history));
+        const saysUsed = history.some(({ outcome }) => outcome === "granted" || outcome === "already-used");
+        seen[!ok ? "bad" : saysUsed ? "good" : "unused"] += 1;
+      }),
+      { numRuns: runs },
+    );
+    expect(seen.good).toBeGreaterThan(runs / 5);
+    expect(seen.bad).toBeGreaterThan(runs / 5);
+  });
+});

@@ -1,0 +1,115 @@
+/** Tells whether what clients saw of one OTP can be the answers of a single register that is used once. */
+
+interface Use {
+  readonly operation: "use";
+  readonly start: number;
+  readonly idempotencyKey?: string | undefined;
+}
+
+interface Ask {
+  readonly operation: "ask";
+  readonly start: number;
+}
+
+interface Answer<Outcome extends string> {
+  readonly outcome: Outcome;
+  readonly end: number;
+}
+
+interface Granted extends Answer<"granted"> {
+  readonly usedAt: string;
+}
+
+/** A 503, a reset or no answer: it takes effect at any time after its start, even after its end, or never. */
+interface Unknown {
+  readonly outcome: "unknown";
+  readonly end?: number | undefined;
+}
+
+export type UseOperation = Use & (Granted | Answer<"already-used"> | Unknown);
+export type AskOperation = Ask & (Answer<"live" | "already-used"> | Unknown);
+
+/** What one client did and was told, on a clock that all of them share: no `end` is before its `start`. */
+export type Operation = UseOperation | AskOperation;
+
+export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+const describe = (operation: Operation): string => {
+  const key = operation.operation === "use" ? operation.idempotencyKey : undefined;
+  const name = key === undefined ? operation.operation : `${operation.operation} with key ${key}`;
+  const answer = operation.outcome === "granted" ? `granted at ${operation.usedAt}` : operation.outcome;
+  return `[${name}, ${operation.start} to ${operation.end ?? "no end"}: ${answer}]`;
+};
+
+/** The instant by which it has taken its place in the order: without an answer, none. */
+const deadlineOf = (operation: Operation): number =>
+  operation.outcome === "unknown" ? Infinity : operation.end;
+
+const repeats = (operation: Operation, effect: UseOperation): boolean =>
+  operation.operation === "use" &&
+  operation.idempotencyKey !== undefined &&
+  operation.idempotencyKey === effect.idempotencyKey;
+
+/** Why `effect` cannot be what used the OTP, given the answers of all other operations. */
+const objectionTo = (effect: UseOperation, others: readonly Operation[]): string | undefined => {
+  const stranger = others.find((other) => other.outcome === "granted" && !repeats(other, effect));
+  if (stranger !== undefined) {
+    return `${describe(stranger)} does not repeat it`;
+  }
+  const refused = others.find((other) => other.outcome === "already-used" && repeats(other, effect));
+  if (refused !== undefined) {
+    return `${describe(refused)} repeats it`;
+  }
+  const latest = others
+    .filter(({ outcome }) => outcome === "live")
+    .reduce<Operation>((a, b) => (b.start > a.start ? b : a), effect);
+  const earliest = others
+    .filter(({ outcome }) => outcome === "granted" || outcome === "already-used")
+    .reduce<Operation>((a, b) => (deadlineOf(b) < deadlineOf(a) ? b : a), effect);
+  return deadlineOf(earliest) < latest.start
+    ? `${describe(earliest)} ended before ${describe(latest)} started`
+    : undefined;
+};
+
+/**
+ * Whether the history of one OTP is linearizable: whether its operations can be put in an order in which each
+ * answer is what a register gives that is first unused and then used for good, and in which an operation that
+ * ended before another started comes first. Operations of unknown outcome may be left out.
+ *
+ * A search through the orders is not needed, because the register changes once. If nothing took effect, every
+ * answer must be `live`. Else some use that was not refused did, and each of them is tried. Once it is chosen,
+ * the answer of every other operation tells its side: `live` comes before the effect, `already-used` and
+ * `granted` after it, where a use is `granted` if and only if it has the key of the effect. Other operations of
+ * unknown outcome are left out, which never hurts.
+ *
+ * It remains to order them in time. "Before the effect" and "after the effect" are added to the order of real
+ * time, which is transitive, so a cycle must run through the effect, and there is one if and only if some of
+ * { effect, those after it } ended before some of { effect, those before it } started. Without a cycle a total
+ * order exists. So the history is linearizable if and only if the earliest end of the former is not before the
+ * latest start of the latter: the effect fits in between.
+ *
+ * All grants tell of one use, so they must agree on `usedAt`, whichever use that is. Nothing else constrains it:
+ * if the outcome of that use is unknown, so is its instant.
+ */
+export const checkUseHistory = (history: readonly Operation[]): Verdict => {
+  const [first, ...grants] = history.filter((operation) => operation.outcome === "granted");
+  const other = grants.find(({ usedAt }) => usedAt !== first?.usedAt);
+  if (first !== undefined && other !== undefined) {
+    return { ok: false, reason: `two instants of use: ${describe(first)} and ${describe(other)}` };
+  }
+  const late = history.find(({ outcome }) => outcome === "granted" || outcome === "already-used");
+  if (late === undefined) {
+    return { ok: true };
+  }
+  const objections = [`if nothing used it: not ${describe(late)}`];
+  for (const [index, effect] of history.entries()) {
+    if (effect.operation === "use" && effect.outcome !== "already-used") {
+      const objection = objectionTo(effect, history.toSpliced(index, 1));
+      if (objection === undefined) {
+        return { ok: true };
+      }
+      objections.push(`if ${describe(effect)} used it: ${objection}`);
+    }
+  }
+  return { ok: false, reason: objections.join("\n") };
+};
