@@ -28,7 +28,7 @@ export const makeHost = (
   const routes = functions.map((mounted) => ({ mounted, pattern: toPattern(mounted.route) }));
 
   const dispatch = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = URL.parse(request.url ?? "", "http://localhost");
+    const url = parseTarget(request.url ?? "");
     for (const { mounted, pattern } of routes) {
       const match = pattern.exec(url?.pathname ?? "");
       if (match && mounted.methods.some((method) => method === request.method)) {
@@ -57,6 +57,17 @@ export const makeHost = (
       response.end();
     });
   });
+};
+
+/** The target of a request (RFC 9112, section 3.2): a path, however it begins, or a whole URL. */
+const parseTarget = (target: string): URL | null => {
+  const url = URL.parse(target.startsWith("/") ? `http://localhost${target}` : target);
+  if (url !== null) {
+    // Node's Request refuses a URL with credentials.
+    url.username = "";
+    url.password = "";
+  }
+  return url;
 };
 
 /** `api/{name}` as the Functions host matches it: ignoring case, a parameter being one segment. */

@@ -153,14 +153,23 @@ describe("bad input", () => {
   });
 
   it.each([
-    "/",
-    "/api",
-    "/api/v1/cgn/otp",
-    "/api/v1/cgn/otp/a/b",
-    "//evil/api/v1/info",
-    "/api/v1/info/..%2f",
-  ])("the path %s is not found", async (path) => {
-    expect((await call(service.baseUrl + path, { method: "POST" })).status).toBe(404);
+    ["POST", "/"],
+    ["POST", "/api/v1/cgn/otp"],
+    ["POST", "/api/v1/cgn/otp/a/b"],
+    ["GET", "//evil/api/v1/info"],
+    ["GET", "/api/v1/info/..%2f"],
+    ["GET", "/api/v1/infos"],
+  ])("%s %s is not found", async (method, path) => {
+    expect((await call(service.baseUrl + path, { method })).status).toBe(404);
+  });
+
+  it("a target that is a whole URL, with credentials, is answered as its path is", async () => {
+    const { hostname, port } = new URL(service.baseUrl);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      "GET http://user:password@localhost/api/v1/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    );
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
   });
 
   it("whatever the bytes, the answer is a refusal of the contract and repeats none of them", async () => {
