@@ -1,0 +1,64 @@
+import fc from "fast-check";
+import { startFaultProxy } from "./fault-proxy";
+import { commands } from "./model";
+import type { Model, Real } from "./model";
+import { startInstance, startService } from "./support";
+
+const deadlineMs = 300;
+
+/** How many runs, each of up to 50 commands; `npm run test:soak` asks for 2,000. */
+const runs = Number(process.env["MODEL_RUNS"] ?? 60);
+
+/** The seed of a run that failed, as fast-check printed it, to run it again. */
+const seed = process.env["MODEL_SEED"];
+
+describe("the service and the contract's model", () => {
+  it(`agree after whatever calls, faults, rivals, clock steps and restarts (${runs} runs)`, async () => {
+    const service = await startService();
+    const proxy = await startFaultProxy(service.config.cosmos.endpoint);
+    const settings = {
+      ...service.settings,
+      COSMOSDB_ENDPOINT: proxy.endpoint,
+      REQUEST_DEADLINE_IN_MS: String(deadlineMs),
+    };
+    let instance = await startInstance(settings, service.clock);
+    let run = 0;
+
+    const setup = async (): Promise<{ model: Model; real: Real }> => {
+      const serial = run++;
+      const merchantIdOf = (merchant: number): string => `shop-${serial}-${merchant}`;
+      const apiKeys = new Map<string, string>();
+      for (const merchant of [0, 1]) {
+        apiKeys.set(`${merchant} primary`, await service.newApiKey(merchantIdOf(merchant)));
+      }
+      return {
+        model: { nowMs: service.clock().getTime(), otps: [], apiKeys, replacedKeys: [] },
+        real: {
+          proxy,
+          clock: service.clock,
+          direct: service,
+          faulty: () => instance,
+          restart: async () => {
+            await instance.stop();
+            instance = await startInstance(settings, service.clock);
+          },
+          merchantIdOf,
+        },
+      };
+    };
+
+    try {
+      await fc.assert(
+        fc.asyncProperty(commands(deadlineMs), async (sequence) => {
+          await proxy.reset();
+          await fc.asyncModelRun(setup, sequence);
+        }),
+        { numRuns: runs, ...(seed === undefined ? {} : { seed: Number(seed) }) },
+      );
+    } finally {
+      await instance.stop();
+      await proxy.close();
+      await service.stop();
+    }
+  }, 3_600_000);
+});
