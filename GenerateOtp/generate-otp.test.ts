@@ -9,6 +9,7 @@ import {
   merchantId,
   OtpBody,
   readItems,
+  startBehindFaults,
   startService,
 } from "../tests/support";
 import type { Service } from "../tests/support";
@@ -128,5 +129,31 @@ describe("GenerateOtp", () => {
     const before = await readItems(service.otps);
     expectProblem(await service.generate(), 500, "internal-error");
     expect(await readItems(service.otps)).toEqual(before);
+  });
+
+  describe("when the answer to its write is lost", () => {
+    it.each([
+      ["was applied", { kind: "reset-after" } as const],
+      ["was not applied", { kind: "reset-before" } as const],
+    ])("answers the one OTP there is, whether the write %s", async (_, fault) => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+      proxy.script(({ index }) => (index === 0 ? fault : undefined));
+      const reply = await instance.generate();
+      expect(reply.status).toBe(200);
+      const conflict = await service.generate();
+      expect(decode(Conflict, conflict.json).otp).toEqual(reply.json);
+      expect((await readItems(service.otps)).filter(({ id }) => id.startsWith("otp-"))).toHaveLength(1);
+      await stop();
+    });
+
+    it("answers 503 if it cannot look, and the next call tells the code", async () => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 300);
+      proxy.script(({ index }) => (index === 0 ? { kind: "reset-after" } : { kind: "reset-before" }));
+      expectProblem(await instance.generate(), 503, "service-unavailable");
+      const apiKey = await service.newApiKey();
+      const { code } = decode(Conflict, (await service.generate()).json).otp;
+      expect((await service.use(apiKey, code)).status).toBe(200);
+      await stop();
+    });
   });
 });

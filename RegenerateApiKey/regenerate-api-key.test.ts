@@ -1,6 +1,14 @@
 import { close } from "../local/server";
 import { decodeApiKey } from "../shared/api-key";
-import { ApiKeyBody, decode, expectProblem, merchantId, readItems, startService } from "../tests/support";
+import {
+  ApiKeyBody,
+  decode,
+  expectProblem,
+  merchantId,
+  readItems,
+  startBehindFaults,
+  startService,
+} from "../tests/support";
 import type { Service } from "../tests/support";
 
 describe("RegenerateApiKey", () => {
@@ -62,5 +70,66 @@ describe("RegenerateApiKey", () => {
     const reply = await service.regenerate();
     expectProblem(reply, 503, "service-unavailable");
     expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+  });
+
+  describe("when the answer to its write is lost", () => {
+    const works = async (apiKey: string): Promise<boolean> =>
+      (await service.ask(apiKey, "AAAAAAAAAAA")).status === 404;
+
+    it.each([
+      ["was applied", { kind: "reset-after" } as const],
+      ["was not applied", { kind: "reset-before" } as const],
+    ])("answers a key that works, whether the write %s", async (_, fault) => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+      const [old, secondary] = [await service.newApiKey(), await service.newApiKey(merchantId, "secondary")];
+      let isBroken = false;
+      proxy.script(({ operation }) => {
+        if (operation === "replace" && !isBroken) {
+          isBroken = true;
+          return fault;
+        }
+        return undefined;
+      });
+      const renewed = await instance.newApiKey();
+      expect([isBroken, await works(renewed), await works(old), await works(secondary)]).toEqual([
+        true,
+        true,
+        false,
+        true,
+      ]);
+      await stop();
+    });
+
+    it.each([
+      ["was applied", { kind: "reset-after" } as const],
+      ["is applied after the call", { kind: "late", ms: 500 } as const],
+    ])(
+      "answers 503 if it cannot look, and leaves the old key in force, though the write %s",
+      async (_, fault) => {
+        const { proxy, instance, stop } = await startBehindFaults(service, 300);
+        const [old, secondary] = [
+          await service.newApiKey(),
+          await service.newApiKey(merchantId, "secondary"),
+        ];
+        let isAway = false;
+        proxy.script(({ operation }) => {
+          if (operation === "replace" && !isAway) {
+            isAway = true;
+            return fault;
+          }
+          return isAway ? { kind: "reset-before" } : undefined;
+        });
+        expectProblem(await instance.regenerate(), 503, "service-unavailable");
+        proxy.script(() => undefined);
+        await proxy.settled();
+        while (!(await works(old))) {
+          // Put right in a moment, or this test runs out of its time.
+        }
+        expect(await works(secondary)).toBe(true);
+        const renewed = await instance.newApiKey();
+        expect([await works(renewed), await works(old), await works(secondary)]).toEqual([true, false, true]);
+        await stop();
+      },
+    );
   });
 });

@@ -8,6 +8,7 @@ import {
   fiscalCode,
   readItems,
   right,
+  startBehindFaults,
   startService,
 } from "../tests/support";
 import type { Service } from "../tests/support";
@@ -340,5 +341,45 @@ describe("ValidateOtp", () => {
     for (const acceptLanguage of ["en", "en-GB,en;q=0.9,it;q=0.8", "fr, en;q=0.5"]) {
       expect([acceptLanguage, ...(await titleIn(acceptLanguage))]).toEqual([acceptLanguage, "en", false]);
     }
+  });
+
+  describe("when the answer to its write is lost", () => {
+    it.each([
+      ["was applied", { kind: "reset-after" } as const],
+      ["was not applied", { kind: "reset-before" } as const],
+    ])("grants the use to the call that made it, whether the write %s", async (_, fault) => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+      const code = await service.newCode();
+      let isBroken = false;
+      proxy.script(({ operation }) => {
+        if (operation === "replace" && !isBroken) {
+          isBroken = true;
+          return fault;
+        }
+        return undefined;
+      });
+      const reply = await instance.use(apiKey, code);
+      expect([isBroken, reply.status]).toEqual([true, 200]);
+      expect(reply.json).toEqual({ expires_at: "2026-03-01T10:00:00.000Z", discount_id: discountId });
+      expectProblem(await service.use(apiKey, code), 404, "otp-already-used");
+      await stop();
+    });
+
+    it("answers 503 if it cannot look, and the same call again, with its Idempotency-Key, tells", async () => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 300);
+      const code = await service.newCode();
+      let isAway = false;
+      proxy.script(({ operation }) => {
+        if (operation === "replace" && !isAway) {
+          isAway = true;
+          return { kind: "reset-after" };
+        }
+        return isAway ? { kind: "reset-before" } : undefined;
+      });
+      expectProblem(await instance.use(apiKey, code, "cart 42"), 503, "service-unavailable");
+      expect((await service.use(apiKey, code, "cart 42")).status).toBe(200);
+      expectProblem(await service.use(apiKey, code, "cart 43"), 404, "otp-already-used");
+      await stop();
+    });
   });
 });

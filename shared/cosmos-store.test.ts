@@ -1,8 +1,12 @@
-import { close } from "../local/server";
+import { createServer } from "node:http";
+import { close, listen } from "../local/server";
+import { startFaultProxy } from "../tests/fault-proxy";
+import type { Fault, FaultProxy } from "../tests/fault-proxy";
 import { readItems, right, startService } from "../tests/support";
 import type { Service } from "../tests/support";
 import { hashApiKey } from "./api-key";
 import { makeCosmosStore } from "./cosmos-store";
+import type { CosmosStore } from "./cosmos-store";
 import { DiscountId, MerchantId } from "./identifiers";
 import type { Otp, Slot } from "./otp";
 import type { Entry, Store, StoreCall } from "./store";
@@ -221,5 +225,95 @@ describe("the store", () => {
     another.dispose();
     expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("written");
     expect(right(await store.findApiKeys(shop))).toBeDefined();
+  });
+
+  describe("that misbehaves", () => {
+    let proxy: FaultProxy;
+    let broken: CosmosStore;
+    beforeEach(async () => {
+      await store.putOtp(otpEntry(), slotEntry(), undefined);
+      proxy = await startFaultProxy(service.config.cosmos.endpoint);
+      broken = makeCosmosStore({ ...service.config.cosmos, endpoint: proxy.endpoint }, 900);
+    });
+    afterEach(async () => {
+      broken.dispose();
+      await proxy.close();
+    });
+    const findThrough = (timeMs: number): ReturnType<Store["findOtp"]> =>
+      broken
+        .connect({ signal: AbortSignal.timeout(timeMs), onCall: (each) => calls.push(each) })
+        .findOtp(otpEntry().ref);
+
+    it.each<[string, Fault]>([
+      ["a connection that is reset", { kind: "reset-before" }],
+      ["an answer that is cut off", { kind: "cut-off" }],
+      ["408", { kind: "status", status: 408 }],
+      ["449", { kind: "status", status: 449 }],
+      ["500", { kind: "status", status: 500 }],
+      ["503", { kind: "status", status: 503 }],
+      ["429 that says when to come back", { kind: "status", status: 429, retryAfterMs: 1 }],
+      ["no answer", { kind: "hang" }],
+    ])("is read again after %s, and the attempts are told", async (_, fault) => {
+      proxy.script(({ index }) => (index < 2 ? fault : undefined));
+      expect(right(await findThrough(10_000))?.value).toMatchObject(otp);
+      expect(proxy.requests).toHaveLength(3);
+      expect(calls.at(-1)).toMatchObject({ operation: "findOtp", attempts: 3, failure: undefined });
+    });
+
+    it("is read again until the signal ends it, and not after", async () => {
+      proxy.script(() => ({ kind: "status", status: 503 }));
+      expect(await findThrough(200)).toMatchObject({ left: { cause: "store: 503", retryAfterSeconds: 1 } });
+      expect(proxy.requests.length).toBeGreaterThan(2);
+      const { length } = proxy.requests;
+      expect(calls.at(-1)).toMatchObject({ attempts: length, failure: "store: 503" });
+    });
+
+    it("is not asked at all once the signal has ended the call", async () => {
+      const ended = broken.connect({ signal: AbortSignal.abort(), onCall: (each) => calls.push(each) });
+      expect(await ended.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
+      expect(await ended.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+      expect(proxy.requests).toHaveLength(0);
+    });
+
+    it("is left in peace while it throttles, and its caller told for how long", async () => {
+      proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 1 }));
+      expect(await findThrough(10_000)).toMatchObject({
+        left: { cause: "store: 429", retryAfterSeconds: 1 },
+      });
+      expect(proxy.requests).toHaveLength(4);
+    });
+
+    it.each([
+      ["a refusal that stays", 403, {}, "store: 403"],
+      ["a container that is missing", 404, { "x-ms-substatus": "1003" }, "store: 404/1003"],
+    ])("is not asked twice for %s, which is no item that is not found", async (_, status, headers, cause) => {
+      let count = 0;
+      // The embedded server gives no such answer.
+      const server = createServer((__, response) => {
+        count++;
+        response.writeHead(status, headers).end(JSON.stringify({ code: "x", message: "x" }));
+      });
+      const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
+      const refused = makeCosmosStore({ ...service.config.cosmos, endpoint }, 900);
+      const connected = refused.connect({ signal: AbortSignal.timeout(10_000), onCall: () => undefined });
+      expect(await connected.findOtp(otpEntry().ref)).toMatchObject({ left: { cause } });
+      expect(count).toBe(1);
+      refused.dispose();
+      await close(server);
+    });
+
+    it("says how long to wait, in whole seconds", async () => {
+      const server = createServer((_, response) => {
+        response.writeHead(429, { "x-ms-retry-after-ms": "1001" }).end(JSON.stringify({ message: "x" }));
+      });
+      const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
+      const throttled = makeCosmosStore({ ...service.config.cosmos, endpoint }, 900);
+      const connected = throttled.connect({ signal: AbortSignal.timeout(20_000), onCall: () => undefined });
+      expect(await connected.findOtp(otpEntry().ref)).toMatchObject({
+        left: { cause: "store: 429", retryAfterSeconds: 2 },
+      });
+      throttled.dispose();
+      await close(server);
+    });
   });
 });

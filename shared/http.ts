@@ -68,7 +68,7 @@ export const makeHttpFunction = (
         },
       });
 
-    const running = run(request, {
+    const invocation: Invocation = {
       store: connect(deadline.signal),
       signal: deadline.signal,
       setMerchantId: (id) => {
@@ -77,7 +77,8 @@ export const makeHttpFunction = (
       ifUnanswered: (task) => {
         undo = task;
       },
-    }).catch((error: unknown) => {
+    };
+    const running = (async () => run(request, invocation))().catch((error: unknown) => {
       log.defect(error);
       return E.left<Failure>({ tag: "internal-error" });
     });

@@ -1,6 +1,5 @@
 import * as t from "io-ts";
-import { startFaultProxy } from "./fault-proxy";
-import type { Fault, FaultProxy, StoreRequest } from "./fault-proxy";
+import type { Fault, StoreRequest } from "./fault-proxy";
 import {
   ApiKeyBody,
   decode,
@@ -9,10 +8,10 @@ import {
   expectProblem,
   OtpBody,
   readItems,
-  startInstance,
+  startBehindFaults,
   startService,
 } from "./support";
-import type { Api, Instance, Reply, Service } from "./support";
+import type { Api, FaultyInstance, Reply, Service } from "./support";
 
 /**
  * Every fault at every store call of every way through every function, once and for all calls from there on; and
@@ -272,36 +271,18 @@ const eventually = async (holds: () => Promise<boolean>): Promise<void> => {
 type Decide = (request: StoreRequest, prepared: Prepared) => Fault | undefined;
 type NamedCase = readonly [name: string, decide: Decide];
 
-/** An instance and its own broken way to the store, which cases use one after another. */
-interface Lane {
-  readonly proxy: FaultProxy;
-  readonly instance: Instance;
-}
-
 describe("whatever the store does", () => {
   let service: Service;
-  let pool: Lane[];
+  /** Each is one case's at a time. */
+  let pool: FaultyInstance[];
   let serial = 0;
 
   beforeAll(async () => {
     service = await startService();
-    pool = await Promise.all(
-      Array.from({ length: lanes }, async () => {
-        const proxy = await startFaultProxy(service.config.cosmos.endpoint);
-        const settings = {
-          ...service.settings,
-          COSMOSDB_ENDPOINT: proxy.endpoint,
-          REQUEST_DEADLINE_IN_MS: String(deadlineMs),
-        };
-        return { proxy, instance: await startInstance(settings, service.clock) };
-      }),
-    );
+    pool = await Promise.all(Array.from({ length: lanes }, () => startBehindFaults(service, deadlineMs)));
   });
   afterAll(async () => {
-    for (const { proxy, instance } of pool) {
-      await instance.stop();
-      await proxy.close();
-    }
+    await Promise.all(pool.map((lane) => lane.stop()));
     await service.stop();
   });
 
@@ -319,7 +300,7 @@ describe("whatever the store does", () => {
   };
 
   const runCase = async (
-    { proxy, instance }: Lane,
+    { proxy, instance }: FaultyInstance,
     scenario: Scenario,
     decide: Decide,
   ): Promise<{ readonly reply: Reply; readonly requests: number }> => {

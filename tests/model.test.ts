@@ -1,8 +1,7 @@
 import fc from "fast-check";
-import { startFaultProxy } from "./fault-proxy";
 import { commands } from "./model";
 import type { Model, Real } from "./model";
-import { startInstance, startService } from "./support";
+import { startBehindFaults, startService } from "./support";
 
 const deadlineMs = 300;
 
@@ -15,13 +14,7 @@ const seed = process.env["MODEL_SEED"];
 describe("the service and the contract's model", () => {
   it(`agree after whatever calls, faults, rivals, clock steps and restarts (${runs} runs)`, async () => {
     const service = await startService();
-    const proxy = await startFaultProxy(service.config.cosmos.endpoint);
-    const settings = {
-      ...service.settings,
-      COSMOSDB_ENDPOINT: proxy.endpoint,
-      REQUEST_DEADLINE_IN_MS: String(deadlineMs),
-    };
-    let instance = await startInstance(settings, service.clock);
+    let behindFaults = await startBehindFaults(service, deadlineMs);
     let run = 0;
 
     const setup = async (): Promise<{ model: Model; real: Real }> => {
@@ -34,13 +27,13 @@ describe("the service and the contract's model", () => {
       return {
         model: { nowMs: service.clock().getTime(), otps: [], apiKeys, replacedKeys: [] },
         real: {
-          proxy,
+          proxy: () => behindFaults.proxy,
           clock: service.clock,
           direct: service,
-          faulty: () => instance,
+          faulty: () => behindFaults.instance,
           restart: async () => {
-            await instance.stop();
-            instance = await startInstance(settings, service.clock);
+            await behindFaults.stop();
+            behindFaults = await startBehindFaults(service, deadlineMs);
           },
           merchantIdOf,
         },
@@ -50,14 +43,13 @@ describe("the service and the contract's model", () => {
     try {
       await fc.assert(
         fc.asyncProperty(commands(deadlineMs), async (sequence) => {
-          await proxy.reset();
+          await behindFaults.proxy.reset();
           await fc.asyncModelRun(setup, sequence);
         }),
         { numRuns: runs, ...(seed === undefined ? {} : { seed: Number(seed) }) },
       );
     } finally {
-      await instance.stop();
-      await proxy.close();
+      await behindFaults.stop();
       await service.stop();
     }
   }, 3_600_000);

@@ -35,11 +35,11 @@ export interface Model {
 
 /** The service, and the hands on it. */
 export interface Real {
-  readonly proxy: FaultProxy;
+  readonly proxy: () => FaultProxy;
   readonly clock: Clock;
   /** An instance whose way to the store no fault breaks. */
   readonly direct: Api;
-  /** The instance behind the fault proxy, which restarts replace. */
+  /** The instance behind the fault proxy, which restarts replace, the proxy with it. */
   readonly faulty: () => Api;
   readonly restart: () => Promise<void>;
   readonly merchantIdOf: (merchant: number) => string;
@@ -76,10 +76,11 @@ const refusalOf = (model: Model, otp: ModelOtp, merchant: number): [number, stri
 
 /** Makes a call under a fault, and again without if it could not be answered. */
 const settle = async (
-  { proxy }: Real,
+  real: Real,
   armed: Armed | undefined,
   call: () => Promise<Reply>,
 ): Promise<{ readonly reply: Reply; readonly wasUnavailable: boolean }> => {
+  const proxy = real.proxy();
   const first = proxy.requests.length;
   proxy.script(({ index }) => (armed !== undefined && index === first + armed.at ? armed.fault : undefined));
   const reply = await call();

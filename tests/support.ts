@@ -13,6 +13,8 @@ import type { Config } from "../shared/config";
 import { makeCosmosStore } from "../shared/cosmos-store";
 import type { CosmosStore } from "../shared/cosmos-store";
 import { problemTypeBase } from "../shared/problem";
+import { startFaultProxy } from "./fault-proxy";
+import type { FaultProxy } from "./fault-proxy";
 
 /** A right value, or the test ends here. */
 export const right = <A>(result: E.Either<unknown, A>): A => {
@@ -190,6 +192,31 @@ export const startService = async (overrides: Readonly<Record<string, string>> =
       if (embedded.server.listening) {
         await close(embedded.server);
       }
+    },
+  };
+};
+
+/** Another instance, whose way to the store leads through a fault proxy. */
+export interface FaultyInstance {
+  readonly proxy: FaultProxy;
+  readonly instance: Instance;
+  readonly stop: () => Promise<void>;
+}
+
+export const startBehindFaults = async (service: Service, deadlineMs: number): Promise<FaultyInstance> => {
+  const proxy = await startFaultProxy(service.config.cosmos.endpoint);
+  const settings = {
+    ...service.settings,
+    COSMOSDB_ENDPOINT: proxy.endpoint,
+    REQUEST_DEADLINE_IN_MS: String(deadlineMs),
+  };
+  const instance = await startInstance(settings, service.clock);
+  return {
+    proxy,
+    instance,
+    stop: async () => {
+      await instance.stop();
+      await proxy.close();
     },
   };
 };

@@ -1,0 +1,235 @@
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import { makeHost } from "../local/host";
+import { close, listen } from "../local/server";
+import { call, decode, expectProblem, right, startService } from "../tests/support";
+import type { LogLine, Reply, Service } from "../tests/support";
+import { Defect, unsettled } from "./failure";
+import { makeHttpFunction } from "./http";
+import type { Invocation, Undo } from "./http";
+import { MerchantId } from "./identifiers";
+
+type Run = Parameters<typeof makeHttpFunction>[2];
+
+const Line = t.record(t.string, t.unknown);
+
+describe("a function", () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  /** Calls a function that runs so, and tells the answer and what was logged. */
+  const callFunction = async (run: Run, deadlineMs = 5000): Promise<{ reply: Reply; log: LogLine[] }> => {
+    const log: LogLine[] = [];
+    const runtime = { connectStore: service.store.connect, deadlineMs };
+    const host = makeHost(
+      [
+        makeHttpFunction(
+          { name: "Test", route: "test", methods: ["GET"], authLevel: "anonymous" },
+          runtime,
+          run,
+        ),
+      ],
+      (level, ...args) => log.push({ level, text: args.map(String).join(" ") }),
+    );
+    const reply = await call(`http://127.0.0.1:${await listen(host, 0)}/test`);
+    await close(host);
+    return { reply, log };
+  };
+  const linesOf = (log: LogLine[]): Record<string, unknown>[] =>
+    log.map(({ text }) => decode(Line, JSON.parse(text)));
+
+  const untilAborted = ({ signal }: Pick<Invocation, "signal">): Promise<void> =>
+    new Promise((resolve) => {
+      signal.addEventListener("abort", () => {
+        resolve();
+      });
+    });
+
+  describe("at its deadline", () => {
+    it("answers 503 and when to try again, though it is not done", async () => {
+      const { reply, log } = await callFunction(() => new Promise<never>(() => undefined), 100);
+      expectProblem(reply, 503, "service-unavailable");
+      expect(reply.headers.get("retry-after")).toBe("1");
+      expect(linesOf(log)).toMatchObject([
+        { status: 503, problem: "service-unavailable", cause: "deadline" },
+      ]);
+    });
+
+    it("cancels what it does, and does not answer what that comes to", async () => {
+      let wasCancelled = false;
+      const { reply } = await callFunction(async (_, invocation) => {
+        await untilAborted(invocation);
+        wasCancelled = true;
+        return E.right({ late: 1 });
+      }, 100);
+      expectProblem(reply, 503, "service-unavailable");
+      expect(wasCancelled).toBe(true);
+    });
+
+    it("is not looked at again once it has answered", async () => {
+      let signal: AbortSignal | undefined;
+      const { reply } = await callFunction((_, invocation) => {
+        ({ signal } = invocation);
+        return Promise.resolve(E.right({ done: 1 }));
+      }, 100);
+      expect(reply.status).toBe(200);
+      expect(signal?.aborted).toBe(false);
+    });
+  });
+
+  describe("with a bug", () => {
+    const secret = "AAAAAA00A00A000A";
+
+    it("answers 500 and nothing of the cause, and logs the place and not the message", async () => {
+      const { reply, log } = await callFunction(() =>
+        Promise.reject(new TypeError(`${secret} is not a function`)),
+      );
+      expectProblem(reply, 500, "internal-error");
+      expect(reply.text).not.toContain("TypeError");
+      const [defect, outcome] = linesOf(log);
+      expect(defect).toMatchObject({ defect: "TypeError" });
+      expect(decode(t.array(t.string), defect?.["stack"])[0]).toContain("http.test.ts");
+      expect(outcome).toMatchObject({ status: 500, problem: "internal-error" });
+      expect(log.map(({ level }) => level)).toEqual(["error", "warning"]);
+      expect(JSON.stringify([reply.text, log])).not.toContain(secret);
+    });
+
+    it("logs the message of a defect that the service foresaw, since it is fixed words", async () => {
+      const { log } = await callFunction(() => Promise.reject(new Defect("malformed item: .use")));
+      expect(linesOf(log)[0]).toMatchObject({ defect: "malformed item: .use" });
+    });
+
+    it("survives that no error is thrown, but a mere text", async () => {
+      const { reply, log } = await callFunction(() => {
+        AbortSignal.abort(secret).throwIfAborted();
+        return Promise.resolve(E.right({}));
+      });
+      expectProblem(reply, 500, "internal-error");
+      expect(linesOf(log)[0]).toMatchObject({ defect: "string" });
+      expect(JSON.stringify(log)).not.toContain(secret);
+    });
+
+    it("that comes after its deadline disturbs nobody", async () => {
+      const { reply, log } = await callFunction(async (_, invocation) => {
+        await untilAborted(invocation);
+        throw new Defect("late");
+      }, 100);
+      expectProblem(reply, 503, "service-unavailable");
+      expect(log.map(({ text }) => text).join()).toContain('"late"');
+    });
+  });
+
+  describe("that may have written what nobody was told", () => {
+    const recordUndo = (): { undone: Promise<void>; isUndone: () => boolean; undo: Undo } => {
+      let isUndone = false;
+      let resolve = (): void => undefined;
+      const undone = new Promise<void>((done) => {
+        resolve = done;
+      });
+      return {
+        undone,
+        isUndone: () => isUndone,
+        undo: async ({ store, signal }) => {
+          // It can work with the store, though the call's own time is over.
+          right(await store.describeAccount());
+          expect(signal.aborted).toBe(false);
+          isUndone = true;
+          resolve();
+        },
+      };
+    };
+
+    it("undoes it after a 503, and not before it has let go", async () => {
+      const { undone, isUndone, undo } = recordUndo();
+      const events: boolean[] = [];
+      const { reply } = await callFunction(async (_, invocation) => {
+        invocation.ifUnanswered(undo);
+        await untilAborted(invocation);
+        events.push(isUndone());
+        return E.right({});
+      }, 100);
+      await undone;
+      expectProblem(reply, 503, "service-unavailable");
+      expect(events).toEqual([false]);
+    });
+
+    it.each([
+      ["a 503 of its own", () => Promise.resolve(E.left(unsettled))],
+      ["a bug", () => Promise.reject(new Defect("bug"))],
+    ])("undoes it after %s", async (_, end) => {
+      const { undone, undo } = recordUndo();
+      await callFunction((__, { ifUnanswered }) => {
+        ifUnanswered(undo);
+        return end();
+      });
+      await undone;
+    });
+
+    it.each([
+      ["a 200", E.right({})],
+      ["a refusal", E.left({ tag: "otp-not-found" } as const)],
+    ])("leaves it after %s", async (_, result) => {
+      const { isUndone, undo } = recordUndo();
+      await callFunction((__, { ifUnanswered }) => {
+        ifUnanswered(undo);
+        return Promise.resolve(result);
+      });
+      expect(isUndone()).toBe(false);
+    });
+
+    it("survives that undoing it fails", async () => {
+      const { log } = await callFunction((_, { ifUnanswered }) => {
+        ifUnanswered(() => Promise.reject(new Defect("cannot be undone")));
+        return Promise.resolve(E.left(unsettled));
+      });
+      expect(log.map(({ text }) => text).join()).toContain("cannot be undone");
+    });
+  });
+
+  describe("logs", () => {
+    it("one line for a request, of names and numbers", async () => {
+      const { reply, log } = await callFunction(async (_, { store, setMerchantId }) => {
+        const merchantId = right(MerchantId.decode("shop-1"));
+        setMerchantId(merchantId);
+        await store.findApiKeys(merchantId);
+        await store.findApiKeys(merchantId);
+        return E.left({ tag: "otp-not-found" });
+      });
+      const [line, ...others] = linesOf(log);
+      expect(others).toEqual([]);
+      const { duration_ms: durationMs, invocation_id: invocationId, ...rest } = line ?? {};
+      expect(rest).toEqual({
+        function: "Test",
+        status: 404,
+        problem: "otp-not-found",
+        store_round_trips: 2,
+        merchant_id: "shop-1",
+      });
+      expect(decode(t.number, durationMs)).toBeGreaterThanOrEqual(0);
+      expect(reply.text).toContain(`urn:uuid:${decode(t.string, invocationId)}`);
+      expect(log[0]?.level).toBe("information");
+    });
+
+    it("nothing of a problem for a 200", async () => {
+      const { log } = await callFunction(() => Promise.resolve(E.right({})));
+      expect(Object.keys(linesOf(log)[0] ?? {})).toEqual([
+        "function",
+        "invocation_id",
+        "status",
+        "duration_ms",
+        "store_round_trips",
+      ]);
+    });
+  });
+
+  it("answers JSON that no cache keeps and no browser takes for anything else", async () => {
+    const { reply } = await callFunction(() => Promise.resolve(E.right({ one: 1 })));
+    expect(reply.text).toBe('{"one":1}');
+    expect(reply.headers.get("content-type")).toBe("application/json");
+    expect(reply.headers.get("cache-control")).toBe("no-store");
+    expect(reply.headers.get("x-content-type-options")).toBe("nosniff");
+  });
+});
