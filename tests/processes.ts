@@ -17,18 +17,21 @@ export interface Program {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** @param settings its whole environment, but for what a process cannot do without. */
+/**
+ * @param settings its whole environment, but for what a process cannot do without.
+ * @param lifetimeMs a test that fails may not come to stop it.
+ */
 export const startProgram = (
   args: string[],
   settings: Readonly<Record<string, string>>,
   folder = process.cwd(),
+  lifetimeMs = 120_000,
 ): Program => {
   const child = spawn(process.execPath, args, {
     cwd: folder,
     env: { PATH: process.env["PATH"], ...settings },
     stdio: ["ignore", "pipe", "pipe"],
-    // A test that fails may not come to stop it.
-    timeout: 120_000,
+    timeout: lifetimeMs,
     killSignal: "SIGKILL",
   });
   let output = "";
