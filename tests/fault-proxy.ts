@@ -320,6 +320,8 @@ const writeHalf = async (response: ServerResponse, { status, headers, body }: An
   response.setHeaders(endToEnd(headers));
   response.setHeader("content-length", body.length);
   await new Promise<void>((resolve) => {
+    // Of a client that has gone away the write may never be told.
+    response.once("close", resolve);
     response.write(body.subarray(0, body.length / 2), () => {
       resolve();
     });
