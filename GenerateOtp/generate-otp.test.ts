@@ -1,5 +1,4 @@
 import * as t from "io-ts";
-import { close } from "../local/server";
 import {
   decode,
   discount,
@@ -17,7 +16,7 @@ import type { Service } from "../tests/support";
 describe("GenerateOtp", () => {
   let service: Service;
   beforeEach(async () => {
-    service = await startService({ REQUEST_DEADLINE_IN_MS: "2000" });
+    service = await startService();
   });
   afterEach(() => service.stop());
 
@@ -116,8 +115,10 @@ describe("GenerateOtp", () => {
   });
 
   it("says when to try again while the store is away", async () => {
-    await close(service.storeServer);
-    const reply = await service.generate();
+    const { proxy, instance, stop } = await startBehindFaults(service, 200);
+    proxy.script(() => ({ kind: "reset-before" }));
+    const reply = await instance.generate();
+    await stop();
     expectProblem(reply, 503, "service-unavailable");
     expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
   });
@@ -155,5 +156,24 @@ describe("GenerateOtp", () => {
       expect((await service.use(apiKey, code)).status).toBe(200);
       await stop();
     });
+  });
+
+  it("asks the store once for a first OTP, and tells the log which merchant it is for", async () => {
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    await instance.generate();
+    expect(proxy.requests.map(({ operation }) => operation)).toEqual(["batch"]);
+    expect(instance.log.map(({ text }) => text).join()).toContain(`"merchant_id":"${merchantId}"`);
+    await stop();
+  });
+
+  it("gives up, and says why, when the store throttles the way to the live OTP", async () => {
+    await service.generate();
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    proxy.script(({ operation }) =>
+      operation === "read" ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
+    );
+    expectProblem(await instance.generate(), 503, "service-unavailable");
+    expect(instance.log.map(({ text }) => text).join()).toContain('"cause":"store: 429"');
+    await stop();
   });
 });

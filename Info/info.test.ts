@@ -7,14 +7,14 @@ import { makeFunctions } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
 import { makeCosmosStore } from "../shared/cosmos-store";
-import { decode, expectProblem, makeApi, startService } from "../tests/support";
+import { decode, expectProblem, makeApi, startBehindFaults, startService } from "../tests/support";
 import type { Reply, Service } from "../tests/support";
 import { missingGuarantee } from "./info";
 
 describe("Info", () => {
   let service: Service;
   beforeEach(async () => {
-    service = await startService({ REQUEST_DEADLINE_IN_MS: "2000" });
+    service = await startService();
   });
   afterEach(() => service.stop());
 
@@ -25,8 +25,10 @@ describe("Info", () => {
   });
 
   it("is unavailable while the store is away", async () => {
-    await close(service.storeServer);
-    const reply = await service.info();
+    const { proxy, instance, stop } = await startBehindFaults(service, 200);
+    proxy.script(() => ({ kind: "reset-before" }));
+    const reply = await instance.info();
+    await stop();
     expectProblem(reply, 503, "service-unavailable");
     expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
   });

@@ -1,4 +1,3 @@
-import { close } from "../local/server";
 import { decodeApiKey } from "../shared/api-key";
 import {
   ApiKeyBody,
@@ -14,7 +13,7 @@ import type { Service } from "../tests/support";
 describe("RegenerateApiKey", () => {
   let service: Service;
   beforeEach(async () => {
-    service = await startService({ REQUEST_DEADLINE_IN_MS: "2000" });
+    service = await startService();
   });
   afterEach(() => service.stop());
 
@@ -66,8 +65,10 @@ describe("RegenerateApiKey", () => {
   });
 
   it("says when to try again while the store is away", async () => {
-    await close(service.storeServer);
-    const reply = await service.regenerate();
+    const { proxy, instance, stop } = await startBehindFaults(service, 200);
+    proxy.script(() => ({ kind: "reset-before" }));
+    const reply = await instance.regenerate();
+    await stop();
     expectProblem(reply, 503, "service-unavailable");
     expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
   });
@@ -131,5 +132,22 @@ describe("RegenerateApiKey", () => {
         await stop();
       },
     );
+  });
+
+  it("asks the store twice, and tells the log which merchant it is for", async () => {
+    await service.newApiKey();
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    await instance.newApiKey();
+    expect(proxy.requests.map(({ operation }) => operation)).toEqual(["read", "replace"]);
+    expect(instance.log.map(({ text }) => text).join()).toContain(`"merchant_id":"${merchantId}"`);
+    await stop();
+  });
+
+  it("gives up, and says why, when the store throttles", async () => {
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 1 }));
+    expectProblem(await instance.regenerate(), 503, "service-unavailable");
+    expect(instance.log.map(({ text }) => text).join()).toContain('"cause":"store: 429"');
+    await stop();
   });
 });

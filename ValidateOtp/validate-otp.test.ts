@@ -1,4 +1,3 @@
-import { close } from "../local/server";
 import { makeApiKey } from "../shared/api-key";
 import { MerchantId } from "../shared/identifiers";
 import {
@@ -19,7 +18,7 @@ describe("ValidateOtp", () => {
   let service: Service;
   let apiKey: string;
   beforeEach(async () => {
-    service = await startService({ REQUEST_DEADLINE_IN_MS: "2000" });
+    service = await startService();
     apiKey = await service.newApiKey();
   });
   afterEach(() => service.stop());
@@ -285,8 +284,11 @@ describe("ValidateOtp", () => {
   describe("the store", () => {
     it("says when to try again while it is away", async () => {
       const code = await service.newCode();
-      await close(service.storeServer);
-      for (const reply of [await service.ask(apiKey, code), await service.use(apiKey, code)]) {
+      const { proxy, instance, stop } = await startBehindFaults(service, 200);
+      proxy.script(() => ({ kind: "reset-before" }));
+      const replies = [await instance.ask(apiKey, code), await instance.use(apiKey, code)];
+      await stop();
+      for (const reply of replies) {
         expectProblem(reply, 503, "service-unavailable");
         expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
       }
@@ -381,5 +383,34 @@ describe("ValidateOtp", () => {
       expectProblem(await service.use(apiKey, code, "cart 43"), 404, "otp-already-used");
       await stop();
     });
+  });
+
+  it("asks the store twice at once, a third time to use, and not at all for a key that cannot be one", async () => {
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    const code = await service.newCode();
+    const costOf = async (call: Promise<unknown>): Promise<string[]> => {
+      await proxy.reset();
+      await call;
+      return proxy.requests.map(({ operation }) => operation);
+    };
+    expect(await costOf(instance.ask(apiKey, code))).toEqual(["read", "read"]);
+    expect(await costOf(instance.use(apiKey, code))).toEqual(["read", "read", "replace"]);
+    expect(await costOf(instance.ask("no key", code))).toEqual([]);
+    expect(instance.log.map(({ text }) => text).join()).toContain('"merchant_id":"shop-1"');
+    await stop();
+  });
+
+  it.each([
+    ["the merchant's keys", "api-keys"],
+    ["the OTP", "otps"],
+  ])("gives up, and says why, when the store throttles the way to %s", async (_, container) => {
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    const code = await service.newCode();
+    proxy.script((request) =>
+      request.container === container ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
+    );
+    expectProblem(await instance.ask(apiKey, code), 503, "service-unavailable");
+    expect(instance.log.map(({ text }) => text).join()).toContain('"cause":"store: 429"');
+    await stop();
   });
 });
