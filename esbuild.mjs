@@ -6,6 +6,7 @@ const common = {
   target: "node22",
   format: "cjs",
   sourcemap: true,
+  loader: { ".yaml": "text" },
   logLevel: "warning",
 };
 
@@ -17,10 +18,11 @@ await build({
   external: ["@azure/functions-core"],
 });
 
-// What runs it on a developer's machine, where node_modules is at hand.
+// What runs and tries it on a developer's machine, where node_modules is at hand.
 await build({
   ...common,
-  entryPoints: ["local/start.ts", "local/start-store.ts"],
+  entryPoints: ["local/start.ts", "local/start-store.ts", "tests/fuzz-main.ts"],
+  entryNames: "[name]",
   outdir: "build",
   packages: "external",
 });

@@ -1,5 +1,6 @@
 import { makeGenerateOtp } from "./GenerateOtp/generate-otp";
 import { makeInfo } from "./Info/info";
+import { makeOpenApi } from "./OpenApi/open-api";
 import { makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
 import type { Config } from "./shared/config";
 import type { HttpFunction } from "./shared/http";
@@ -20,6 +21,7 @@ export const makeFunctions = (
     makeGenerateOtp({ runtime, keyring, lifetime, clock }),
     makeValidateOtp({ runtime, keyring, lifetime, clock }),
     makeRegenerateApiKey({ runtime, clock }),
+    makeOpenApi({ runtime }),
     makeInfo({ runtime, isSingleCopy: config.cosmos.isSingleCopy }),
   ];
 };

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { flow } from "fp-ts/function";
 import type { Either } from "fp-ts/Either";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import { unsettled } from "../shared/failure";
 import type { Failure, IssuedOtp } from "../shared/failure";
-import { decodeFields, decodeJsonBody, makeHttpFunction } from "../shared/http";
+import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http";
 import type { HttpFunction, Invocation, Runtime } from "../shared/http";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/identifiers";
 import { findLatestOtp } from "../shared/latest-otp";
@@ -52,7 +53,7 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
         invocation,
         dependencies,
       );
-      return E.map(otpBody)(issued);
+      return E.map(flow(otpBody, json))(issued);
     },
   );
 

@@ -1,6 +1,6 @@
 import * as E from "fp-ts/Either";
 import { name, version } from "../package.json";
-import { makeHttpFunction } from "../shared/http";
+import { json, makeHttpFunction } from "../shared/http";
 import type { HttpFunction, Runtime } from "../shared/http";
 import type { StoreAccount } from "../shared/store";
 
@@ -22,7 +22,7 @@ export const makeInfo = ({ runtime, isSingleCopy }: Dependencies): HttpFunction 
       }
       const missing = isSingleCopy ? undefined : missingGuarantee(account.right);
       return missing === undefined
-        ? E.right({ name, version })
+        ? E.right(json({ name, version }))
         : E.left({ tag: "service-unavailable", retryAfterSeconds: 60, cause: missing });
     },
   );

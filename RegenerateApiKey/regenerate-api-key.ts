@@ -6,7 +6,7 @@ import type { StoredApiKey } from "../shared/api-key";
 import { makeBackoff } from "../shared/backoff";
 import { unsettled } from "../shared/failure";
 import type { Failure } from "../shared/failure";
-import { decodeFields, makeHttpFunction } from "../shared/http";
+import { decodeFields, json, makeHttpFunction } from "../shared/http";
 import type { HttpFunction, Invocation, Runtime, Success, Undo } from "../shared/http";
 import { MerchantId } from "../shared/identifiers";
 
@@ -49,12 +49,14 @@ const regenerateApiKey = async (
 ): Promise<Either<Failure, Success>> => {
   const apiKey = makeApiKey(merchantId);
   const renewed = { hash: hashApiKey(apiKey), createdAt: clock() };
-  const answer = E.right({
-    merchant_id: merchantId,
-    key_type: keyType,
-    api_key: apiKey,
-    created_at: renewed.createdAt.toISOString(),
-  });
+  const answer = E.right(
+    json({
+      merchant_id: merchantId,
+      key_type: keyType,
+      api_key: apiKey,
+      created_at: renewed.createdAt.toISOString(),
+    }),
+  );
   const another = makeBackoff(signal);
   while (await another()) {
     const read = await store.findApiKeys(merchantId);

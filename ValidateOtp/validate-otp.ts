@@ -6,7 +6,7 @@ import { decodeApiKey, isInForce } from "../shared/api-key";
 import { makeBackoff } from "../shared/backoff";
 import { unsettled } from "../shared/failure";
 import type { Failure } from "../shared/failure";
-import { decodeFields, decodeJsonBody, makeHttpFunction } from "../shared/http";
+import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http";
 import type { HttpFunction, Invocation, Runtime, Success } from "../shared/http";
 import { OtpCode } from "../shared/identifiers";
 import type { MerchantId } from "../shared/identifiers";
@@ -152,10 +152,8 @@ const settle = async (
   return E.left(unsettled);
 };
 
-const toBody = (otp: Otp, expiresAt: Date): Success => ({
-  expires_at: expiresAt.toISOString(),
-  discount_id: otp.discountId,
-});
+const toBody = (otp: Otp, expiresAt: Date): Success =>
+  json({ expires_at: expiresAt.toISOString(), discount_id: otp.discountId });
 
 /** A code that is over, unless its beneficiary has a newer one to paste instead. */
 const refuse = async (

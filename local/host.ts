@@ -10,6 +10,7 @@ import { buffer } from "node:stream/consumers";
 import { HttpRequest, HttpResponse, InvocationContext } from "@azure/functions";
 import type { LogHandler } from "@azure/functions";
 import type { HttpFunction } from "../shared/http";
+import { findPage } from "./pages";
 
 /** The Functions host's own limit; a connection that sends more is cut. */
 const maxRequestBytes = 100 * 1024 * 1024;
@@ -42,6 +43,11 @@ export const makeHost = (
         );
         return;
       }
+    }
+    const page = request.method === "GET" ? await findPage(url?.pathname ?? "") : undefined;
+    if (page !== undefined) {
+      response.writeHead(200, { "content-type": page.contentType }).end(page.body);
+      return;
     }
     // No route, or not with this method: the Functions host answers the same to both.
     response.writeHead(404).end();

@@ -5,7 +5,7 @@ import { close, listen } from "../local/server";
 import { call, decode, expectProblem, right, startService } from "../tests/support";
 import type { LogLine, Reply, Service } from "../tests/support";
 import { Defect, unsettled } from "./failure";
-import { makeHttpFunction } from "./http";
+import { json, makeHttpFunction } from "./http";
 import type { Invocation, Undo } from "./http";
 import { MerchantId } from "./identifiers";
 
@@ -63,7 +63,7 @@ describe("a function", () => {
       const { reply } = await callFunction(async (_, invocation) => {
         await untilAborted(invocation);
         wasCancelled = true;
-        return E.right({ late: 1 });
+        return E.right(json({ late: 1 }));
       }, 100);
       expectProblem(reply, 503, "service-unavailable");
       expect(wasCancelled).toBe(true);
@@ -73,7 +73,7 @@ describe("a function", () => {
       let signal: AbortSignal | undefined;
       const { reply } = await callFunction((_, invocation) => {
         ({ signal } = invocation);
-        return Promise.resolve(E.right({ done: 1 }));
+        return Promise.resolve(E.right(json({ done: 1 })));
       }, 100);
       expect(reply.status).toBe(200);
       expect(signal?.aborted).toBe(false);
@@ -105,7 +105,7 @@ describe("a function", () => {
     it("survives that no error is thrown, but a mere text", async () => {
       const { reply, log } = await callFunction(() => {
         AbortSignal.abort(secret).throwIfAborted();
-        return Promise.resolve(E.right({}));
+        return Promise.resolve(E.right(json({})));
       });
       expectProblem(reply, 500, "internal-error");
       expect(linesOf(log)[0]).toMatchObject({ defect: "string" });
@@ -149,7 +149,7 @@ describe("a function", () => {
         invocation.ifUnanswered(undo);
         await untilAborted(invocation);
         events.push(isUndone());
-        return E.right({});
+        return E.right(json({}));
       }, 100);
       await undone;
       expectProblem(reply, 503, "service-unavailable");
@@ -169,7 +169,7 @@ describe("a function", () => {
     });
 
     it.each([
-      ["a 200", E.right({})],
+      ["a 200", E.right(json({}))],
       ["a refusal", E.left({ tag: "otp-not-found" } as const)],
     ])("leaves it after %s", async (_, result) => {
       const { isUndone, undo } = recordUndo();
@@ -214,7 +214,7 @@ describe("a function", () => {
     });
 
     it("nothing of a problem for a 200", async () => {
-      const { log } = await callFunction(() => Promise.resolve(E.right({})));
+      const { log } = await callFunction(() => Promise.resolve(E.right(json({}))));
       expect(Object.keys(linesOf(log)[0] ?? {})).toEqual([
         "function",
         "invocation_id",
@@ -226,7 +226,7 @@ describe("a function", () => {
   });
 
   it("answers JSON that no cache keeps and no browser takes for anything else", async () => {
-    const { reply } = await callFunction(() => Promise.resolve(E.right({ one: 1 })));
+    const { reply } = await callFunction(() => Promise.resolve(E.right(json({ one: 1 }))));
     expect(reply.text).toBe('{"one":1}');
     expect(reply.headers.get("content-type")).toBe("application/json");
     expect(reply.headers.get("cache-control")).toBe("no-store");

@@ -18,8 +18,16 @@ export interface HttpFunction extends Required<
   readonly name: string;
 }
 
-/** The body of a 200, ready for JSON. */
-export type Success = Readonly<Record<string, string | number>>;
+/** What a 200 carries. */
+export interface Success {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export const json = (body: Readonly<Record<string, string | number>>): Success => ({
+  contentType: "application/json",
+  body: JSON.stringify(body),
+});
 
 const maxBodyBytes = 4096;
 
@@ -68,17 +76,18 @@ export const makeHttpFunction = (
         },
       });
 
-    const invocation: Invocation = {
-      store: connect(deadline.signal),
-      signal: deadline.signal,
-      setMerchantId: (id) => {
-        merchantId = id;
-      },
-      ifUnanswered: (task) => {
-        undo = task;
-      },
-    };
-    const running = (async () => run(request, invocation))().catch((error: unknown) => {
+    const invoke = async (): Promise<Either<Failure, Success>> =>
+      run(request, {
+        store: connect(deadline.signal),
+        signal: deadline.signal,
+        setMerchantId: (id) => {
+          merchantId = id;
+        },
+        ifUnanswered: (task) => {
+          undo = task;
+        },
+      });
+    const running = invoke().catch((error: unknown) => {
       log.defect(error);
       return E.left<Failure>({ tag: "internal-error" });
     });
@@ -124,10 +133,10 @@ const beforeDeadline = async <A>(
   }
 };
 
-const toAnswer = (body: Success): Answer => ({
+const toAnswer = ({ contentType, body }: Success): Answer => ({
   status: 200,
-  headers: { "Content-Type": "application/json" },
-  body: JSON.stringify(body),
+  headers: { "Content-Type": contentType },
+  body,
 });
 
 // Answers carry codes and keys: no cache on the way may keep one.

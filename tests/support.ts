@@ -13,6 +13,7 @@ import type { Config } from "../shared/config";
 import { makeCosmosStore } from "../shared/cosmos-store";
 import type { CosmosStore } from "../shared/cosmos-store";
 import { problemTypeBase } from "../shared/problem";
+import { checkAnswer } from "./contract";
 import { startFaultProxy } from "./fault-proxy";
 import type { FaultProxy } from "./fault-proxy";
 
@@ -58,10 +59,13 @@ const parseJson = (text: string): unknown => {
   }
 };
 
+/** Makes a request, and holds the answer against the OpenAPI document. */
 export const call = async (url: string, init: RequestInit = {}): Promise<Reply> => {
   const response = await fetch(url, init);
   const text = await response.text();
-  return { status: response.status, headers: response.headers, text, json: parseJson(text) };
+  const reply = { status: response.status, headers: response.headers, text, json: parseJson(text) };
+  checkAnswer(init.method ?? "GET", url, reply);
+  return reply;
 };
 
 /** A line that a function logged. */

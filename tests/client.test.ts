@@ -1,0 +1,87 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { startProgram } from "./processes";
+import { discountId, fiscalCode, merchantId, startService } from "./support";
+
+/** What a merchant's and the platform's developer would write with a client made from the document. */
+const program = `
+import createClient from "openapi-fetch";
+import type { paths } from "./schema";
+
+const run = async (): Promise<void> => {
+  const client = createClient<paths>({ baseUrl: process.argv[2] ?? "" });
+
+  const key = await client.POST("/api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
+    params: { path: { merchant_id: "${merchantId}", key_type: "primary" } },
+  });
+  if (key.data === undefined) {
+    throw new Error(key.error.title);
+  }
+  const otp = await client.POST("/api/v1/cgn/otp/{fiscalcode}", {
+    params: { path: { fiscalcode: "${fiscalCode}" } },
+    body: { merchant_id: "${merchantId}", discount_id: "${discountId}" },
+  });
+  if (otp.data === undefined) {
+    throw new Error(otp.error.title);
+  }
+  const use = () =>
+    client.POST("/api/v1/merchant/cgn/otp/validate", {
+      headers: { "Ocp-Apim-Subscription-Key": key.data.api_key },
+      body: { otp_code: otp.data.code, invalidate_otp: true },
+    });
+  const used = await use();
+  const again = await use();
+  const lifetime: number = otp.data.ttl;
+  const type: string | undefined = again.error?.type;
+  const info = await client.GET("/api/v1/info");
+  console.log(
+    JSON.stringify([lifetime, used.data?.discount_id, again.response.status, type, info.data?.name]),
+  );
+};
+
+void run();
+`;
+
+describe("a client generated from openapi.yaml", () => {
+  const folder = path.resolve("build/client");
+  beforeAll(async () => {
+    await mkdir(folder, { recursive: true });
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  const runTool = (...args: string[]): void => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    expect({ status, output: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, output: "" });
+  };
+
+  it("compiles under strict, and uses an OTP up", async () => {
+    const source = path.join(folder, "client.ts");
+    const bundle = path.join(folder, "client.js");
+    await writeFile(source, program);
+    runTool(
+      "node_modules/openapi-typescript/bin/cli.js",
+      "openapi.yaml",
+      "-o",
+      path.join(folder, "schema.d.ts"),
+    );
+    runTool(
+      ...["node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--target", "es2023"],
+      ...["--lib", "es2023,dom", "--module", "preserve", "--types", "node", "--ignoreConfig", source],
+    );
+    const options = { entryPoints: [source], bundle: true, platform: "node", outfile: bundle };
+    runTool("-e", `require("esbuild").buildSync(${JSON.stringify(options)})`);
+
+    const service = await startService();
+    const client = startProgram([bundle, service.baseUrl], {});
+    expect([await client.ended, client.errors()]).toEqual([0, ""]);
+    expect(JSON.parse(client.output())).toEqual([
+      600,
+      discountId,
+      404,
+      expect.stringMatching(/\/otp-already-used$/),
+      "cgn-otp",
+    ]);
+    await service.stop();
+  });
+});

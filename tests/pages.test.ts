@@ -1,0 +1,91 @@
+import { readFile } from "node:fs/promises";
+import * as t from "io-ts";
+import { problemTypeBase } from "../shared/problem";
+import { describedAnswers } from "./contract";
+import { call, decode, startService } from "./support";
+import type { Service } from "./support";
+
+const problems = [...new Set(describedAnswers().flatMap((answer) => answer.split(" ")[2] ?? []))];
+
+describe("the pages of the local host", () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  it.each(problems)(
+    "explain %s at the path of its type, in both languages, in the service's own words",
+    async (name) => {
+      const path = new URL(problemTypeBase + name).pathname;
+      const page = await call(service.baseUrl + path);
+      expect(page.status).toBe(200);
+      expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+      expect(page.text).toMatch(/<h2>Italiano<\/h2>[^]*<h2>English<\/h2>/);
+      const document = await readFile("openapi.yaml", "utf8");
+      expect(document).toContain(problemTypeBase + name);
+    },
+  );
+
+  it("quote what the service says", async () => {
+    for (const language of ["it", "en"]) {
+      const reply = await service.validate(
+        await service.newApiKey(),
+        { otp_code: "AAAAAAAAAAA" },
+        { "Accept-Language": language },
+      );
+      const { title, detail } = decode(t.type({ title: t.string, detail: t.string }), reply.json);
+      const page = await readFile("docs/problems/otp-not-found.md", "utf8");
+      expect(page.replaceAll(/\s+/g, " ")).toContain(title);
+      expect(page.replaceAll(/\s+/g, " ")).toContain(detail);
+    }
+  });
+
+  it.each([
+    "/problems/",
+    "/problems/unheard-of",
+    "/problems/..%2f..%2fREADME",
+    "/problems/../../README",
+    "/docs/x",
+  ])("are not to be had at %s", async (path) => {
+    expect((await call(service.baseUrl + path)).status).toBe(404);
+  });
+
+  it("lead to nothing that is not there", async () => {
+    const start = [
+      "/docs",
+      "/merchant-integration",
+      "/integrazione-operatori",
+      ...problems.map((name) => `/problems/${name}`),
+    ];
+    const visited = new Set<string>();
+    const queue = start.map((path) => new URL(path, service.baseUrl));
+    for (let url = queue.shift(); url !== undefined; url = queue.shift()) {
+      if (url.origin !== new URL(service.baseUrl).origin || visited.has(url.pathname)) {
+        continue;
+      }
+      visited.add(url.pathname);
+      const page = await call(url.href);
+      expect([url.pathname, page.status]).toEqual([url.pathname, 200]);
+      if (page.headers.get("content-type")?.startsWith("text/html") === true) {
+        for (const [, address = ""] of page.text.matchAll(/(?:href|src)="([^"]+)"/g)) {
+          queue.push(new URL(address, url));
+        }
+      }
+    }
+    expect(visited.size).toBeGreaterThan(start.length);
+  });
+
+  it("show the contract, and take all they need from the host itself", async () => {
+    const page = await call(`${service.baseUrl}/docs`);
+    expect(page.status).toBe(200);
+    const addresses = [...page.text.matchAll(/(?:src|href|spec-url)="([^"]+)"/g)].map(
+      ([, address]) => address ?? "",
+    );
+    expect(addresses).toEqual(["/api/v1/openapi.yaml", "/docs/redoc.standalone.js"]);
+    for (const address of addresses) {
+      expect((await call(service.baseUrl + address)).status).toBe(200);
+    }
+    expect(page.text).not.toMatch(/https?:/);
+  });
+});
