@@ -46,7 +46,7 @@ export const makeHost = (
     }
     const page = request.method === "GET" ? await findPage(url?.pathname ?? "") : undefined;
     if (page !== undefined) {
-      response.writeHead(200, { "content-type": page.contentType }).end(page.body);
+      response.writeHead(200, page.headers).end(page.body);
       return;
     }
     // No route, or not with this method: the Functions host answers the same to both.

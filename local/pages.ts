@@ -4,12 +4,16 @@ import path from "node:path";
 import MarkdownIt from "markdown-it";
 
 export interface Page {
-  readonly contentType: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Buffer;
 }
 
+/** All comes from this host. Redoc writes its styles into the page, and searches in a worker that it makes itself. */
+const contentSecurityPolicy =
+  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:";
+
 const html = (title: string, body: string): Page => ({
-  contentType: "text/html; charset=utf-8",
+  headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": contentSecurityPolicy },
   body: `<!doctype html>
 <html lang="it">
 <head>
@@ -39,7 +43,10 @@ export const findPage = async (pathname: string): Promise<Page | undefined> => {
     );
   }
   if (pathname === "/docs/redoc.standalone.js") {
-    return { contentType: "text/javascript; charset=utf-8", body: await readFile(redocScript) };
+    return {
+      headers: { "content-type": "text/javascript; charset=utf-8" },
+      body: await readFile(redocScript),
+    };
   }
   // Letters, digits and hyphens only, so that the name leads nowhere else.
   const [, name] = /^\/((?:problems\/|decisions\/)?[a-z0-9-]+)(?:\.md)?$/.exec(pathname) ?? [];

@@ -87,5 +87,6 @@ describe("the pages of the local host", () => {
       expect((await call(service.baseUrl + address)).status).toBe(200);
     }
     expect(page.text).not.toMatch(/https?:/);
+    expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'self';/);
   });
 });
