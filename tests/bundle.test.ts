@@ -64,6 +64,7 @@ describe("what is deployed", () => {
       ["GenerateOtp", "POST", "api/v1/cgn/otp/{fiscalcode}", "function"],
       ["ValidateOtp", "POST", "api/v1/merchant/cgn/otp/validate", "anonymous"],
       ["RegenerateApiKey", "POST", "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", "function"],
+      ["OpenApi", "GET", "api/v1/openapi.yaml", "anonymous"],
       ["Info", "GET", "api/v1/info", "anonymous"],
     ]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 400]);
