@@ -275,14 +275,17 @@ describe("whatever the store does", () => {
   let service: Service;
   /** Each is one case's at a time. */
   let pool: FaultyInstance[];
+  /** One that has time enough for what must not fail, however busy the machine is. */
+  let patient: FaultyInstance;
   let serial = 0;
 
   beforeAll(async () => {
     service = await startService();
+    patient = await startBehindFaults(service, 3000);
     pool = await Promise.all(Array.from({ length: lanes }, () => startBehindFaults(service, deadlineMs)));
   });
   afterAll(async () => {
-    await Promise.all(pool.map((lane) => lane.stop()));
+    await Promise.all([patient, ...pool].map((lane) => lane.stop()));
     await service.stop();
   });
 
@@ -335,11 +338,7 @@ describe("whatever the store does", () => {
   describe.each(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s", (_, scenario) => {
     let storeCalls: number;
     beforeAll(async () => {
-      const [lane] = pool;
-      if (lane === undefined) {
-        throw new Error("no lane");
-      }
-      const { reply, requests } = await runCase(lane, scenario, () => undefined);
+      const { reply, requests } = await runCase(patient, scenario, () => undefined);
       expect(reply.status).not.toBe(503);
       storeCalls = requests;
     });
@@ -389,12 +388,8 @@ describe("whatever the store does", () => {
         regenerateScenario("", "none"),
         regenerateScenario("", "both"),
       ]) {
-        const [lane] = pool;
-        if (lane === undefined) {
-          throw new Error("no lane");
-        }
         let isBroken = false;
-        const { reply } = await runCase(lane, scenario, ({ operation }) => {
+        const { reply } = await runCase(patient, scenario, ({ operation }) => {
           const isWrite = operation === "create" || operation === "replace" || operation === "batch";
           if (!isWrite || isBroken) {
             return undefined;
