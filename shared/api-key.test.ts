@@ -69,4 +69,19 @@ describe("an API key", () => {
       }),
     );
   });
+
+  // Worked out with other implementations of CRC-32 and SHA-256. Merchants hold keys of this form.
+  it("keeps its form, and is kept in the same form, over releases", () => {
+    const apiKey = "cgn_shop-1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefd6de1a4f";
+    expect(decodeApiKey(apiKey)).toEqual({
+      merchantId: "shop-1",
+      hash: "017258545f711e47c59314a013d8eb47bd1fe9363645bca907bcf8b7f59810c3",
+    });
+    expect(makeApiKey(right(MerchantId.decode("shop-1")))).toMatch(/^cgn_shop-1_[0-9a-f]{72}$/);
+  });
+
+  it.each(["x", " "])("is refused with %j before or after it", (extra) => {
+    const apiKey = makeApiKey(right(MerchantId.decode("shop-1")));
+    expect([decodeApiKey(extra + apiKey), decodeApiKey(apiKey + extra)]).toEqual([undefined, undefined]);
+  });
 });

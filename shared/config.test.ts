@@ -51,6 +51,14 @@ describe("the settings", () => {
       expect(message).toContain(`${name} is missing: expected `);
     }
     expect(message).not.toContain("OTP_TTL_IN_SECONDS");
+    expect(message).toBe(
+      [
+        "The service cannot start, because of its settings:",
+        "  COSMOSDB_ENDPOINT is missing: expected an https URL (http on loopback only)",
+        "  COSMOSDB_KEY is missing: expected base64",
+        "  OTP_SECRET is missing: expected base64 of at least 32 bytes",
+      ].join("\n"),
+    );
   });
 
   it.each([

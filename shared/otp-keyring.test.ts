@@ -135,3 +135,27 @@ describe("item names", () => {
     );
   });
 });
+
+// Worked out with another implementation of HMAC-SHA-256. What is stored, and what card holders hold, was derived so.
+describe("what is derived", () => {
+  it("stays the same over releases", () => {
+    const fixed = makeOtpKeyring(Buffer.alloc(32, 7));
+    const merchant = right(MerchantId.decode("shop-1"));
+    const slot = fixed.slotRefFor(
+      right(FiscalCode.decode("AAAAAA00A00A000A")),
+      merchant,
+      right(DiscountId.decode("discount-1")),
+    );
+    expect(slot).toEqual({
+      partitionKey: "shop-1:Y",
+      id: "slot-tWGJksMk7W2glBh3uqDI6s1Kju51zf_I9kpCFhflBDI",
+    });
+    const code = fixed.codeFor(slot.id, "00112233445566778899aabbccddeeff");
+    expect(code).toBe("YSHY3SIXV41");
+    expect(fixed.otpRefFor(merchant, code)).toEqual({
+      partitionKey: "shop-1:Y",
+      id: "otp-CjQpg0qustjMYbN4_hWFFCjXdEtIYN29RU___JvZbsg",
+    });
+    expect(fixed.hashIdempotencyKey(merchant, "cart 1")).toBe("lLqo7PrDTVOUTFp4CpnpXYKUuNhMBXPVDXeu7C4xQlA");
+  });
+});
