@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { flow } from "fp-ts/function";
 import type { Either } from "fp-ts/Either";
 import * as E from "fp-ts/Either";
@@ -70,8 +70,8 @@ const issueOtp = async (
   { keyring, lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, IssuedOtp>> => {
   const slotRef = keyring.slotRefFor(beneficiary, merchantId, discountId);
-  const nonce = randomBytes(16).toString("hex");
-  const code = keyring.codeFor(slotRef.id, nonce);
+  const nonce = randomUUID();
+  const code = keyring.codeFor(slotRef, nonce);
   const ref = keyring.otpRefFor(merchantId, code);
   const { ttlSeconds } = lifetime;
 

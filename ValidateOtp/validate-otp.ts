@@ -13,7 +13,7 @@ import type { MerchantId } from "../shared/identifiers";
 import { findLatestOtp } from "../shared/latest-otp";
 import { decideValidation, isLive, otpItemTtl } from "../shared/otp";
 import type { Otp, OtpLifetime, UseAttempt } from "../shared/otp";
-import type { OtpKeyring } from "../shared/otp-keyring";
+import type { ItemRef, OtpKeyring } from "../shared/otp-keyring";
 import type { StoreResult, Versioned } from "../shared/store";
 
 interface Dependencies {
@@ -88,10 +88,10 @@ const validateOtp = async (
   const { merchantId } = presented;
   const { store } = invocation;
   const { keyring } = dependencies;
-  const ref = keyring.otpRefFor(merchantId, code);
+  const otpRef = keyring.otpRefFor(merchantId, code);
   // The key names the merchant, so both can be read at once. Keys are never cached: a regenerated one is
   // refused from then on, by every instance.
-  const [apiKeys, otp] = await Promise.all([store.findApiKeys(merchantId), store.findOtp(ref)]);
+  const [apiKeys, otp] = await Promise.all([store.findApiKeys(merchantId), store.findOtp(otpRef)]);
   if (E.isLeft(apiKeys)) {
     return apiKeys;
   }
@@ -106,7 +106,7 @@ const validateOtp = async (
           idempotencyKey === undefined ? null : keyring.hashIdempotencyKey(merchantId, idempotencyKey),
       }
     : undefined;
-  return settle(merchantId, code, otp, attempt, invocation, dependencies);
+  return settle(merchantId, otpRef, otp, attempt, invocation, dependencies);
 };
 
 /**
@@ -115,37 +115,44 @@ const validateOtp = async (
  */
 const settle = async (
   merchantId: MerchantId,
-  code: OtpCode,
+  otpRef: ItemRef,
   firstRead: Awaited<StoreResult<Versioned<Otp> | undefined>>,
   attempt: UseAttempt | undefined,
   { store, signal }: Invocation,
   { keyring, lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
-  const ref = keyring.otpRefFor(merchantId, code);
   const another = makeBackoff(signal);
   let stored = firstRead;
   while (await another()) {
     if (E.isLeft(stored)) {
       return stored;
     }
+    if (stored.right === undefined) {
+      return E.left({ tag: "otp-not-found" });
+    }
+    const { value, etag } = stored.right;
     const now = clock();
-    const decision = decideValidation(stored.right?.value, attempt, now, lifetime);
+    const decision = decideValidation(value, attempt, now, lifetime);
     switch (decision.tag) {
       case "otp-not-found":
         return E.left({ tag: "otp-not-found" });
       case "otp-expired":
       case "otp-already-used":
-        return refuse(decision.tag, merchantId, code, decision.otp, { store, keyring, clock });
+        return refuse(decision.tag, merchantId, decision.otp, now, { store, keyring });
       case "live":
         return E.right(toBody(decision.otp, decision.otp.expiresAt));
       case "used-by-this-call":
         return E.right(toBody(decision.otp, decision.use.usedAt));
       case "use": {
-        const entry = { ref, value: decision.otp, ttlSeconds: otpItemTtl(decision.otp, now, lifetime) };
-        if ((await store.replaceOtp(entry, stored.right?.etag ?? "")) === "written") {
+        const entry = {
+          ref: otpRef,
+          value: decision.otp,
+          ttlSeconds: otpItemTtl(decision.otp, now, lifetime),
+        };
+        if ((await store.replaceOtp(entry, etag)) === "written") {
           return E.right(toBody(decision.otp, decision.use.usedAt));
         }
-        stored = await store.findOtp(ref);
+        stored = await store.findOtp(otpRef);
       }
     }
   }
@@ -155,19 +162,18 @@ const settle = async (
 const toBody = (otp: Otp, expiresAt: Date): Success =>
   json({ expires_at: expiresAt.toISOString(), discount_id: otp.discountId });
 
-/** A code that is over, unless its beneficiary has a newer one to paste instead. */
+/** Of an OTP that is over: why, unless its beneficiary has a newer one to paste instead. */
 const refuse = async (
   reason: "otp-expired" | "otp-already-used",
   merchantId: MerchantId,
-  code: OtpCode,
   otp: Otp,
-  { store, keyring, clock }: Pick<Invocation, "store"> & Pick<Dependencies, "keyring" | "clock">,
+  now: Date,
+  { store, keyring }: Pick<Invocation, "store"> & Pick<Dependencies, "keyring">,
 ): Promise<Either<Failure, never>> => {
   const latest = await findLatestOtp(merchantId, otp.slotId, { store, keyring });
   if (E.isLeft(latest)) {
     return latest;
   }
-  const hasNewer =
-    latest.right !== undefined && latest.right.code !== code && isLive(latest.right.otp, clock());
+  const hasNewer = latest.right !== undefined && isLive(latest.right.otp, now);
   return E.left({ tag: hasNewer ? "otp-conflict" : reason });
 };

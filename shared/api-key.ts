@@ -3,7 +3,7 @@
  * to, 256 random bits and a CRC-32 of all before it. Thus a typing error is refused without a read, a valid key
  * is verified with one, and a scanner can recognise one that leaked.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
@@ -50,7 +50,7 @@ export const makeApiKey = (merchantId: MerchantId): string => {
 
 export const hashApiKey = (apiKey: string): ApiKeyHash =>
   pipe(
-    ApiKeyHash.decode(createHash("sha256").update(apiKey).digest("hex")),
+    ApiKeyHash.decode(hash("sha256", apiKey)),
     E.getOrElseW(() => {
       throw new Error("a SHA-256 digest is not an API key hash");
     }),

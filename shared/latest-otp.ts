@@ -19,12 +19,13 @@ export const findLatestOtp = async (
   slotId: string,
   { store, keyring }: { readonly store: OtpStore; readonly keyring: OtpKeyring },
 ): StoreResult<LatestOtp | undefined> => {
-  const slot = await store.findSlot(keyring.slotRefOf(merchantId, slotId));
+  const slotRef = keyring.slotRefOf(merchantId, slotId);
+  const slot = await store.findSlot(slotRef);
   if (E.isLeft(slot) || slot.right === undefined) {
     return E.isLeft(slot) ? slot : E.right(undefined);
   }
   const { value, etag } = slot.right;
-  const code = keyring.codeFor(slotId, value.nonce);
+  const code = keyring.codeFor(slotRef, value.nonce);
   const otp = await store.findOtp(keyring.otpRefFor(merchantId, code));
   if (E.isLeft(otp)) {
     return otp;

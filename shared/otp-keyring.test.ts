@@ -26,7 +26,7 @@ const drawCodes = (count: number): string[] =>
       right(MerchantId.decode("shop-1")),
       right(DiscountId.decode("discount-1")),
     );
-    return keyring.codeFor(slot.id, randomBytes(16).toString("hex"));
+    return keyring.codeFor(slot, randomBytes(16).toString("hex"));
   });
 
 /** Pearson's statistic of how often each of the 36 characters was seen. */
@@ -62,9 +62,9 @@ describe("OTP codes", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
         const slot = keyring.slotRefFor(beneficiary, merchant, discount);
-        const code = keyring.codeFor(slot.id, nonce);
+        const code = keyring.codeFor(slot, nonce);
         expect(E.isRight(OtpCode.decode(code))).toBe(true);
-        expect(makeOtpKeyring(secret).codeFor(slot.id, nonce)).toBe(code);
+        expect(makeOtpKeyring(secret).codeFor(slot, nonce)).toBe(code);
       }),
     );
   });
@@ -73,10 +73,10 @@ describe("OTP codes", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
         const slot = keyring.slotRefFor(beneficiary, merchant, discount);
-        const code = keyring.codeFor(slot.id, nonce);
-        expect(keyring.codeFor(slot.id, `${nonce}0`)).not.toBe(code);
-        expect(keyring.codeFor(`${slot.id}0`, nonce)).not.toBe(code);
-        expect(makeOtpKeyring(randomBytes(32)).codeFor(slot.id, nonce)).not.toBe(code);
+        const code = keyring.codeFor(slot, nonce);
+        expect(keyring.codeFor(slot, `${nonce}0`)).not.toBe(code);
+        expect(keyring.codeFor({ ...slot, id: `${slot.id}0` }, nonce)).not.toBe(code);
+        expect(makeOtpKeyring(randomBytes(32)).codeFor(slot, nonce)).not.toBe(code);
       }),
     );
   });
@@ -87,7 +87,7 @@ describe("item names", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
         const slot = keyring.slotRefFor(beneficiary, merchant, discount);
-        const otp = keyring.otpRefFor(merchant, keyring.codeFor(slot.id, nonce));
+        const otp = keyring.otpRefFor(merchant, keyring.codeFor(slot, nonce));
         expect(otp.partitionKey).toBe(slot.partitionKey);
         expect(slot.partitionKey).toMatch(new RegExp(`^${merchant}:[A-Z0-9]$`));
         expect(keyring.slotRefOf(merchant, slot.id)).toEqual(slot);
@@ -115,7 +115,7 @@ describe("item names", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
         const slot = keyring.slotRefFor(beneficiary, merchant, discount);
-        const code = keyring.codeFor(slot.id, nonce);
+        const code = keyring.codeFor(slot, nonce);
         const names = [
           slot.id,
           keyring.otpRefFor(merchant, code).id,
@@ -150,7 +150,7 @@ describe("what is derived", () => {
       partitionKey: "shop-1:Y",
       id: "slot-tWGJksMk7W2glBh3uqDI6s1Kju51zf_I9kpCFhflBDI",
     });
-    const code = fixed.codeFor(slot.id, "00112233445566778899aabbccddeeff");
+    const code = fixed.codeFor(slot, "00112233445566778899aabbccddeeff");
     expect(code).toBe("YSHY3SIXV41");
     expect(fixed.otpRefFor(merchant, code)).toEqual({
       partitionKey: "shop-1:Y",

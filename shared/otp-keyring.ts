@@ -20,23 +20,24 @@ export interface OtpKeyring {
   /** A slot whose id was read from an OTP of this merchant. */
   slotRefOf(merchantId: MerchantId, slotId: string): ItemRef;
   /** The code of the OTP that a slot holds under this nonce; the same arguments give the same code. */
-  codeFor(slotId: string, nonce: string): OtpCode;
+  codeFor(slot: ItemRef, nonce: string): OtpCode;
   /** Where a merchant's OTP with this code is, if there is one. */
   otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
   /** What is kept of an `Idempotency-Key`. */
   hashIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
 }
 
-const codeAlphabetSize = 36n;
+const codeAlphabetSize = 36;
 const codeTailLength = 10;
+const codeTails = BigInt(codeAlphabetSize) ** BigInt(codeTailLength);
 
 /**
- * Reads a digest as a number below `36 ** length` and writes it in base 36, whose digits are `0–9 a–z`.
- * The remainder of 256 bits by `36 ** 10` favours no code by more than one part in 2²⁰⁴.
+ * Reads a digest as a number, takes it modulo a number of possibilities and writes it in base 36, whose digits are
+ * `0–9 a–z`. The remainder of 256 bits by `36 ** 10` favours no code by more than one part in 2²⁰⁴.
  */
-const toBase36 = (digest: Buffer, length: number): string =>
-  (BigInt(`0x${digest.toString("hex")}`) % codeAlphabetSize ** BigInt(length))
-    .toString(Number(codeAlphabetSize))
+const toBase36 = (digest: Buffer, possibilities: bigint, length: number): string =>
+  (BigInt(`0x${digest.toString("hex")}`) % possibilities)
+    .toString(codeAlphabetSize)
     .padStart(length, "0")
     .toUpperCase();
 
@@ -51,13 +52,12 @@ export const makeOtpKeyring = (secret: Buffer): OtpKeyring => {
   const itemId = (purpose: string, ...parts: readonly string[]): string =>
     `${purpose}-${derive(purpose, ...parts).toString("base64url")}`;
 
-  // A code starts with the character of its slot's partition: the code alone tells a merchant's server
+  // A code starts with the character that its slot's partition ends in: the code alone tells a merchant's server
   // which of the merchant's 36 partitions to read.
-  const shardOf = (slotId: string): string => toBase36(derive("shard", slotId), 1);
   const partitionKey = (merchantId: MerchantId, shard: string): string => `${merchantId}:${shard}`;
 
   const slotRefOf = (merchantId: MerchantId, slotId: string): ItemRef => ({
-    partitionKey: partitionKey(merchantId, shardOf(slotId)),
+    partitionKey: partitionKey(merchantId, toBase36(derive("shard", slotId), BigInt(codeAlphabetSize), 1)),
     id: slotId,
   });
 
@@ -65,9 +65,11 @@ export const makeOtpKeyring = (secret: Buffer): OtpKeyring => {
     slotRefOf,
     slotRefFor: (beneficiary, merchantId, discountId) =>
       slotRefOf(merchantId, itemId("slot", merchantId, discountId, beneficiary)),
-    codeFor: (slotId, nonce) =>
+    codeFor: ({ partitionKey, id }, nonce) =>
       pipe(
-        OtpCode.decode(shardOf(slotId) + toBase36(derive("code", slotId, nonce), codeTailLength)),
+        OtpCode.decode(
+          partitionKey.slice(-1) + toBase36(derive("code", id, nonce), codeTails, codeTailLength),
+        ),
         E.getOrElseW(() => {
           throw new Error("a derived code is not an OTP code");
         }),

@@ -73,13 +73,13 @@ export type Decision =
 
 /** Decides a validation: `attempt` is undefined when the merchant only asks. */
 export const decideValidation = (
-  otp: Otp | undefined,
+  otp: Otp,
   attempt: UseAttempt | undefined,
   now: Date,
   lifetime: OtpLifetime,
 ): Decision => {
   // Told by the clock too, because the store may purge late or, as the embedded one, never.
-  if (otp === undefined || now >= forgottenAt(otp, lifetime)) {
+  if (now >= forgottenAt(otp, lifetime)) {
     return { tag: "otp-not-found" };
   }
   if (otp.use !== null) {
