@@ -13,7 +13,7 @@ export default {
   jest: {
     configFile: "jest.config.mjs",
     config: {
-      testEnvironment: "./tests/mutation-environment.cjs",
+      testRunner: "./tests/mutation-jest-circus.cjs",
       testPathIgnorePatterns: ["<rootDir>/tests/"],
       testTimeout: 3000,
     },
@@ -21,7 +21,7 @@ export default {
   coverageAnalysis: "perTest",
   // What only a module's loading runs would call for every test, each time.
   ignoreStatic: true,
-  concurrency: 3,
+  concurrency: 2,
   timeoutMS: 4000,
   timeoutFactor: 1.2,
   thresholds: { high: 95, low: 90, break: 90 },

@@ -129,6 +129,7 @@ describe("GenerateOtp", () => {
     await service.otps.item(otp?.id ?? "", otp?.partitionKey).delete();
     const before = await readItems(service.otps);
     expectProblem(await service.generate(), 500, "internal-error");
+    expect(service.log.map(({ text }) => text).join()).toContain("a slot without its OTP");
     expect(await readItems(service.otps)).toEqual(before);
   });
 

@@ -84,7 +84,9 @@ describe("RegenerateApiKey", () => {
       const { proxy, instance, stop } = await startBehindFaults(service, 2000);
       const [old, secondary] = [await service.newApiKey(), await service.newApiKey(merchantId, "secondary")];
       let isBroken = false;
+      let writes = 0;
       proxy.script(({ operation }) => {
+        writes += operation === "replace" ? 1 : 0;
         if (operation === "replace" && !isBroken) {
           isBroken = true;
           return fault;
@@ -98,6 +100,7 @@ describe("RegenerateApiKey", () => {
         false,
         true,
       ]);
+      expect(writes).toBe(fault.kind === "reset-after" ? 1 : 2);
       await stop();
     });
 
@@ -132,6 +135,55 @@ describe("RegenerateApiKey", () => {
         await stop();
       },
     );
+
+    it("puts the old key in force again though it is not told at once how things stand", async () => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 300);
+      const old = await service.newApiKey();
+      let isWritten = false;
+      let refusals = 0;
+      proxy.script(({ operation }) => {
+        if (operation === "replace" && !isWritten) {
+          isWritten = true;
+          return { kind: "reset-after" };
+        }
+        // Enough for the call, and for the first attempt to undo it, to be refused.
+        return isWritten && ++refusals <= 8 ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined;
+      });
+      expectProblem(await instance.regenerate(), 503, "service-unavailable");
+      while (!(await works(old))) {
+        // Put right in a moment, or this test runs out of its time.
+      }
+      expect(refusals).toBeGreaterThan(8);
+      await stop();
+    });
+
+    it.each(["reset-after", "reset-before"] as const)(
+      "leaves in force, after a write with %s, what another call has put there meanwhile",
+      async (kind) => {
+        const { proxy, instance, stop } = await startBehindFaults(service, 300);
+        const old = await service.newApiKey();
+        let isAway = false;
+        proxy.script(({ operation }) => {
+          if (operation === "replace" && !isAway) {
+            isAway = true;
+            return { kind };
+          }
+          return isAway ? { kind: "reset-before" } : undefined;
+        });
+        expectProblem(await instance.regenerate(), 503, "service-unavailable");
+        const rival = await service.newApiKey();
+        await proxy.reset();
+        while (!proxy.requests.some(({ operation }) => operation === "read")) {
+          // It looks again in a moment, or this test runs out of its time.
+          await instance.info();
+        }
+        // What it might still write comes before this.
+        await instance.newApiKey(merchantId, "secondary");
+        await proxy.settled();
+        expect([await works(rival), await works(old)]).toEqual([true, false]);
+        await stop();
+      },
+    );
   });
 
   it("asks the store twice, and tells the log which merchant it is for", async () => {
@@ -139,7 +191,9 @@ describe("RegenerateApiKey", () => {
     const { proxy, instance, stop } = await startBehindFaults(service, 2000);
     await instance.newApiKey();
     expect(proxy.requests.map(({ operation }) => operation)).toEqual(["read", "replace"]);
-    expect(instance.log.map(({ text }) => text).join()).toContain(`"merchant_id":"${merchantId}"`);
+    const log = instance.log.map(({ text }) => text).join();
+    expect(log).toContain(`"merchant_id":"${merchantId}"`);
+    expect(log).toContain('"function":"RegenerateApiKey"');
     await stop();
   });
 
@@ -147,7 +201,9 @@ describe("RegenerateApiKey", () => {
     const { proxy, instance, stop } = await startBehindFaults(service, 2000);
     proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 1 }));
     expectProblem(await instance.regenerate(), 503, "service-unavailable");
-    expect(instance.log.map(({ text }) => text).join()).toContain('"cause":"store: 429"');
+    const log = instance.log.map(({ text }) => text).join();
+    expect(log).toContain('"cause":"store: 429"');
+    expect(log).toContain('"store_call":"findApiKeys","attempts":4,"failure":"store: 429","duration_ms":');
     await stop();
   });
 });

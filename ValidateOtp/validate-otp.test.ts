@@ -124,9 +124,11 @@ describe("ValidateOtp", () => {
       ["invalidate_otp", "null", { otp_code: "AAAAAAAAAAA", invalidate_otp: null }],
       ["invalidate_otp", "a number", { otp_code: "AAAAAAAAAAA", invalidate_otp: 1 }],
     ])("refuses a %s that is %s, and names the field", async (field, _, body) => {
-      const reply = await service.validate(apiKey, body);
-      expectProblem(reply, 400, "invalid-request");
-      expect(reply.text).toContain(field);
+      for (const language of ["it", "en"]) {
+        const reply = await service.validate(apiKey, body, { "Accept-Language": language });
+        expectProblem(reply, 400, "invalid-request");
+        expect(reply.text).toContain(field);
+      }
     });
 
     it.each(["", "AAAAAAAAAA", "AAAAAAAAAAAA", "aaaaaaaaaaa", "AAAAA-AAAAA", "AAAAAAAAAA\n", "ÀAAAAAAAAAA"])(
@@ -272,6 +274,35 @@ describe("ValidateOtp", () => {
       },
     );
 
+    it("tells why it cannot be used when its slot has been forgotten before it", async () => {
+      const code = await service.newCode();
+      await service.use(apiKey, code);
+      for (const { id, partitionKey } of await readItems(service.otps)) {
+        if (id.startsWith("slot-")) {
+          await service.otps.item(id, partitionKey).delete();
+        }
+      }
+      expectProblem(await service.ask(apiKey, code), 404, "otp-already-used");
+    });
+
+    it.each(["slot-", "otp-"])(
+      "is not told from one with a newer OTP when the store does not tell of an item %s",
+      async (prefix) => {
+        const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+        const code = await service.newCode();
+        await service.use(apiKey, code);
+        const isAsked = ({ path }: { readonly path: string }): boolean => path.includes(`/docs/${prefix}`);
+        // The first read of an OTP is the one that it was asked about.
+        proxy.script((request) =>
+          isAsked(request) && proxy.requests.filter(isAsked).length > (prefix === "otp-" ? 1 : 0)
+            ? { kind: "status", status: 429, retryAfterMs: 1 }
+            : undefined,
+        );
+        expectProblem(await instance.ask(apiKey, code), 503, "service-unavailable");
+        await stop();
+      },
+    );
+
     it("is in no conflict with an OTP for another discount or of another beneficiary", async () => {
       const code = await service.newCode();
       await service.use(apiKey, code);
@@ -396,6 +427,9 @@ describe("ValidateOtp", () => {
     expect(await costOf(instance.ask(apiKey, code))).toEqual(["read", "read"]);
     expect(await costOf(instance.use(apiKey, code))).toEqual(["read", "read", "replace"]);
     expect(await costOf(instance.ask("no key", code))).toEqual([]);
+    const another = await service.newCode();
+    await service.use(apiKey, another, "cart 1");
+    expect(await costOf(instance.use(apiKey, another, "cart 1"))).toEqual(["read", "read"]);
     expect(instance.log.map(({ text }) => text).join()).toContain('"merchant_id":"shop-1"');
     await stop();
   });

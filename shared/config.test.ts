@@ -64,6 +64,8 @@ describe("the settings", () => {
   it.each([
     ["COSMOSDB_ENDPOINT", "not a URL"],
     ["COSMOSDB_ENDPOINT", "http://account.documents.azure.com"],
+    ["COSMOSDB_ENDPOINT", "http://localhost.example.com"],
+    ["COSMOSDB_ENDPOINT", "http://notlocalhost"],
     ["COSMOSDB_ENDPOINT", "ftp://127.0.0.1"],
     ["COSMOSDB_KEY", "not base64!"],
     ["COSMOSDB_DATABASE_NAME", "a/b"],
@@ -83,6 +85,17 @@ describe("the settings", () => {
     expect(message).toContain(`${name} is malformed: expected `);
     expect(message).toBe(messageOf({ ...settings, [name]: "another/malformed value" }));
     expect(message.split("\n")).toHaveLength(2);
+  });
+
+  it.each([
+    ["OTP_TTL_IN_SECONDS", "1"],
+    ["OTP_TTL_IN_SECONDS", "86400"],
+    ["OTP_RETENTION_IN_SECONDS", "86400"],
+    ["OTP_RETENTION_IN_SECONDS", "31536000"],
+    ["REQUEST_DEADLINE_IN_MS", "100"],
+    ["REQUEST_DEADLINE_IN_MS", "60000"],
+  ])("can be as small and as large as is said (%s: %s)", (name, value) => {
+    expect(E.isRight(decodeConfig({ ...settings, [name]: value }))).toBe(true);
   });
 
   it.each(["http://127.0.0.1:8081", "http://localhost:8081", "http://[::1]:8081", "https://localhost:8081"])(

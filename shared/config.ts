@@ -95,10 +95,11 @@ export const decodeConfig = (
   return pipe(
     Settings.decode({ ...defaults, ...given }),
     E.mapLeft((errors) => {
-      const lines = errors.map(({ value, context }) => {
-        const { key, type } = context[1] ?? { key: "settings", type: Settings };
-        return `  ${key} is ${value === undefined ? "missing" : "malformed"}: expected ${type.name}`;
-      });
+      // An error's context leads from all settings to the one.
+      const lines = errors.map(
+        ({ value, context: [, setting] }) =>
+          `  ${setting?.key} is ${value === undefined ? "missing" : "malformed"}: expected ${setting?.type.name}`,
+      );
       return `The service cannot start, because of its settings:\n${lines.join("\n")}`;
     }),
     E.map((settings) => ({

@@ -175,6 +175,7 @@ describe("the store", () => {
   it.each([
     ["an OTP", { discountId: "a_b" }],
     ["an OTP's end", { expiresAt: "tomorrow" }],
+    ["an OTP's end, a number", { expiresAt: 5 }],
     ["a use", { use: {} }],
     ["a use that is not there at all", { use: undefined }],
   ])("rejects %s that does not decode", async (_, malformed) => {
@@ -202,17 +203,30 @@ describe("the store", () => {
   });
 
   it("tells of each call how it went", async () => {
+    const start = performance.now();
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     await store.findOtp(otpEntry().ref);
+    await store.findSlot(slotEntry().ref);
+    await store.findApiKeys(shop);
+    await store.putApiKeys(shop, keys, undefined);
+    await store.describeAccount();
     await close(service.storeServer);
     await store.replaceOtp(otpEntry(), "etag");
+    for (const { durationMs } of calls) {
+      expect(durationMs).toBeGreaterThan(0);
+      expect(durationMs).toBeLessThanOrEqual(performance.now() - start);
+    }
     expect(
       calls.map(({ operation, attempts, failure }) => [operation, attempts, failure !== undefined]),
     ).toEqual([
       ["putOtp", 1, false],
       ["putOtp", 1, false],
       ["findOtp", 1, false],
+      ["findSlot", 1, false],
+      ["findApiKeys", 1, false],
+      ["putApiKeys", 1, false],
+      ["describeAccount", 1, false],
       ["replaceOtp", 1, true],
     ]);
   });
@@ -268,6 +282,14 @@ describe("the store", () => {
       expect(calls.at(-1)).toMatchObject({ attempts: length, failure: "store: 503" });
     });
 
+    it("is told to have lost its connection, which the SDK would wait a second for", async () => {
+      proxy.script(() => ({ kind: "reset-before" }));
+      expect(await findThrough(500)).toMatchObject({
+        left: { cause: "store: lost connection (ECONNRESET)" },
+      });
+      expect(proxy.requests.length).toBeGreaterThan(2);
+    });
+
     it("is not asked at all once the signal has ended the call", async () => {
       const ended = broken.connect({ signal: AbortSignal.abort(), onCall: (each) => calls.push(each) });
       expect(await ended.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
@@ -301,6 +323,49 @@ describe("the store", () => {
       refused.dispose();
       await close(server);
     });
+
+    /** A store that gives the answers that the embedded server never gives. */
+    const startStub = async (
+      status: number,
+      body: unknown,
+    ): Promise<{ stub: Store; stop: () => Promise<void> }> => {
+      const server = createServer((_, response) => {
+        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+      });
+      const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
+      const stubbed = makeCosmosStore({ ...service.config.cosmos, endpoint }, 900);
+      return {
+        stub: stubbed.connect({ signal: AbortSignal.timeout(10_000), onCall: (each) => calls.push(each) }),
+        stop: async () => {
+          stubbed.dispose();
+          await close(server);
+        },
+      };
+    };
+
+    it.each([
+      ["conflict", [424, 409]],
+      ["conflict", [412, 424]],
+      ["unknown", [424, 400]],
+      ["unknown", [429, 424]],
+      ["written", [201, 201]],
+      ["unknown", []],
+    ])(
+      "is told by the operation of a batch that failed, not by those that were not tried: %s",
+      async (outcome, statuses) => {
+        const { stub, stop } = await startStub(
+          207,
+          statuses.map((statusCode) => ({ statusCode, requestCharge: 1 })),
+        );
+        expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toBe(outcome);
+        expect(calls.at(-1)?.failure).toBe(
+          outcome === "unknown"
+            ? `store: ${statuses.find((status) => status !== 424) ?? "no result"}`
+            : undefined,
+        );
+        await stop();
+      },
+    );
 
     it("says how long to wait, in whole seconds", async () => {
       const server = createServer((_, response) => {

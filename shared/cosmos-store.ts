@@ -230,10 +230,7 @@ const countAttempts = ({ diagnostics }: Diagnosed): number =>
   1 + (diagnostics?.clientSideRequestStatistics.retryDiagnostics.failedAttempts.length ?? 0);
 
 const isDiagnosed = (error: unknown): error is Diagnosed =>
-  typeof error === "object" &&
-  error !== null &&
-  "diagnostics" in error &&
-  error.diagnostics instanceof CosmosDiagnostics;
+  error instanceof Error && "diagnostics" in error && error.diagnostics instanceof CosmosDiagnostics;
 
 /** Makes one SDK call; `attempts` counts its requests. */
 const request = async <R extends Diagnosed>(

@@ -41,6 +41,4 @@ export const unsettled: ServiceUnavailable = {
 };
 
 /** What must not be: a bug, or an item that something else wrote. Its message is fixed words, fit for the log. */
-export class Defect extends Error {
-  override readonly name = "Defect";
-}
+export class Defect extends Error {}

@@ -1,3 +1,5 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { HttpRequest } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeHost } from "../local/host";
@@ -5,7 +7,7 @@ import { close, listen } from "../local/server";
 import { call, decode, expectProblem, right, startService } from "../tests/support";
 import type { LogLine, Reply, Service } from "../tests/support";
 import { Defect, unsettled } from "./failure";
-import { json, makeHttpFunction } from "./http";
+import { decodeJsonBody, json, makeHttpFunction } from "./http";
 import type { Invocation, Undo } from "./http";
 import { MerchantId } from "./identifiers";
 
@@ -69,13 +71,14 @@ describe("a function", () => {
       expect(wasCancelled).toBe(true);
     });
 
-    it("is not looked at again once it has answered", async () => {
+    it("is not looked at once it has answered", async () => {
       let signal: AbortSignal | undefined;
       const { reply } = await callFunction((_, invocation) => {
         ({ signal } = invocation);
         return Promise.resolve(E.right(json({ done: 1 })));
       }, 100);
       expect(reply.status).toBe(200);
+      await pause(200);
       expect(signal?.aborted).toBe(false);
     });
   });
@@ -95,6 +98,12 @@ describe("a function", () => {
       expect(outcome).toMatchObject({ status: 500, problem: "internal-error" });
       expect(log.map(({ level }) => level)).toEqual(["error", "warning"]);
       expect(JSON.stringify([reply.text, log])).not.toContain(secret);
+    });
+
+    it("logs none of a message that looks like a place", async () => {
+      const { log } = await callFunction(() => Promise.reject(new TypeError(`x\n    at ${secret}`)));
+      expect(decode(t.array(t.string), linesOf(log)[0]?.["stack"])[0]).toContain("http.test.ts");
+      expect(JSON.stringify(log)).not.toContain(secret);
     });
 
     it("logs the message of a defect that the service foresaw, since it is fixed words", async () => {
@@ -191,6 +200,7 @@ describe("a function", () => {
 
   describe("logs", () => {
     it("one line for a request, of names and numbers", async () => {
+      const start = performance.now();
       const { reply, log } = await callFunction(async (_, { store, setMerchantId }) => {
         const merchantId = right(MerchantId.decode("shop-1"));
         setMerchantId(merchantId);
@@ -209,6 +219,7 @@ describe("a function", () => {
         merchant_id: "shop-1",
       });
       expect(decode(t.number, durationMs)).toBeGreaterThanOrEqual(0);
+      expect(durationMs).toBeLessThanOrEqual(Math.ceil(performance.now() - start));
       expect(reply.text).toContain(`urn:uuid:${decode(t.string, invocationId)}`);
       expect(log[0]?.level).toBe("information");
     });
@@ -222,6 +233,43 @@ describe("a function", () => {
         "duration_ms",
         "store_round_trips",
       ]);
+    });
+  });
+
+  describe("that takes JSON", () => {
+    const codec = t.type({ name: t.string });
+    const decodeBody = (
+      body: string,
+      headers: Record<string, string> = {},
+    ): ReturnType<typeof decodeJsonBody> =>
+      decodeJsonBody(
+        codec,
+        new HttpRequest({ method: "POST", url: "http://localhost/", headers, body: { string: body } }),
+      );
+
+    it("decodes it, with or without a byte order mark", async () => {
+      expect(right(await decodeBody('{"name":"à"}'))).toEqual({ name: "à" });
+      expect(right(await decodeBody('\ufeff{"name":"à"}'))).toEqual({ name: "à" });
+    });
+
+    it.each([
+      ["{", "body"],
+      ["", "body"],
+      ["1", "body"],
+      ['"name"', "body"],
+      ["null", "body"],
+      ["{}", "name"],
+      ['{"name":1}', "name"],
+    ])("names what is wrong in %s", async (body, field) => {
+      expect(await decodeBody(body)).toEqual(E.left({ tag: "invalid-request", fields: [field] }));
+    });
+
+    it("takes 4 KiB, and refuses more before it is read or, when its length is not told, after", async () => {
+      const tooLarge = E.left({ tag: "request-too-large" });
+      expect(E.isRight(await decodeBody(`{"name":"x"}`.padEnd(4096)))).toBe(true);
+      expect(await decodeBody(`{"name":"x"}`.padEnd(4097))).toEqual(tooLarge);
+      expect(await decodeBody(`{"name":"x"}`, { "content-length": "4097" })).toEqual(tooLarge);
+      expect(E.isRight(await decodeBody(`{"name":"x"}`, { "content-length": "4096" }))).toBe(true);
     });
   });
 

@@ -31,6 +31,8 @@ export const json = (body: Readonly<Record<string, string | number>>): Success =
 
 const maxBodyBytes = 4096;
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** What a function is given for one call. */
 export interface Invocation {
   readonly store: Store;
@@ -99,7 +101,7 @@ export const makeHttpFunction = (
       : toProblem(result.left, request.headers.get("accept-language"), context.invocationId);
     const durationMs = performance.now() - start;
     log.outcome({ status: answer.status, failure, durationMs, storeRoundTrips, merchantId });
-    if (undo !== undefined && answer.status >= 500) {
+    if (answer.status >= 500) {
       // Not before the call has let go: what it still writes is undone too.
       const signal = AbortSignal.timeout(undoTimeMs);
       running
@@ -118,14 +120,13 @@ const beforeDeadline = async <A>(
   deadline: AbortController,
   deadlineMs: number,
 ): Promise<Either<Failure, A>> => {
+  let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Either<Failure, A>>((resolve) => {
-    deadline.signal.addEventListener("abort", () => {
+    timer = setTimeout(() => {
+      deadline.abort();
       resolve(E.left(unsettled));
-    });
+    }, deadlineMs);
   });
-  const timer = setTimeout(() => {
-    deadline.abort();
-  }, deadlineMs);
   try {
     return await Promise.race([running, late]);
   } finally {
@@ -169,7 +170,7 @@ export const decodeJsonBody = async <A>(
     return E.left({ tag: "request-too-large" });
   }
   const json = E.tryCatch(
-    (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)),
+    (): unknown => JSON.parse(utf8.decode(bytes)),
     (): Failure => ({ tag: "invalid-request", fields: ["body"] }),
   );
   return E.isLeft(json) ? json : decodeFields(codec, json.right);

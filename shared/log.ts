@@ -56,12 +56,15 @@ export const makeLog = (context: InvocationContext): Log => {
 
 /**
  * What broke, without its message unless that is fixed words: a message may quote the data that it stumbled over.
- * The first lines of a stack repeat the message, so only its frames are kept.
+ * A stack begins with the message, so only what comes after it is kept.
  */
 const describeDefect = (error: unknown): object =>
   error instanceof Error
     ? {
         defect: error instanceof Defect ? error.message : error.name,
-        stack: error.stack?.match(/^ {4}at .+$/gm) ?? [],
+        stack: (error.stack ?? "")
+          .split(error.message)
+          .at(-1)
+          ?.match(/^ {4}at .+$/gm),
       }
     : { defect: typeof error };

@@ -1,0 +1,75 @@
+import { ErrorResponse, RestError, TimeoutError } from "@azure/cosmos";
+import { isTransient, toStoreError, toWriteOutcome } from "./cosmos-error";
+
+const responseError = (code: number | string, retryAfterInMs?: number): ErrorResponse =>
+  Object.assign(
+    new ErrorResponse("secret"),
+    { code },
+    retryAfterInMs === undefined ? {} : { retryAfterInMs },
+  );
+
+describe("what the SDK throws", () => {
+  it.each([
+    ["a status", responseError(412), 412],
+    ["the code of a connection's end", new RestError("secret", { code: "ECONNRESET" }), "ECONNRESET"],
+    ["a time-out", new TimeoutError("secret"), "TimeoutError"],
+    ["what a batch wraps", new Error("secret", { cause: responseError(503) }), 503],
+    [
+      "an error with a code that is neither",
+      Object.assign(new TypeError("secret"), { code: {} }),
+      "TypeError",
+    ],
+    ["something that only looks like an error", { name: "secret-free" }, "secret-free"],
+    ["something without a name", {}, "error"],
+    ["something whose name is none", { name: 1 }, "error"],
+    ["a text", "secret", "string"],
+    ["null", null, "object"],
+    ["undefined", undefined, "undefined"],
+  ])("is told by a fixed word: %s", (_, error, status) => {
+    expect(toStoreError(error)).toEqual({ cause: `store: ${status}`, status, retryAfterSeconds: 1 });
+  });
+
+  it.each([
+    [undefined, 1],
+    [0, 1],
+    [1000, 1],
+    [1001, 2],
+    [90_000, 90],
+  ])(
+    "says when to come back, in whole seconds and not before one: after %s ms",
+    (retryAfterInMs, seconds) => {
+      expect(toStoreError(responseError(429, retryAfterInMs)).retryAfterSeconds).toBe(seconds);
+    },
+  );
+
+  it.each([
+    [408, true],
+    [449, true],
+    [500, true],
+    [503, true],
+    ["ECONNRESET", true],
+    [400, false],
+    [403, false],
+    [404, false],
+    [429, false],
+    [499, false],
+  ])("is or is not worth another read: %s", (status, expected) => {
+    expect(isTransient({ cause: "", status, retryAfterSeconds: 1 })).toBe(expected);
+  });
+});
+
+describe("a conditional write", () => {
+  it.each([
+    [200, "written"],
+    [201, "written"],
+    [404, "conflict"],
+    [409, "conflict"],
+    [412, "conflict"],
+    [429, "unknown"],
+    [500, "unknown"],
+    [424, "unknown"],
+    ["ECONNRESET", "unknown"],
+  ])("with status %s is taken for %s", (status, outcome) => {
+    expect(toWriteOutcome(status)).toBe(outcome);
+  });
+});
