@@ -13,3 +13,7 @@ const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineM
 for (const { name, ...options } of makeFunctions(config.right, store.connect)) {
   app.http(name, options);
 }
+
+// The first request finds connections open, and what the client reads once already read. If it fails, nothing is lost.
+const signal = AbortSignal.timeout(config.right.requestDeadlineMs);
+void store.connect({ signal, onCall: () => undefined }).describeAccount();

@@ -1,13 +1,10 @@
-import { createServer, request } from "node:http";
-import type { Server } from "node:http";
-import { buffer, json } from "node:stream/consumers";
-import * as t from "io-ts";
 import { name, version } from "../package.json";
 import { makeFunctions } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
 import { makeCosmosStore } from "../shared/cosmos-store";
-import { decode, expectProblem, makeApi, startBehindFaults, startService } from "../tests/support";
+import { startFaultProxy } from "../tests/fault-proxy";
+import { expectProblem, makeApi, startBehindFaults, startService } from "../tests/support";
 import type { Reply, Service } from "../tests/support";
 import { missingGuarantee } from "./info";
 
@@ -42,44 +39,11 @@ describe("Info", () => {
   );
 
   describe("on an account with regions", () => {
-    /** The embedded server, but for what it says of its account. */
-    const startAccount = async (account: Record<string, unknown>): Promise<Server> => {
-      const { hostname, port } = new URL(service.config.cosmos.endpoint);
-      const server = createServer((incoming, outgoing) => {
-        const forwarded = request(
-          { hostname, port, path: incoming.url, method: incoming.method, headers: incoming.headers },
-          (answer) => {
-            const respond = async (): Promise<void> => {
-              const address = server.address();
-              const own = `http://127.0.0.1:${typeof address === "object" ? (address?.port ?? 0) : 0}/`;
-              const locations = [{ name: "Italy North", databaseAccountEndpoint: own }];
-              const isAccount = incoming.url === "/" || incoming.url === "";
-              const body = isAccount
-                ? JSON.stringify({
-                    ...decode(t.UnknownRecord, await json(answer)),
-                    writableLocations: locations,
-                    readableLocations: locations,
-                    ...account,
-                  })
-                : await buffer(answer);
-              outgoing.writeHead(answer.statusCode ?? 0, { "content-type": "application/json" }).end(body);
-            };
-            void respond();
-          },
-        );
-        incoming.pipe(forwarded);
-      });
-      await listen(server, 0);
-      return server;
-    };
-
     const infoOn = async (account: Record<string, unknown>): Promise<[Reply, string]> => {
-      const proxy = await startAccount(account);
-      const address = proxy.address();
-      const endpoint = `http://127.0.0.1:${typeof address === "object" ? (address?.port ?? 0) : 0}`;
+      const proxy = await startFaultProxy(service.config.cosmos.endpoint, account);
       const config = {
         ...service.config,
-        cosmos: { ...service.config.cosmos, endpoint, isSingleCopy: false },
+        cosmos: { ...service.config.cosmos, endpoint: proxy.endpoint, isSingleCopy: false },
       };
       const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
       const log: string[] = [];
@@ -90,7 +54,7 @@ describe("Info", () => {
       const reply = await api.info();
       store.dispose();
       await close(host);
-      await close(proxy);
+      await proxy.close();
       return [reply, log.join("\n")];
     };
     const consistency = (defaultConsistencyLevel: string): Record<string, unknown> => ({

@@ -89,6 +89,9 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
     connectionPolicy: {
       // A single copy has no regions to discover, and may name itself by an address that is not its own.
       enableEndpointDiscovery: !config.isSingleCopy,
+      // To fail over a partition by itself the SDK queries, before a container's first use, how it is partitioned. An
+      // account with one write region fails over as a whole.
+      enablePartitionLevelFailover: false,
       // A call that hangs is given up while there is time left to look what became of it.
       requestTimeout: Math.floor(deadlineMs / 3),
       // A 429 says when to try again. It is heeded as long as that can still be of use.

@@ -1,8 +1,11 @@
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { unzipSync } from "fflate";
 import * as t from "io-ts";
 import { name, version } from "../package.json";
+import { startFaultProxy } from "./fault-proxy";
+import type { Fault } from "./fault-proxy";
 import { startProgram } from "./processes";
 import { ApiKeyBody, decode, discount, fiscalCode, merchantId, OtpBody, startService } from "./support";
 import type { Service } from "./support";
@@ -14,15 +17,21 @@ const Printed = t.type({
   answers: t.array(t.type({ status: t.number, body: t.string })),
 });
 
+const archive = "build/cgn-otp.zip";
+
 describe("what is deployed", () => {
   let service: Service;
   let folder: string;
   beforeAll(async () => {
     service = await startService();
+    // Of the two clocks, only this one can be set.
+    service.clock.advance((Date.now() - service.clock().getTime()) / 1000);
     // No node_modules here, nor in any folder above.
     folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
-    for (const deployed of ["dist", "host.json", "package.json"]) {
-      await cp(deployed, path.join(folder, deployed), { recursive: true });
+    expect(await startProgram(["package.mjs"], {}).ended).toBe(0);
+    for (const [name, content] of Object.entries(unzipSync(await readFile(archive)))) {
+      await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+      await writeFile(path.join(folder, name), content);
     }
     await cp("tests/functions-worker.cjs", path.join(folder, "functions-worker.cjs"));
   });
@@ -76,6 +85,89 @@ describe("what is deployed", () => {
     expectFound(await service.ask(key, decode(OtpBody, otp).code));
   });
 
+  it("opens its connections and reads what the client reads once before it is asked for it", async () => {
+    const paths = new Set<string | undefined>();
+    service.storeServer.on("request", ({ url }) => paths.add(url));
+    await runWorker(
+      [
+        {
+          name: "GenerateOtp",
+          method: "POST",
+          params: { fiscalcode: fiscalCode },
+          body: JSON.stringify({ ...discount, merchant_id: "another-shop" }),
+        },
+      ],
+      service.settings,
+    );
+    expect([...paths]).toEqual(
+      expect.arrayContaining(["/", "/dbs/cgn/colls/otps", "/dbs/cgn/colls/api-keys"]),
+    );
+  });
+
+  // Parts of the SDK are left out of the file: none of them may be what an error comes to need.
+  it.each<Fault>([
+    { kind: "refuse" },
+    { kind: "reset-before" },
+    { kind: "reset-after" },
+    { kind: "cut-off" },
+    { kind: "hang" },
+    { kind: "status", status: 408 },
+    { kind: "status", status: 429, retryAfterMs: 1 },
+    { kind: "status", status: 449 },
+    { kind: "status", status: 500 },
+    { kind: "status", status: 503 },
+  ])("keeps the contract though every other read and every other write ends in %j", async (fault) => {
+    // With regions to discover, as in production: there the SDK has more that it could need.
+    const proxy = await startFaultProxy(service.config.cosmos.endpoint, {
+      enablePerPartitionFailoverBehavior: true,
+    });
+    proxy.script(({ operation }) => {
+      const count = proxy.requests.filter((request) => request.operation === operation).length;
+      // More time than a call has would go by with more of those that are never answered.
+      return (fault.kind === "hang" ? count === 1 : count % 2 === 1) ? fault : undefined;
+    });
+    const shop = { merchant_id: merchantId, discount_id: JSON.stringify(fault).replaceAll(/\W+/g, "-") };
+    const [code, apiKey] = [await service.newCode(fiscalCode, shop), await service.newApiKey()];
+    const validate = (invalidate: boolean, idempotencyKey: string): unknown => ({
+      name: "ValidateOtp",
+      method: "POST",
+      headers: { "ocp-apim-subscription-key": apiKey, "idempotency-key": idempotencyKey },
+      body: JSON.stringify({ otp_code: code, invalidate_otp: invalidate }),
+    });
+    const generate = {
+      name: "GenerateOtp",
+      method: "POST",
+      params: { fiscalcode: "AAAAAA00A00A000B" },
+      body: JSON.stringify(shop),
+    };
+    const regenerate = {
+      name: "RegenerateApiKey",
+      method: "POST",
+      params: { merchant_id: merchantId, key_type: "secondary" },
+    };
+    const { errors, output } = await runWorker(
+      [
+        validate(false, "1"),
+        validate(true, "1"),
+        validate(true, "1"),
+        validate(true, "2"),
+        generate,
+        regenerate,
+      ],
+      {
+        ...service.settings,
+        COSMOSDB_ENDPOINT: proxy.endpoint,
+        COSMOSDB_SINGLE_COPY: "false",
+        REQUEST_DEADLINE_IN_MS: "1500",
+      },
+    );
+    await proxy.close();
+    expect(errors).toBe("");
+    expect(decode(Printed, JSON.parse(output)).answers.map(({ status }) => status)).toEqual([
+      200, 200, 200, 404, 200, 200,
+    ]);
+  });
+
   const expectFound = ({ status }: { readonly status: number }): void => {
     expect(status).toBe(200);
   };
@@ -90,6 +182,19 @@ describe("what is deployed", () => {
       /COSMOSDB_ENDPOINT is malformed.*\n.*COSMOSDB_KEY is missing.*\n.*OTP_SECRET is malformed/,
     );
     expect(errors).not.toContain("nonsense");
+  });
+
+  it("is an archive of four files and at most 500 KB, the same for the same sources", async () => {
+    const bytes = await readFile(archive);
+    expect(Object.keys(unzipSync(bytes))).toEqual([
+      "dist/main.js",
+      "dist/main.js.map",
+      "host.json",
+      "package.json",
+    ]);
+    expect((await stat(archive)).size).toBeLessThanOrEqual(500_000);
+    await startProgram(["package.mjs"], { TZ: "Asia/Tokyo" }).ended;
+    expect((await readFile(archive)).equals(bytes)).toBe(true);
   });
 
   it("has a source map beside it", async () => {

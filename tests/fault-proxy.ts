@@ -50,8 +50,8 @@ export interface StoreRequest {
 
 export interface FaultProxy {
   /**
-   * A client's endpoint. The client must not discover endpoints: the account names the server behind, and the client
-   * would go there.
+   * A client's endpoint. Unless the proxy was given an account, the client must not discover endpoints: the account
+   * names the server behind, and the client would go there.
    */
   readonly endpoint: string;
   /** All that arrived since the start or the last reset. */
@@ -78,8 +78,15 @@ interface Answer {
 const defaultRefusalMs = 100;
 const defaultThrottleMs = 10;
 
-/** @param target the server behind: `http://127.0.0.1:port`. */
-export const startFaultProxy = async (target: string): Promise<FaultProxy> => {
+/**
+ * @param target the server behind: `http://127.0.0.1:port`.
+ * @param account what the account is to say of itself, in place of what the server behind says; it names the proxy as
+ *   its only region.
+ */
+export const startFaultProxy = async (
+  target: string,
+  account?: Readonly<Record<string, unknown>>,
+): Promise<FaultProxy> => {
   // Idle connections go before the server behind would end them (5 s): a request must not meet a closing one.
   const agent = new Agent({ keepAlive: true, timeout: 2000 });
   const ending = new AbortController();
@@ -106,7 +113,10 @@ export const startFaultProxy = async (target: string): Promise<FaultProxy> => {
     const request = toStoreRequest(incoming, body.toString(), requests.length);
     requests.push(request);
     const fault = await ofScript(() => decide(request));
-    const forward = (): Promise<Answer> => exchange(target, agent, ending.signal, incoming, body);
+    const forward = async (): Promise<Answer> => {
+      const answer = await exchange(target, agent, ending.signal, incoming, body);
+      return account !== undefined && request.path === "/" ? describeAccount(answer, account, port) : answer;
+    };
     const reply = (answer: Answer): void => {
       writeAnswer(response, answer, server.listening);
     };
@@ -286,6 +296,22 @@ const exchange = (
       .on("error", reject)
       .end(body);
   });
+
+const describeAccount = (
+  answer: Answer,
+  account: Readonly<Record<string, unknown>>,
+  port: number,
+): Answer => {
+  const region = { name: "Italy North", databaseAccountEndpoint: `http://127.0.0.1:${port}/` };
+  const described: unknown = JSON.parse(answer.body.toString());
+  const body = JSON.stringify({
+    ...(typeof described === "object" ? described : {}),
+    writableLocations: [region],
+    readableLocations: [region],
+    ...account,
+  });
+  return { ...answer, body: Buffer.from(body) };
+};
 
 const failureAnswer = (status: number, retryAfterMs?: number): Answer => {
   const ms = retryAfterMs ?? (status === 429 ? defaultThrottleMs : undefined);

@@ -56,7 +56,7 @@ const run = async () => {
   for (const [index, invocation] of JSON.parse(process.argv[2]).entries()) {
     answers.push(await invoke(invocation, index));
   }
-  console.log(JSON.stringify({ registered, answers }));
+  console.log(JSON.stringify({ registered, answers, rss: process.memoryUsage().rss }));
   process.exit();
 };
 

@@ -1,0 +1,23 @@
+/**
+ * `npm run package`: puts what is deployed, and nothing else, into `build/cgn-otp.zip`, for
+ * `az functionapp deployment source config-zip` or the portal.
+ */
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { zipSync } from "fflate";
+
+const archive = path.join("build", "cgn-otp.zip");
+const names = [
+  "host.json",
+  "package.json",
+  ...(await readdir("dist")).map((name) => path.posix.join("dist", name)),
+];
+
+// The same content gives the same bytes: no file carries the time at which it was built.
+const mtime = new Date(2000, 0, 1);
+const entries = await Promise.all(
+  names.toSorted().map(async (name) => [name, [await readFile(name), { level: 9, mtime }]]),
+);
+await mkdir("build", { recursive: true });
+await writeFile(archive, zipSync(Object.fromEntries(entries)));
+console.log(`${archive}: ${names.length} files, ${((await stat(archive)).size / 1000).toFixed(0)} kB`);

@@ -1,0 +1,25 @@
+import { countRoundTrips } from "./round-trips";
+import type { RoundTrips } from "./round-trips";
+
+const read = ["point read"] as const;
+
+describe("the requests to the store", () => {
+  let counted: readonly RoundTrips[];
+  beforeAll(async () => {
+    counted = await countRoundTrips();
+  });
+
+  it.each([
+    ["ask", 200, [[read, read]]],
+    ["use", 200, [[read, read], [["replace"]]]],
+    ["generate", 200, [[["create", "create"]]]],
+    ["regenerate", 200, [[read], [["replace"]]]],
+    ["regenerate a first key", 200, [[read], [["create"]]]],
+    // Whoever comes second finds out by the conflict.
+    ["generate while one is live", 409, [[["create", "create"]], [read], [read]]],
+    ["generate after the use", 200, [[["create", "create"]], [read], [read], [["replace", "create"]]]],
+    ["ask after the use", 404, [[read, read], [read], [read]]],
+  ])("of %s are as few, and wait for one another as little, as can be", (operation, status, waves) => {
+    expect(counted.find((each) => each.operation === operation)).toMatchObject({ status, waves });
+  });
+});
