@@ -1,0 +1,196 @@
+/**
+ * `npm run bench`: measures the service side by side with the least that the same work can cost, in about two minutes,
+ * and writes what it found into `docs/benchmarks.md`.
+ */
+import { spawnSync } from "node:child_process";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { unzipSync } from "fflate";
+import { dependencies, devDependencies } from "../package.json";
+import { countRoundTrips } from "../tests/round-trips";
+import type { Charge, RoundTrips } from "../tests/round-trips";
+import { measureHandler } from "./handler";
+import { measureHost } from "./host";
+import { describeLoad, measureLoad } from "./load";
+import { makeOperations, operationNames } from "./operations";
+import type { Operations, Timing } from "./operations";
+import { formatSpread, interleave, percentile, ratioOf } from "./statistics";
+import { startStore } from "./store";
+import type { StoreProcess } from "./store";
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+const throughput = (timings: readonly Timing[] = []): number[] => timings.map(({ perSecond }) => perSecond);
+
+const latency = (part: number, timings: readonly Timing[] = []): number[] =>
+  timings.map(({ latenciesMs }) => percentile(latenciesMs, part));
+
+const overhead = async (operations: Operations): Promise<string> => {
+  const rows: string[][] = [];
+  for (const operation of operationNames) {
+    for (const [concurrency, calls] of [
+      [1, 150],
+      [50, 500],
+      [200, 600],
+    ] as const) {
+      const [service, bare] = await interleave(5, [
+        () => operations.measure(operation, "service", calls, concurrency),
+        () => operations.measure(operation, "bare SDK", calls, concurrency),
+      ]);
+      rows.push([
+        operation,
+        String(concurrency),
+        formatSpread(ratioOf(throughput(service), throughput(bare))),
+        operation === "regenerate" ? "" : "≥ 0.90",
+        formatSpread(ratioOf(latency(0.5, service), latency(0.5, bare))),
+        formatSpread(ratioOf(latency(0.99, service), latency(0.99, bare))),
+      ]);
+    }
+  }
+  return table(["operation", "at a time", "throughput", "bar", "p50", "p99"], rows);
+};
+
+const handlerAlone = async (): Promise<string> => {
+  const rows: string[][] = [];
+  for (const operation of operationNames) {
+    rows.push([operation, formatSpread(await measureHandler(operation)), "≥ 0.60"]);
+  }
+  return table(["operation", "throughput", "bar"], rows);
+};
+
+/** An item of up to 1 KB, without indexed properties, by Microsoft's published rules; Strong reads cost twice. */
+const requestUnits: Readonly<Record<Charge, number>> = {
+  "point read": 1 * 2,
+  create: 5.5,
+  replace: 2 * 5.5,
+  other: 0,
+};
+
+const describeRoundTrips = ({ operation, status, waves, bytes }: RoundTrips): string[] => {
+  const charges = waves.flat(2);
+  return [
+    `${operation} (${status})`,
+    String(waves.flat().length),
+    String(waves.length),
+    waves.map((wave) => wave.map((request) => request.join(" + ")).join(" ‖ ")).join(" → "),
+    charges.reduce((sum, charge) => sum + requestUnits[charge], 0).toFixed(1),
+    (bytes / 1000).toFixed(1),
+  ];
+};
+
+const growth = async (stores: ReadonlyMap<number, StoreProcess>): Promise<string> => {
+  const subjects: {
+    readonly items: number;
+    readonly store: StoreProcess;
+    readonly operations: Operations;
+  }[] = [];
+  for (const [items, store] of stores) {
+    subjects.push({ items, store, operations: await makeOperations(store.settings) });
+  }
+  const calls = 400;
+  const rows: string[][] = [];
+  for (const operation of operationNames) {
+    const measured = await interleave(
+      5,
+      subjects.map(
+        ({ operations }) =>
+          () =>
+            operations.measure(operation, "service", calls, 50),
+      ),
+    );
+    for (const [index, { items, store, operations }] of subjects.entries()) {
+      // What a use needs prepared is counted apart.
+      const prepared = operation === "use" ? calls : operation === "regenerate" ? 2 * calls : 0;
+      const before = await store.countRequests();
+      await operations.measure(operation, "service", calls, 50);
+      const requests = (await store.countRequests()) - before - prepared;
+      rows.push([
+        operation,
+        items.toLocaleString("en"),
+        formatSpread(ratioOf(throughput(measured[index]), throughput(measured[0]))),
+        (requests / calls).toFixed(2),
+      ]);
+    }
+  }
+  for (const { operations } of subjects) {
+    operations.stop();
+  }
+  return table(["operation", "items", "throughput, over that with 100 items", "requests per call"], rows);
+};
+
+const artifact = async (): Promise<string> => {
+  spawnSync(process.execPath, ["package.mjs"]);
+  const archive = "build/cgn-otp.zip";
+  const files = Object.keys(unzipSync(await readFile(archive)));
+  return table(
+    ["archive", "measured", "bar"],
+    [
+      ["size, KB", ((await stat(archive)).size / 1000).toFixed(0), "≤ 500"],
+      ["files", `${files.length} (${files.map((name) => `\`${name}\``).join(", ")})`, "≤ 10"],
+    ],
+  );
+};
+
+const run = async (): Promise<void> => {
+  const start = performance.now();
+  const sections: string[] = [];
+  const report = (title: string, text: string): void => {
+    const section = `### ${title}\n\n${text}`;
+    console.log(`${section}\n`);
+    sections.push(section);
+  };
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, ${process.platform} ${process.arch}`;
+  const versions = [
+    `Node.js ${process.version}`,
+    ...(["@azure/cosmos", "@azure/functions"] as const).map((name) => `${name} ${dependencies[name]}`),
+    `@vercel/cosmosdb-server ${devDependencies["@vercel/cosmosdb-server"]}`,
+  ];
+  console.log(`${machine}; ${versions.join(", ")}\n`);
+
+  report("Load", table(["", "ratio", "bar"], describeLoad(await measureLoad())));
+  const stores = new Map<number, StoreProcess>();
+  for (const items of [100, 10_000, 100_000]) {
+    stores.set(items, await startStore(items));
+  }
+  const [store] = stores.values();
+  if (store !== undefined) {
+    const operations = await makeOperations(store.settings);
+    report("Overhead: the service over bare calls of the SDK", await overhead(operations));
+    operations.stop();
+    report(
+      "Host: the local host over a bare `node:http` server",
+      formatSpread(await measureHost(store.settings)),
+    );
+  }
+  report("Handler alone, over a bare `HttpRequest`", await handlerAlone());
+  report(
+    "Round trips",
+    table(
+      ["operation", "requests", "waiting for one another", "which", "request units", "KB on the wire"],
+      (await countRoundTrips()).map(describeRoundTrips),
+    ),
+  );
+  report("Growth", await growth(stores));
+  report("Artifact", await artifact());
+  for (const each of stores.values()) {
+    await each.stop();
+  }
+
+  const text = [
+    `Measured on ${machine}; ${versions.join(", ")}. Medians of interleaved rounds; in brackets the quartiles.`,
+    ...sections,
+  ].join("\n\n");
+  const file = "docs/benchmarks.md";
+  const page = await readFile(file, "utf8");
+  // What is written by hand comes before and after.
+  await writeFile(
+    file,
+    page.replace(/(<!-- measured -->\n)[^]*(\n<!-- \/measured -->)/, (_, begin: string, end: string) =>
+      [begin, text, end].join("\n"),
+    ),
+  );
+  console.log(`Written to ${file} after ${((performance.now() - start) / 1000).toFixed(0)} s.`);
+};
+
+void run();

@@ -1,0 +1,80 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import * as t from "io-ts";
+import { startProgram } from "../tests/processes";
+import { decode } from "../tests/support";
+import { formatSpread, interleave, ratioOf, spreadOf } from "./statistics";
+import type { Spread } from "./statistics";
+
+export interface Load {
+  /** Wall time of a whole process that loads the deployed file, over that of one that loads nothing. */
+  readonly time: Spread;
+  /** The same where V8 finds the code compiled by an earlier process. */
+  readonly timeWithCompileCache: Spread;
+  /** Resident memory above that of a process that loads nothing, in MB. */
+  readonly memoryMb: Spread;
+  /** What Node's own `node:https` costs, loaded by itself: no client of Azure Cosmos DB can cost less. */
+  readonly httpsTime: Spread;
+}
+
+const rounds = 25;
+
+// Loading asks for nothing of the store.
+const settings = {
+  COSMOSDB_ENDPOINT: "https://127.0.0.1:9/",
+  COSMOSDB_KEY: "a2V5",
+  OTP_SECRET: Buffer.alloc(32).toString("base64"),
+};
+
+const printMemory = "console.log(JSON.stringify({ rss: process.memoryUsage().rss }));process.exit();";
+
+/** Whole processes in turn: start, load, end. The Functions worker is played by a stand-in. */
+export const measureLoad = async (): Promise<Load> => {
+  const folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-bench-"));
+  const bare = path.join(folder, "bare.cjs");
+  const https = path.join(folder, "https.cjs");
+  await writeFile(bare, printMemory);
+  await writeFile(https, `require("node:https");${printMemory}`);
+
+  const start =
+    (args: string[], environment: Readonly<Record<string, string>> = {}) =>
+    async () => {
+      const begin = performance.now();
+      const program = startProgram(args, { ...settings, ...environment });
+      const code = await program.ended;
+      const ms = performance.now() - begin;
+      if (code !== 0) {
+        throw new Error(program.errors());
+      }
+      return { ms, rss: decode(t.type({ rss: t.number }), JSON.parse(program.output())).rss };
+    };
+  const worker = ["tests/functions-worker.cjs", "[]"];
+  const [nothing = [], loaded = [], cached = [], httpsAlone = []] = await interleave(rounds, [
+    start([bare]),
+    start(worker),
+    start(worker, { NODE_COMPILE_CACHE: path.join(folder, "cache") }),
+    start([https]),
+  ]);
+  await rm(folder, { recursive: true });
+
+  const times = nothing.map(({ ms }) => ms);
+  const timeRatio = (measured: readonly { readonly ms: number }[]): Spread =>
+    ratioOf(
+      measured.map(({ ms }) => ms),
+      times,
+    );
+  return {
+    time: timeRatio(loaded),
+    timeWithCompileCache: timeRatio(cached),
+    memoryMb: spreadOf(loaded.map(({ rss }, round) => (rss - (nothing[round]?.rss ?? NaN)) / 1e6)),
+    httpsTime: timeRatio(httpsAlone),
+  };
+};
+
+export const describeLoad = ({ time, timeWithCompileCache, memoryMb, httpsTime }: Load): string[][] => [
+  ["load, over a bare Node start", formatSpread(time), "≤ 2.5"],
+  ["— with `NODE_COMPILE_CACHE`, once it is filled", formatSpread(timeWithCompileCache), ""],
+  ["— of which `node:https` alone", formatSpread(httpsTime), ""],
+  ["memory after load, above bare Node, MB", formatSpread(memoryMb, 1), "≤ 25"],
+];

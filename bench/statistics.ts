@@ -1,0 +1,55 @@
+/** What is said of a number of measurements: the one in the middle, and between which bounds half of them lie. */
+export interface Spread {
+  readonly median: number;
+  readonly lower: number;
+  readonly upper: number;
+}
+
+const quantile = (sorted: readonly number[], part: number): number => {
+  const position = (sorted.length - 1) * part;
+  const below = sorted[Math.floor(position)] ?? NaN;
+  const above = sorted[Math.ceil(position)] ?? NaN;
+  return below + (above - below) * (position % 1);
+};
+
+export const spreadOf = (values: readonly number[]): Spread => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return { median: quantile(sorted, 0.5), lower: quantile(sorted, 0.25), upper: quantile(sorted, 0.75) };
+};
+
+export const percentile = (values: readonly number[], part: number): number =>
+  quantile(
+    values.toSorted((a, b) => a - b),
+    part,
+  );
+
+/** `1.08 (1.05–1.12)`: the median and the quartiles. */
+export const formatSpread = ({ median, lower, upper }: Spread, digits = 2): string =>
+  `${median.toFixed(digits)} (${lower.toFixed(digits)}–${upper.toFixed(digits)})`;
+
+/**
+ * Measures subjects in turn, so that what slows the machine down for a while slows all of them; each round begins with
+ * another one. The first round warms up and is not counted.
+ *
+ * @returns for each subject, what it measured in each round.
+ */
+export const interleave = async <A>(
+  rounds: number,
+  subjects: readonly (() => Promise<A>)[],
+): Promise<readonly (readonly A[])[]> => {
+  const measured = subjects.map((): A[] => []);
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [turn] of subjects.entries()) {
+      const index = (round + turn) % subjects.length;
+      const result = await subjects[index]?.();
+      if (round > 0 && result !== undefined) {
+        measured[index]?.push(result);
+      }
+    }
+  }
+  return measured;
+};
+
+/** The ratio of two subjects, round by round. */
+export const ratioOf = (measured: readonly number[] = [], base: readonly number[] = []): Spread =>
+  spreadOf(measured.map((value, round) => value / (base[round] ?? NaN)));
