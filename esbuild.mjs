@@ -67,3 +67,23 @@ await build({
   outdir: "build",
   packages: "external",
 });
+
+// The page that the local host shows at its root: a browser gets these files and no others.
+await build({
+  bundle: true,
+  format: "esm",
+  target: "es2023",
+  sourcemap: true,
+  logLevel: "warning",
+  entryPoints: [
+    "local/playground/index.html",
+    "local/playground/main.ts",
+    "local/playground/playground.css",
+    "local/playground/icon.svg",
+    "node_modules/bootstrap-italia/dist/svg/sprites.svg",
+  ],
+  entryNames: "[name]",
+  assetNames: "[name]",
+  outdir: "build/playground",
+  loader: { ".html": "copy", ".svg": "copy", ".woff2": "file" },
+});

@@ -1,4 +1,7 @@
-/** The pages that the local host shows beside the functions: the contract, what each problem means, and the guides. */
+/**
+ * The pages that the local host shows beside the functions: the playground, the contract, what each problem means, and
+ * the guides.
+ */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import MarkdownIt from "markdown-it";
@@ -11,6 +14,10 @@ export interface Page {
 /** All comes from this host. Redoc writes its styles into the page, and searches in a worker that it makes itself. */
 const contentSecurityPolicy =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:";
+
+/** Bootstrap Italia's style sheet holds icons and a font as `data:` URLs: all else is a file of this host. */
+const playgroundPolicy =
+  "default-src 'self'; img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const html = (title: string, body: string): Page => ({
   headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": contentSecurityPolicy },
@@ -28,14 +35,40 @@ const html = (title: string, body: string): Page => ({
 
 const markdown = new MarkdownIt();
 
-const redocScript = path.join("node_modules", "redoc", "bundles", "redoc.standalone.js");
+/** How a file is served, by the extension of its name. */
+const headersOf: Readonly<Record<string, Page["headers"]>> = {
+  ".html": { "content-type": "text/html; charset=utf-8", "content-security-policy": playgroundPolicy },
+  ".js": { "content-type": "text/javascript; charset=utf-8" },
+  ".css": { "content-type": "text/css; charset=utf-8" },
+  ".svg": { "content-type": "image/svg+xml" },
+  ".woff2": { "content-type": "font/woff2" },
+  ".map": { "content-type": "application/json" },
+};
+
+/** A file as it is, if it is there. */
+const readPage = async (...segments: string[]): Promise<Page | undefined> => {
+  const file = path.join(...segments);
+  const headers = headersOf[path.extname(file)];
+  const body = await readFile(file).catch(() => undefined);
+  return headers && body && { headers, body };
+};
+
+const playgroundFolder = path.join("build", "playground");
 
 /**
- * The page at a path, if there is one: `/docs` is the OpenAPI document rendered, and any other path, such as that of
- * a problem's type, the Markdown file of that name in `docs/`. Files
- * are read from the project's folder at each request.
+ * The page at a path, if there is one: `/` is the playground, whose other files are under `/playground/`, `/docs` is the
+ * OpenAPI document rendered, and any other path, such as that of a problem's type, the Markdown file of that name in
+ * `docs/`. Files are read from the project's folder at each request.
  */
 export const findPage = async (pathname: string): Promise<Page | undefined> => {
+  if (pathname === "/") {
+    return readPage(playgroundFolder, "index.html");
+  }
+  // No slashes, so that the name leads nowhere else.
+  const [, asset] = /^\/playground\/([\w-]+(?:\.[\w-]+)+)$/.exec(pathname) ?? [];
+  if (asset !== undefined) {
+    return readPage(playgroundFolder, asset);
+  }
   if (pathname === "/docs") {
     return html(
       "CGN OTP",
@@ -43,10 +76,7 @@ export const findPage = async (pathname: string): Promise<Page | undefined> => {
     );
   }
   if (pathname === "/docs/redoc.standalone.js") {
-    return {
-      headers: { "content-type": "text/javascript; charset=utf-8" },
-      body: await readFile(redocScript),
-    };
+    return readPage("node_modules", "redoc", "bundles", "redoc.standalone.js");
   }
   // Letters, digits and hyphens only, so that the name leads nowhere else.
   const [, name] = /^\/((?:problems\/|decisions\/)?[a-z0-9-]+)(?:\.md)?$/.exec(pathname) ?? [];

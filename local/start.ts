@@ -62,7 +62,7 @@ const run = async (): Promise<void> => {
     const baseUrl = `http://127.0.0.1:${port}`;
     const commands = demoCommands(baseUrl, await createDemoApiKey(baseUrl));
     console.log(
-      `Listening on ${baseUrl}\n\nPaste in order: generate, use (200), use again (404)\n\n${commands}\n`,
+      `Listening on ${baseUrl}\nOpen it in a browser to see the service work.\n\nPaste in order: generate, use (200), use again (404)\n\n${commands}\n`,
     );
     console.log("Ctrl-C stops it.");
     await untilStopped();

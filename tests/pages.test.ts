@@ -73,6 +73,7 @@ describe("the pages of the local host", () => {
 
   it("lead to nothing that is not there", async () => {
     const start = [
+      "/",
       "/docs",
       "/merchant-integration",
       "/integrazione-operatori",

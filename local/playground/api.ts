@@ -1,0 +1,170 @@
+/** The calls of the contract, made as anybody makes them, and a record of each. */
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import type { Language } from "./messages";
+
+export type KeyType = "primary" | "secondary";
+
+/** What a call does, in the story that the page tells. */
+export type Operation = "generate" | "ask" | "use" | "regenerate";
+
+const Otp = t.type({ code: t.string, expires_at: t.string, ttl: t.number });
+export type Otp = t.TypeOf<typeof Otp>;
+
+const Validation = t.type({ expires_at: t.string, discount_id: t.string });
+export type Validation = t.TypeOf<typeof Validation>;
+
+const ApiKey = t.type({ api_key: t.string, created_at: t.string });
+export type ApiKey = t.TypeOf<typeof ApiKey>;
+
+const Problem = t.intersection([
+  t.type({ type: t.string, title: t.string, status: t.number, detail: t.string }),
+  t.partial({ otp: Otp }),
+]);
+export type Problem = t.TypeOf<typeof Problem>;
+
+/** What became of a call. `lost`: no answer, or none that can be read, and it is not known what was done. */
+export type Answer<A> =
+  | { readonly tag: "answered"; readonly value: A }
+  | { readonly tag: "refused"; readonly problem: Problem; readonly language: Language }
+  | { readonly tag: "lost" };
+
+export interface Message {
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+}
+
+/** One call, as the trace shows it. */
+export interface Exchange {
+  readonly operation: Operation;
+  readonly at: Date;
+  readonly url: string;
+  readonly path: string;
+  readonly request: Message;
+  /** Undefined when there was none. */
+  readonly response: (Message & { readonly status: number }) | undefined;
+  /** The response came, and was kept from the caller. */
+  readonly kept: boolean;
+  readonly durationMs: number;
+}
+
+export interface Use {
+  readonly idempotencyKey: string;
+  /** Makes the call, lets it be answered, and keeps the answer from the caller. */
+  readonly loseAnswer: boolean;
+}
+
+export interface Api {
+  generate(beneficiary: string, merchantId: string, discountId: string): Promise<Answer<Otp>>;
+  /** Asks about a code or, when told so, uses it up. */
+  validate(apiKey: string | undefined, code: string, use?: Use): Promise<Answer<Validation>>;
+  regenerate(merchantId: string, keyType: KeyType): Promise<Answer<ApiKey>>;
+}
+
+/** Of a response's headers, those that tell a caller something. */
+const telling = ["content-type", "content-language", "www-authenticate", "retry-after"];
+
+const timeoutMs = 10_000;
+
+export const makeApi = (language: () => Language, record: (exchange: Exchange) => void): Api => {
+  const post = async <A>(
+    operation: Operation,
+    path: string,
+    codec: t.Decoder<unknown, A>,
+    headers: Readonly<Record<string, string>>,
+    body?: unknown,
+    kept = false,
+  ): Promise<Answer<A>> => {
+    const spoken = language();
+    const request: Message = {
+      headers: Object.entries({
+        "Accept-Language": spoken,
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...headers,
+      }),
+      body: body === undefined ? "" : JSON.stringify(body),
+    };
+    const at = new Date();
+    const start = performance.now();
+    const response = await send(path, request);
+    const durationMs = performance.now() - start;
+    record({
+      operation,
+      at,
+      url: new URL(path, location.href).href,
+      path,
+      request,
+      response,
+      kept,
+      durationMs,
+    });
+    return response === undefined || kept ? { tag: "lost" } : read(response, codec, spoken);
+  };
+
+  return {
+    generate: (beneficiary, merchantId, discountId) =>
+      post(
+        "generate",
+        `/api/v1/cgn/otp/${beneficiary}`,
+        Otp,
+        {},
+        { merchant_id: merchantId, discount_id: discountId },
+      ),
+
+    // This page plays the shop's server. A real shop makes this call from its server, never from a browser: whoever
+    // can read the key can use up the codes of the shop's customers.
+    validate: (apiKey, code, use) =>
+      post(
+        use === undefined ? "ask" : "use",
+        "/api/v1/merchant/cgn/otp/validate",
+        Validation,
+        {
+          ...(apiKey === undefined ? {} : { "Ocp-Apim-Subscription-Key": apiKey }),
+          ...(use === undefined ? {} : { "Idempotency-Key": use.idempotencyKey }),
+        },
+        { otp_code: code, invalidate_otp: use !== undefined },
+        use?.loseAnswer,
+      ),
+
+    regenerate: (merchantId, keyType) =>
+      post("regenerate", `/api/v1/cgn/merchants/${merchantId}/api-keys/${keyType}`, ApiKey, {}),
+  };
+};
+
+const send = async (path: string, { headers, body }: Message): Promise<Exchange["response"]> => {
+  try {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: headers.map(([name, value]): [string, string] => [name, value]),
+      ...(body === "" ? {} : { body }),
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    return {
+      status: response.status,
+      headers: telling.flatMap((name) => {
+        const value = response.headers.get(name);
+        return value === null ? [] : [[name, value] as const];
+      }),
+      body: await response.text(),
+    };
+  } catch {
+    return undefined;
+  }
+};
+
+const read = <A>(
+  { status, body }: { readonly status: number; readonly body: string },
+  codec: t.Decoder<unknown, A>,
+  language: Language,
+): Answer<A> => {
+  const json = E.tryCatch((): unknown => JSON.parse(body), String);
+  if (E.isLeft(json)) {
+    return { tag: "lost" };
+  }
+  if (status === 200) {
+    const value = codec.decode(json.right);
+    return E.isRight(value) ? { tag: "answered", value: value.right } : { tag: "lost" };
+  }
+  const problem = Problem.decode(json.right);
+  return E.isRight(problem) ? { tag: "refused", problem: problem.right, language } : { tag: "lost" };
+};

@@ -1,0 +1,18 @@
+import type { Otp } from "./api";
+import { setText } from "./dom";
+
+/** How long an OTP still lives. */
+export const remainingMs = ({ expires_at }: Otp): number => Math.max(0, Date.parse(expires_at) - Date.now());
+
+/** The last second is shown as 0:01, and 0:00 only when it is over. */
+const format = (ms: number): string => {
+  const seconds = Math.ceil(ms / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+};
+
+/** Shows how long an OTP lives: the ring, whose length is 1, is what is left of its life. */
+export const showCountdown = (ring: SVGCircleElement, timer: HTMLElement, otp: Otp): void => {
+  const left = remainingMs(otp);
+  ring.setAttribute("stroke-dashoffset", String(1 - Math.min(1, left / (otp.ttl * 1000))));
+  setText(timer, format(left));
+};

@@ -1,0 +1,82 @@
+/** The playground: the three people of this system at work on one page, over the API that everybody calls. */
+import { makeApi } from "./api";
+import { makeAppIo } from "./app-io";
+import { makeCheckout } from "./checkout";
+import { byId, setText } from "./dom";
+import { merchants } from "./merchants";
+import { makeLocale } from "./messages";
+import type { Language } from "./messages";
+import type { Page } from "./page";
+import { makePortal } from "./portal";
+import { makeShop } from "./shop";
+import { makeTrace } from "./trace";
+
+const languages: readonly Language[] = ["it", "en"];
+const guides = { it: "/integrazione-operatori", en: "/merchant-integration" };
+
+const [first, ...others] = merchants;
+let shop = makeShop(first);
+const shops = [shop, ...others.map(makeShop)];
+
+const asked = new URLSearchParams(location.search).get("lang");
+let locale = makeLocale(languages.find((language) => language === asked) ?? "it");
+
+const trace = makeTrace(() => locale);
+const page: Page = {
+  api: makeApi(
+    () => locale.language,
+    (exchange) => {
+      trace.add(exchange);
+    },
+  ),
+  locale: () => locale,
+  shop: () => shop,
+  shops,
+  // Keys live as long as the page: it forgets them when it is reloaded, and has others generated.
+  chooseShop: (merchantId) => {
+    shop = shops.find(({ merchant }) => merchant.id === merchantId) ?? shop;
+    shop.ready ??= portal.setUp(shop);
+    page.render();
+  },
+  render: () => {
+    for (const panel of [appIo, checkout, portal, trace]) {
+      panel.render();
+    }
+  },
+};
+const checkout = makeCheckout(page);
+const portal = makePortal(page);
+const appIo = makeAppIo(page, (merchantId, code) => {
+  checkout.enterCode(merchantId, code);
+});
+
+/** The texts that never change but with the language: `index.html` names each where it belongs. */
+const renderTexts = (): void => {
+  const { language, messages } = locale;
+  const texts: Readonly<Record<string, unknown>> = messages;
+  document.documentElement.lang = language;
+  document.title = messages.pageTitle;
+  for (const element of document.querySelectorAll<HTMLElement>("[data-text]")) {
+    const name = element.dataset["text"] ?? "";
+    const text = texts[name];
+    if (typeof text !== "string") {
+      throw new Error(`there is no text named ${name}`);
+    }
+    setText(element, text);
+  }
+  byId("guide", HTMLAnchorElement).href = guides[language];
+  for (const each of languages) {
+    byId(`language-${each}`, HTMLButtonElement).setAttribute("aria-pressed", String(each === language));
+  }
+};
+
+for (const language of languages) {
+  byId(`language-${language}`, HTMLButtonElement).addEventListener("click", () => {
+    locale = makeLocale(language);
+    history.replaceState(null, "", `?lang=${language}`);
+    renderTexts();
+    page.render();
+  });
+}
+renderTexts();
+page.chooseShop(shop.merchant.id);

@@ -1,0 +1,204 @@
+export type Language = "it" | "en";
+
+const it = {
+  pageTitle: "Codici sconto della Carta Giovani Nazionale: prova il servizio",
+  skip: "Vai al contenuto",
+  card: "Carta Giovani Nazionale",
+  language: "Lingua",
+  brand: "Codici sconto CGN",
+  tagline: "Prova il servizio sul tuo computer",
+  lead: "Giulia genera un codice nell'app, lo incolla alla cassa del negozio e paga meno. Il codice si usa una volta sola.",
+
+  appTitle: "App IO",
+  appRole: "Giulia, 19 anni, titolare della carta",
+  chooseDiscount: "Scegli un'agevolazione",
+  generate: "Genera codice",
+  yourCode: "Il tuo codice sconto",
+  expiresIn: "Scade tra",
+  expired: "Scaduto",
+  useAtCheckout: "Usalo alla cassa",
+  codeReady: "Il codice è pronto: incollalo alla cassa del negozio.",
+  sameCode: "Hai già un codice attivo per questa agevolazione: eccolo.",
+  codeExpired: "Il codice è scaduto. Puoi generarne uno nuovo.",
+
+  checkoutTitle: "Cassa del negozio",
+  checkoutRole: "Il negozio online dove Giulia compra",
+  shop: "Negozio",
+  cart: "Carrello",
+  subtotal: "Subtotale",
+  total: "Totale",
+  codeField: "Codice sconto",
+  apply: "Applica",
+  applied: (discount: string, time: string) =>
+    `Sconto applicato: ${discount}. Il codice vale fino alle ${time}.`,
+  otherDiscount: "Il codice è valido, ma per un'agevolazione che questo negozio non conosce.",
+  notApplied: "Hai scritto un codice: premi Applica, oppure cancellalo per pagare il prezzo pieno.",
+  pay: (price: string) => `Paga ${price}`,
+  retry: "Riprova a pagare",
+  loseAnswer: "Perdi la risposta",
+  loseAnswerHint: "La prossima volta che paghi, il servizio risponde ma la risposta non arriva al negozio.",
+  answerLost:
+    "La risposta non è arrivata: il negozio non sa se il codice è stato usato. Riprova: l'Idempotency-Key è la stessa e il codice non si usa due volte.",
+  paid: (price: string) => `Ordine confermato: hai pagato ${price}.`,
+  paidOnRetry: (price: string) =>
+    `Ordine confermato: hai pagato ${price}. Riprovare con la stessa Idempotency-Key non ha usato il codice due volte.`,
+  newCart: "Nuovo carrello",
+  noAnswer: "Il servizio non risponde. Riprova tra qualche istante.",
+  keyRefused: "Il negozio ha una chiave che non vale più: si sistema nel portale.",
+
+  portalTitle: "Portale operatori",
+  portalRole: (shop: string) => `Chi gestisce ${shop}`,
+  keys: "Chiavi API",
+  keyTitle: { primary: "Chiave primaria", secondary: "Chiave secondaria" },
+  noKey: "Nessuna chiave",
+  createdAt: (time: string) => `Generata alle ${time}`,
+  regenerate: "Rigenera",
+  inUse: "Il negozio usa questa",
+  replaced: "Il negozio ha ancora la chiave di prima, che ora è rifiutata.",
+  shownOnce: "Chiave nuova: copiala adesso, poi non si vede più.",
+  give: "Dalla al negozio",
+  given: (key: string) => `Il negozio ha la nuova ${key.toLowerCase()}.`,
+  regenerated: (key: string) => `${key} rigenerata.`,
+  switched: (key: string) => `Il negozio ora usa la ${key.toLowerCase()}.`,
+  confirmTitle: (key: string) => `Rigenerare la ${key.toLowerCase()}?`,
+  confirmText:
+    "Quella di adesso smette subito di funzionare. Per non fermare il negozio, fagli prima usare l'altra.",
+  cancel: "Annulla",
+
+  traceTitle: "Le chiamate al servizio",
+  traceText:
+    "Tutte le richieste HTTP di questa pagina, dalla più recente: sono le stesse API che chiamano l'app, i negozi e il portale.",
+  noCalls: "Ancora nessuna chiamata.",
+  operations: {
+    generate: "App IO: genera un codice",
+    ask: "Negozio: chiede se il codice è valido",
+    use: "Negozio: usa il codice",
+    regenerate: "Portale: rigenera una chiave",
+  },
+  request: "Richiesta",
+  response: "Risposta",
+  lost: "persa",
+  lostInTrace: "Il servizio ha risposto così, ma il negozio non l'ha saputo.",
+  noResponse: "Nessuna risposta.",
+  copyAsCurl: "Copia come curl",
+
+  copy: "Copia",
+  copied: "Copiato",
+  notCopied: "Copia non riuscita",
+  docs: "Contratto delle API",
+  guide: "Guida per chi sviluppa un negozio",
+};
+
+/** Every text of the page: what one language has, the other must have. */
+export type Messages = typeof it;
+
+const en: Messages = {
+  pageTitle: "Discount codes of the Italian youth card: see the service work",
+  skip: "Skip to content",
+  card: "Carta Giovani Nazionale",
+  language: "Language",
+  brand: "CGN discount codes",
+  tagline: "See the service work on your computer",
+  lead: "Giulia generates a code in the app, pastes it at the shop's checkout and pays less. A code is used only once.",
+
+  appTitle: "IO app",
+  appRole: "Giulia, 19, holder of the card",
+  chooseDiscount: "Choose a discount",
+  generate: "Generate code",
+  yourCode: "Your discount code",
+  expiresIn: "Expires in",
+  expired: "Expired",
+  useAtCheckout: "Use it at the checkout",
+  codeReady: "The code is ready: paste it at the shop's checkout.",
+  sameCode: "You already have an active code for this discount: here it is.",
+  codeExpired: "The code has expired. You can generate a new one.",
+
+  checkoutTitle: "Shop checkout",
+  checkoutRole: "The online shop where Giulia buys",
+  shop: "Shop",
+  cart: "Cart",
+  subtotal: "Subtotal",
+  total: "Total",
+  codeField: "Discount code",
+  apply: "Apply",
+  applied: (discount, time) => `Discount applied: ${discount}. The code is valid until ${time}.`,
+  otherDiscount: "The code is valid, but for a discount that this shop does not know.",
+  notApplied: "You typed a code: press Apply, or clear it to pay the full price.",
+  pay: (price) => `Pay ${price}`,
+  retry: "Try to pay again",
+  loseAnswer: "Lose the answer",
+  loseAnswerHint: "The next time you pay, the service answers but the answer does not reach the shop.",
+  answerLost:
+    "The answer did not arrive: the shop does not know whether the code was used. Try again: the Idempotency-Key is the same, and the code is not used twice.",
+  paid: (price) => `Order confirmed: you paid ${price}.`,
+  paidOnRetry: (price) =>
+    `Order confirmed: you paid ${price}. Trying again with the same Idempotency-Key did not use the code twice.`,
+  newCart: "New cart",
+  noAnswer: "The service does not answer. Try again in a few moments.",
+  keyRefused: "The shop has a key that is no longer valid: the portal can put this right.",
+
+  portalTitle: "Merchants' portal",
+  portalRole: (shop) => `The manager of ${shop}`,
+  keys: "API keys",
+  keyTitle: { primary: "Primary key", secondary: "Secondary key" },
+  noKey: "No key",
+  createdAt: (time) => `Generated at ${time}`,
+  regenerate: "Regenerate",
+  inUse: "The shop uses this one",
+  replaced: "The shop still has the previous key, which is now refused.",
+  shownOnce: "New key: copy it now, it is not shown again.",
+  give: "Give it to the shop",
+  given: (key) => `The shop has the new ${key.toLowerCase()}.`,
+  regenerated: (key) => `${key} regenerated.`,
+  switched: (key) => `The shop now uses the ${key.toLowerCase()}.`,
+  confirmTitle: (key) => `Regenerate the ${key.toLowerCase()}?`,
+  confirmText:
+    "The present one stops working at once. To keep the shop going, let it use the other one first.",
+  cancel: "Cancel",
+
+  traceTitle: "Calls to the service",
+  traceText:
+    "Every HTTP request of this page, the latest first: these are the APIs that the app, the shops and the portal call.",
+  noCalls: "No calls yet.",
+  operations: {
+    generate: "IO app: generates a code",
+    ask: "Shop: asks whether the code is valid",
+    use: "Shop: uses the code up",
+    regenerate: "Portal: regenerates a key",
+  },
+  request: "Request",
+  response: "Response",
+  lost: "lost",
+  lostInTrace: "This is what the service answered, but the shop never knew.",
+  noResponse: "No response.",
+  copyAsCurl: "Copy as curl",
+
+  copy: "Copy",
+  copied: "Copied",
+  notCopied: "Could not copy",
+  docs: "API contract",
+  guide: "Guide for shop developers",
+};
+
+const catalogue: Readonly<Record<Language, Messages>> = { it, en };
+
+/** What depends on the language of whoever reads the page. */
+export interface Locale {
+  readonly language: Language;
+  readonly messages: Messages;
+  readonly formatPrice: (cents: number) => string;
+  readonly formatTime: (date: Date) => string;
+}
+
+const tags: Readonly<Record<Language, string>> = { it: "it-IT", en: "en-IE" };
+
+export const makeLocale = (language: Language): Locale => {
+  const prices = new Intl.NumberFormat(tags[language], { style: "currency", currency: "EUR" });
+  const times = new Intl.DateTimeFormat(tags[language], { timeStyle: "medium" });
+  return {
+    language,
+    messages: catalogue[language],
+    formatPrice: (cents) => prices.format(cents / 100),
+    formatTime: (date) => times.format(date),
+  };
+};

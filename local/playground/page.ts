@@ -1,0 +1,20 @@
+import type { Api } from "./api";
+import type { Locale } from "./messages";
+import type { Shop } from "./shop";
+
+/** What the panels share. */
+export interface Page {
+  readonly api: Api;
+  readonly locale: () => Locale;
+  /** The shop whose checkout and profile are on the page. */
+  readonly shop: () => Shop;
+  readonly shops: readonly Shop[];
+  chooseShop(merchantId: string): void;
+  /** Brings every panel up to date with what is known by now. */
+  render(): void;
+}
+
+/** A part of the page. It changes its state, and then has the whole page rendered. */
+export interface Panel {
+  render(): void;
+}
