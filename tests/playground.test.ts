@@ -1,0 +1,662 @@
+import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import axe from "axe-core";
+import * as t from "io-ts";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+import { makeLocale } from "../local/playground/messages";
+import { findChromium, launchChromium } from "./browser";
+import { startHostProcess } from "./processes";
+import type { HostProcess } from "./processes";
+import { call, decode, startService } from "./support";
+
+const executablePath = findChromium();
+if (executablePath === undefined) {
+  console.warn(
+    "Chromium is not installed, and CHROMIUM_PATH names none: the playground is not tried in a browser",
+  );
+}
+
+const languages = ["it", "en"] as const;
+const widths = [360, 1440] as const;
+
+/** What is read and pressed in the story, in both languages. */
+const words = {
+  it: {
+    generate: "Genera codice",
+    copy: "Copia",
+    field: "Codice sconto",
+    apply: "Applica",
+    reduction: /^15% sui libri-6,05\s€$/,
+    pay: /^Paga 34,25\s€$/,
+    paid: /Ordine confermato: hai pagato 34,25\s€\./,
+    newCart: "Nuovo carrello",
+    used: "Il codice sconto è già stato usato",
+  },
+  en: {
+    generate: "Generate code",
+    copy: "Copy",
+    field: "Discount code",
+    apply: "Apply",
+    reduction: /^15% off books-€6\.05$/,
+    pay: /^Pay €34\.25$/,
+    paid: /Order confirmed: you paid €34\.25\./,
+    newCart: "New cart",
+    used: "The discount code has already been used",
+  },
+} as const;
+
+describe("the playground's files", () => {
+  it("come with a policy that lets no script or style in but its own", async () => {
+    const service = await startService();
+    const page = await call(`${service.baseUrl}/`);
+    expect(page.status).toBe(200);
+    expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    const policy = page.headers.get("content-security-policy") ?? "";
+    expect(policy).toMatch(/^default-src 'self';/);
+    expect(policy).not.toMatch(/unsafe|script-src|style-src|http|\*/);
+    expect(page.text).not.toMatch(/<style|\sstyle=|\son\w+=|<script(?! type="module" src="\/playground\/)/);
+    await service.stop();
+  });
+
+  it("are served from the host alone, each as what it is", async () => {
+    const service = await startService();
+    const page = await call(`${service.baseUrl}/`);
+    const addresses = [...page.text.matchAll(/<(?:link|script|use)\b[^>]*?(?:src|href)="([^"#]+)/g)].flatMap(
+      ([, address = ""]) => address,
+    );
+    const style = await call(`${service.baseUrl}/playground/playground.css`);
+    const fonts = [...style.text.matchAll(/url\("\.\/([^"]+)"\)/g)].flatMap(
+      ([, name = ""]) => `/playground/${name}`,
+    );
+    expect(fonts).toHaveLength(4);
+    expect(style.text).not.toMatch(/url\(["']?(?:https?:|\/\/)/);
+    const types = new Map<string, string | null>();
+    for (const address of [...addresses, ...fonts]) {
+      expect(address).toMatch(/^\/playground\//);
+      const file = await call(service.baseUrl + address);
+      expect([address, file.status]).toEqual([address, 200]);
+      types.set(address.split(".").pop() ?? "", file.headers.get("content-type"));
+    }
+    expect(Object.fromEntries(types)).toEqual({
+      js: "text/javascript; charset=utf-8",
+      css: "text/css; charset=utf-8",
+      svg: "image/svg+xml",
+      woff2: "font/woff2",
+    });
+    await service.stop();
+  });
+
+  it.each([
+    "/index.html",
+    "/playground",
+    "/playground/",
+    "/playground/unheard-of.js",
+    "/playground/main.ts",
+    "/playground/..%2fstart.js",
+    "/playground/%2e%2e/start.js",
+    "/playground/../start.js",
+  ])("are not to be had at %s", async (path) => {
+    const service = await startService();
+    expect((await call(service.baseUrl + path)).status).toBe(404);
+    await service.stop();
+  });
+
+  it("are no part of what is deployed", async () => {
+    const { sources } = decode(
+      t.type({ sources: t.array(t.string) }),
+      JSON.parse(await readFile("dist/main.js.map", "utf8")),
+    );
+    expect(sources).toContain("../main.ts");
+    expect(sources.filter((source) => source.startsWith("../local/"))).toEqual([]);
+  });
+});
+
+(executablePath === undefined ? describe.skip : describe)("the playground in a browser", () => {
+  let browser: Browser;
+  let host: HostProcess;
+  let context: BrowserContext;
+  let page: Page;
+  /** What was written to the console or went wrong, all of which a test must expect. */
+  let complaints: string[];
+  let addresses: string[];
+  /** The calls of the contract, as they went over the wire. */
+  let calls: { readonly path: string; readonly body: unknown; readonly idempotencyKey: string | undefined }[];
+  let statuses: number[];
+
+  beforeAll(async () => {
+    browser = await launchChromium(executablePath ?? "");
+  });
+  afterAll(() => browser.close());
+
+  beforeEach(async () => {
+    complaints = [];
+    addresses = [];
+    calls = [];
+    statuses = [];
+    host = await startHostProcess({});
+    context = await browser.newContext();
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    page.on("pageerror", ({ message }) => complaints.push(message));
+    page.on("console", (message) => {
+      // Chromium itself writes this of each answer from 400 on. Refusals are part of the story, so those of the API are
+      // left out; no page can keep them from the console.
+      const ofRefusal =
+        /^Failed to load resource: the server responded with a status of 4\d\d /.test(message.text()) &&
+        message.location().url.startsWith(`${host.baseUrl}/api/`);
+      if (!ofRefusal) {
+        complaints.push(message.text());
+      }
+    });
+    page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
+    page.on("request", (request) => {
+      const { origin, pathname } = new URL(request.url());
+      addresses.push(origin);
+      if (pathname.startsWith("/api/")) {
+        const body: unknown = request.postDataJSON();
+        calls.push({ path: pathname, body, idempotencyKey: request.headers()["idempotency-key"] });
+      }
+    });
+    page.on("response", (response) => {
+      if (new URL(response.url()).pathname.startsWith("/api/")) {
+        statuses.push(response.status());
+      }
+    });
+  });
+  afterEach(async () => {
+    await context.close();
+    await host.program.stop();
+    expect(complaints).toEqual([]);
+    expect(new Set(addresses)).toEqual(new Set([host.baseUrl]));
+    expect(host.program.errors()).toBe("");
+  });
+
+  const open = async (path = "/"): Promise<void> => {
+    await page.goto(host.baseUrl + path);
+    // Both keys are there.
+    await expectTrace(2);
+  };
+
+  /** A host of other settings in place of the usual one. */
+  const restart = async (settings: Readonly<Record<string, string>>): Promise<void> => {
+    await host.program.stop();
+    host = await startHostProcess(settings);
+  };
+
+  const button = (name: string | RegExp): Locator => page.getByRole("button", { name, exact: true });
+  const panel = (name: string): Locator => page.getByRole("region", { name, exact: true });
+  const notice = (text: string | RegExp): Locator => page.getByRole("status").getByText(text);
+  const shownCode = (): Promise<string> => page.locator("#code:visible").innerText();
+  const entries = (): Locator => page.locator("#trace > li");
+  const total = (text: string): Locator => page.locator("#cart-total .total").getByText(text);
+  const clipboard = async (): Promise<string> =>
+    decode(t.string, await page.evaluate("navigator.clipboard.readText()"));
+
+  /** Waits until the page made so many calls. */
+  const expectTrace = async (count: number): Promise<void> => {
+    await entries()
+      .nth(count - 1)
+      .waitFor();
+    expect(await entries().count()).toBe(count);
+  };
+
+  const Violations = t.type({
+    violations: t.array(t.type({ id: t.string, nodes: t.array(t.type({ html: t.string })) })),
+  });
+
+  /** Checks what is shown by now. */
+  const expectSound = async (): Promise<void> => {
+    await page.evaluate(axe.source);
+    const { violations } = decode(Violations, await page.evaluate("axe.run()"));
+    expect(violations).toEqual([]);
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(page.viewportSize()?.width);
+  };
+
+  /** A code, typed at the checkout and applied there. */
+  const applyNewCode = async (): Promise<string> => {
+    await button("Genera codice").click();
+    await button("Usalo alla cassa").click();
+    await button("Applica").click();
+    await notice("Sconto applicato: 15% sui libri.").waitFor();
+    return shownCode();
+  };
+
+  const regenerate = async (title: string): Promise<void> => {
+    await button(`Rigenera ${title}`).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+    await notice(`${title} rigenerata.`).waitFor();
+  };
+
+  it.each(languages)(
+    "plays the whole story in %s: generate, copy, paste, apply, pay, find it used",
+    async (language) => {
+      const { generate, copy, field, apply, reduction, pay, paid, newCart, used } = words[language];
+      await open(language === "it" ? "/" : "/?lang=en");
+      expect(await page.locator("html").getAttribute("lang")).toBe(language);
+
+      await button(generate).click();
+      const code = await shownCode();
+      expect(code).toMatch(/^[A-Z0-9]{11}$/);
+      await button(copy).click();
+      expect(await clipboard()).toBe(code);
+
+      await page.getByLabel(field, { exact: true }).focus();
+      await page.keyboard.press("ControlOrMeta+V");
+      await button(apply).click();
+      await page.locator("#cart-total").getByRole("row", { name: /15%/ }).waitFor();
+      expect(await page.locator("#cart-total .reduction").textContent()).toMatch(reduction);
+      await button(pay).click();
+      await notice(paid).waitFor();
+
+      await button(newCart).click();
+      await page.getByLabel(field, { exact: true }).fill(code);
+      await button(apply).click();
+      await notice(used).waitFor();
+      expect(statuses).toEqual([200, 200, 200, 200, 200, 404]);
+      expect(calls.slice(3).map(({ body }) => body)).toEqual(
+        [false, true, false].map((invalidate_otp) => ({ otp_code: code, invalidate_otp })),
+      );
+      expect(calls.map(({ path }) => path).join()).not.toContain("demo-shop");
+    },
+  );
+
+  it("says everything in the other language when asked to, keeps what was done, and remembers", async () => {
+    await open();
+    const code = await applyNewCode();
+    await regenerate("Chiave primaria");
+    const inItalian = await page.locator("body").innerText();
+    await button("English").click();
+    await total("€34.25").waitFor();
+    const inEnglish = await page.locator("body").innerText();
+    const catalogue = Object.entries(makeLocale("it").messages);
+    const english: Readonly<Record<string, unknown>> = makeLocale("en").messages;
+    const told = catalogue.flatMap(([name, text]) =>
+      typeof text === "string" && text !== english[name] && text.length > 6 ? [text] : [],
+    );
+    expect(told.filter((text) => inItalian.includes(text)).length).toBeGreaterThan(20);
+    expect(told.filter((text) => inEnglish.includes(text))).toEqual([]);
+    expect(inEnglish).toContain("Discount applied: 15% off books.");
+    expect(await page.locator("html").getAttribute("lang")).toBe("en");
+    expect(await page.title()).toBe(makeLocale("en").messages.pageTitle);
+    expect(await shownCode()).toBe(code);
+    await page.reload();
+    await button("Generate code").waitFor();
+    await expectTrace(2);
+  });
+
+  it("shows the same code to whoever asks again while it lives, and says so", async () => {
+    await open();
+    await button("Genera codice").click();
+    const code = await shownCode();
+    await button("Genera codice").click();
+    await notice("Hai già un codice attivo per questa agevolazione: eccolo.").waitFor();
+    expect(await shownCode()).toBe(code);
+    expect(statuses.slice(2)).toEqual([200, 409]);
+  });
+
+  it("counts a code's life down to its end, says that it is over, and generates another", async () => {
+    await restart({ OTP_TTL_IN_SECONDS: "5" });
+    await open();
+    const code = await applyNewCode();
+    const ring = page.locator("#ring");
+    const early = Number(await ring.getAttribute("stroke-dashoffset"));
+    expect(early).toBeLessThan(1);
+    expect(await page.getByRole("timer").innerText()).toMatch(/^0:0[1-5]$/);
+    await notice("Il codice è scaduto. Puoi generarne uno nuovo.").waitFor();
+    expect(await page.getByRole("timer").innerText()).toBe("0:00");
+    expect(await ring.getAttribute("stroke-dashoffset")).toBe("1");
+    await panel("App IO").getByText("Scaduto", { exact: true }).waitFor();
+    await expectSound();
+    await button(/^Paga/).click();
+    await notice("Il codice sconto è scaduto").waitFor();
+    await total("40,30").waitFor();
+    await button("Genera codice").click();
+    await notice("Il codice è pronto").waitFor();
+    expect(await shownCode()).not.toBe(code);
+  });
+
+  it("rotates a shop's keys without a single refusal", async () => {
+    await open();
+    await applyNewCode();
+    const ask = async (count: number): Promise<void> => {
+      await button("Applica").click();
+      await expectTrace(count);
+      await notice("Sconto applicato").waitFor();
+    };
+    await page.getByRole("radio", { name: "Il negozio usa questa Chiave secondaria" }).check();
+    await ask(5);
+    await regenerate("Chiave primaria");
+    await ask(7);
+    await button("Dalla al negozio Chiave primaria").click();
+    await page.getByRole("radio", { name: "Il negozio usa questa Chiave primaria" }).check();
+    await ask(8);
+    await regenerate("Chiave secondaria");
+    await ask(10);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+  });
+
+  it("has a replaced key refused until the shop is given the new one, which is shown once", async () => {
+    await open();
+    await applyNewCode();
+    const value = page.locator("#primary-value");
+    const masked = await value.innerText();
+    expect(masked).toMatch(/^cgn_esempio-libreria_•+[0-9a-f]{4}$/);
+    await button("Rigenera Chiave primaria").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Annulla" }).click();
+    expect(await value.innerText()).toBe(masked);
+    await expectTrace(4);
+
+    await regenerate("Chiave primaria");
+    const key = await value.innerText();
+    await button("Copia Chiave primaria").click();
+    expect(await clipboard()).toBe(key);
+    await page.getByText("Il negozio ha ancora la chiave di prima").filter({ visible: true }).waitFor();
+    await button("Applica").click();
+    await notice("Il negozio non è stato riconosciuto").waitFor();
+    await total("40,30").waitFor();
+    expect(statuses.at(-1)).toBe(401);
+
+    await button("Dalla al negozio Chiave primaria").click();
+    expect(await value.innerText()).toBe(`cgn_esempio-libreria_••••${key.slice(-4)}`);
+    await button("Applica").click();
+    await notice("Sconto applicato").waitFor();
+    expect((await host.ask(key, await shownCode())).status).toBe(200);
+  });
+
+  it("gets over a host that lost its store: the keys that are gone are refused, and others help", async () => {
+    await open();
+    await applyNewCode();
+    await restart({ PORT: new URL(host.baseUrl).port });
+    await button("Applica").click();
+    await notice("Il negozio non è stato riconosciuto").waitFor();
+    await regenerate("Chiave primaria");
+    await button("Dalla al negozio Chiave primaria").click();
+    await applyNewCode();
+  });
+
+  it("loses an answer once, and is given it by the same call with the same Idempotency-Key", async () => {
+    await open();
+    const code = await applyNewCode();
+    await page.getByRole("switch", { name: "Perdi la risposta" }).focus();
+    await page.keyboard.press("Space");
+    await button(/^Paga/).click();
+    await notice("il negozio non sa se il codice è stato usato").waitFor();
+    expect(await page.getByRole("switch").isChecked()).toBe(false);
+    expect(await entries().first().locator("summary").innerText()).toMatch(/^200\s*persa/);
+    await button("Riprova a pagare").click();
+    await notice("non ha usato il codice due volte").waitFor();
+
+    const uses = calls.slice(4);
+    expect(uses).toHaveLength(2);
+    expect(uses[0]).toEqual(uses[1]);
+    expect(uses[0]?.body).toEqual({ otp_code: code, invalidate_otp: true });
+    expect(uses[0]?.idempotencyKey).toMatch(/^cart-[0-9a-f-]{36}$/);
+    const [second, first] = await entries()
+      .locator("pre")
+      .filter({ hasText: '"discount_id": "libri-15"' })
+      .allTextContents();
+    expect(first).toBe(second);
+
+    // One use is all there was: another cart finds the code used.
+    await button("Nuovo carrello").click();
+    await page.getByLabel("Codice sconto", { exact: true }).fill(code);
+    await button("Applica").click();
+    await notice("Il codice sconto è già stato usato").waitFor();
+    expect(await page.locator("#idempotency-key").innerText()).not.toBe(uses[0]?.idempotencyKey);
+  });
+
+  it("keeps the cart for another try when the service fails, or does not answer, while it pays", async () => {
+    await open();
+    await applyNewCode();
+    await page.route("**/validate", (route) =>
+      route.fulfill({
+        status: 503,
+        contentType: "application/problem+json",
+        body: JSON.stringify({
+          type: "x/service-unavailable",
+          title: "Non disponibile",
+          status: 503,
+          detail: "Riprova.",
+        }),
+      }),
+    );
+    await button(/^Paga/).click();
+    await notice("Non disponibile").waitFor();
+    await page.unroute("**/validate");
+    await page.route("**/validate", (route) => route.abort());
+    await button("Riprova a pagare").click();
+    await notice("il negozio non sa se il codice è stato usato").waitFor();
+    await page.unroute("**/validate");
+    await button("Riprova a pagare").click();
+    await notice("Ordine confermato").waitFor();
+    expect(new Set(calls.slice(4).map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
+    expect(complaints).toEqual([
+      "Failed to load resource: the server responded with a status of 503 (Service Unavailable)",
+      `failed: ${host.baseUrl}/api/v1/merchant/cgn/otp/validate`,
+      "Failed to load resource: net::ERR_FAILED",
+    ]);
+    complaints = [];
+  });
+
+  it.each([
+    ["<b>x</b>", 400, "Il codice sconto non è scritto correttamente"],
+    ["AAAAAAAAAAA", 404, "Il codice sconto non esiste"],
+  ])("shows the customer what the service says of %s", async (code, status, title) => {
+    await open();
+    await page.getByLabel("Codice sconto", { exact: true }).fill(code);
+    await button("Applica").click();
+    await notice(title).waitFor();
+    expect(statuses.at(-1)).toBe(status);
+  });
+
+  it("has a code of another shop refused, and takes it to its own", async () => {
+    await open();
+    await page.getByRole("radio", { name: "30% al cinema" }).check();
+    await button("Genera codice").click();
+    const code = await shownCode();
+    await page.getByLabel("Codice sconto", { exact: true }).fill(` ${code.toLowerCase()} `);
+    await button("Applica").click();
+    await notice("Il codice sconto non esiste").waitFor();
+    await button("Usalo alla cassa").click();
+    expect(await page.getByLabel("Negozio", { exact: true }).inputValue()).toBe("esempio-cinema");
+    await button("Applica").click();
+    await notice("Sconto applicato: 30% al cinema.").waitFor();
+  });
+
+  it("does not take a payment while a code is typed but not applied, and takes the full price without one", async () => {
+    await open();
+    const field = page.getByLabel("Codice sconto", { exact: true });
+    await field.fill("AAAAAAAAAAA");
+    await button(/^Paga/).click();
+    await notice("Hai scritto un codice: premi Applica").waitFor();
+    await field.fill("");
+    await button(/^Paga 40,30/).click();
+    await notice(/hai pagato 40,30\s€/).waitFor();
+    await expectTrace(2);
+  });
+
+  it("shows markup in what the service says as the text that it is", async () => {
+    await open();
+    const markup = `<img src="x" onerror="console.error('run')"><b>bold</b>`;
+    await page.route("**/validate", (route) =>
+      route.fulfill({
+        status: 404,
+        contentType: "application/problem+json",
+        body: JSON.stringify({ type: markup, title: markup, status: 404, detail: markup }),
+      }),
+    );
+    await page.getByLabel("Codice sconto", { exact: true }).fill("AAAAAAAAAAA");
+    await button("Applica").click();
+    await notice(markup).first().waitFor();
+    expect(await page.locator("main img, main b").count()).toBe(0);
+  });
+
+  const hasCurl = spawnSync("curl", ["--version"]).status === 0;
+  if (!hasCurl) {
+    console.warn("curl is not installed: the commands of the trace are not run");
+  }
+  (hasCurl ? it : it.skip)(
+    "gives each call as a curl command, which does the same, whatever was typed",
+    async () => {
+      await open();
+      await page.getByLabel("Codice sconto", { exact: true }).fill(`'; echo "$HOME" \`id\` \\ '`);
+      await button("Applica").click();
+      await notice("non è scritto correttamente").waitFor();
+      await applyNewCode();
+      const run = async (index: number): Promise<unknown> => {
+        const entry = entries().nth(index);
+        if ((await entry.locator("details").getAttribute("open")) === null) {
+          await entry.locator("summary").click();
+        }
+        await entry.getByRole("button", { name: "Copia come curl" }).click();
+        const shell = spawnSync("sh", ["-c", await clipboard()], { encoding: "utf8" });
+        expect(shell.stderr).toBe("");
+        return JSON.parse(shell.stdout);
+      };
+      expect(await run(0)).toMatchObject({ discount_id: "libri-15" });
+      expect(await run(1)).toMatchObject({ status: 409, otp: { code: await shownCode() } });
+      expect(await run(2)).toMatchObject({
+        status: 400,
+        title: "Il codice sconto non è scritto correttamente",
+      });
+      expect(await run(3)).toMatchObject({ key_type: "secondary" });
+    },
+  );
+
+  it("keeps the latest fifty calls in the trace, and no more", async () => {
+    await open();
+    for (let count = 3; count <= 50; count++) {
+      await button("Genera codice").click();
+      await entries()
+        .nth(count - 1)
+        .waitFor();
+    }
+    await applyNewCode();
+    expect(await entries().count()).toBe(50);
+    expect(await entries().first().locator("summary").innerText()).toContain("/merchant/cgn/otp/validate");
+  });
+
+  it("can be played with the keyboard alone, and always shows where it is", async () => {
+    await open();
+    const Focused = t.type({ name: t.string, outline: t.string, shadow: t.string });
+    const focused = `(() => {
+      const element = document.activeElement;
+      // A switch shows its focus on the lever beside it.
+      const { outlineStyle, boxShadow } = getComputedStyle(
+        element.role === "switch" ? element.nextElementSibling : element,
+      );
+      return { name: element.outerHTML.slice(0, 100), outline: outlineStyle, shadow: boxShadow };
+    })()`;
+    const tabTo = async (target: Locator, key = "Tab"): Promise<void> => {
+      do {
+        await page.keyboard.press(key);
+        const { name, outline, shadow } = decode(Focused, await page.evaluate(focused));
+        expect([name, outline, shadow]).not.toEqual([name, "none", "none"]);
+      } while ((await target.and(page.locator(":focus")).count()) === 0);
+    };
+    await tabTo(page.getByRole("link", { name: "Vai al contenuto" }));
+    await page.keyboard.press("Enter");
+    await tabTo(page.getByRole("radio", { name: "15% sui libri" }));
+    await page.keyboard.press("ArrowDown");
+    await tabTo(button("Genera codice"));
+    await page.keyboard.press("Enter");
+    await notice("Il codice è pronto").waitFor();
+    await tabTo(button("Usalo alla cassa"));
+    await page.keyboard.press("Enter");
+    // Which leads to the field's button.
+    await page.keyboard.press("Enter");
+    await notice("Sconto applicato: 25% per chi va all'università.").waitFor();
+    await tabTo(page.getByRole("switch", { name: "Perdi la risposta" }));
+    await page.keyboard.press("Space");
+    await tabTo(button(/^Paga/), "Shift+Tab");
+    await page.keyboard.press("Enter");
+    await button("Riprova a pagare").waitFor();
+    await page.keyboard.press("Enter");
+    await notice("Ordine confermato").waitFor();
+    // The button that was pressed is gone: the next one has the focus.
+    await button("Nuovo carrello").and(page.locator(":focus")).waitFor();
+
+    await tabTo(button("Rigenera Chiave primaria"));
+    await page.keyboard.press("Enter");
+    await page.locator("dialog:modal").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Annulla" }).and(page.locator(":focus")).waitFor();
+    await tabTo(page.getByRole("dialog").getByRole("button", { name: "Rigenera" }), "Shift+Tab");
+    await page.keyboard.press("Enter");
+    await notice("Chiave primaria rigenerata.").waitFor();
+    await button("Rigenera Chiave primaria").and(page.locator(":focus")).waitFor();
+    await tabTo(button("Dalla al negozio Chiave primaria"));
+    await page.keyboard.press("Enter");
+    await page
+      .getByRole("radio", { name: "Il negozio usa questa Chiave primaria" })
+      .and(page.locator(":focus"))
+      .waitFor();
+    await page.keyboard.press("ArrowDown");
+    await notice("Il negozio ora usa la chiave secondaria.").waitFor();
+    await tabTo(entries().nth(1).locator("summary"));
+    await page.keyboard.press("Enter");
+    await tabTo(entries().nth(1).getByRole("button", { name: "Copia come curl" }));
+    await page.keyboard.press("Enter");
+    expect(await clipboard()).toContain("Idempotency-Key: cart-");
+  });
+
+  it.each(widths.flatMap((width) => languages.map((language) => [width, language] as const)))(
+    "breaks no rule of accessibility and does not scroll sideways, at %d px in %s, whatever it shows",
+    async (width, language) => {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ reducedMotion: "reduce" });
+      await open(`/?lang=${language}`);
+      const { messages } = makeLocale(language);
+      await expectSound();
+      await button(messages.generate).click();
+      await button(messages.useAtCheckout).click();
+      await button(messages.apply).click();
+      await page.locator("#cart-total .reduction").waitFor();
+      await button(messages.generate).click();
+      await expectSound();
+      await button(`${messages.regenerate} ${messages.keyTitle.primary}`).click();
+      await expectSound();
+      await page.getByRole("dialog").getByRole("button", { name: messages.regenerate }).click();
+      await page.locator("#primary-fresh").waitFor();
+      await button(messages.apply).click();
+      await notice(messages.keyRefused).waitFor();
+      await expectSound();
+      await button(`${messages.give} ${messages.keyTitle.primary}`).click();
+      await button(messages.apply).click();
+      await page.locator("#cart-total .reduction").waitFor();
+      await page.getByRole("switch").focus();
+      await page.keyboard.press("Space");
+      await page.locator("#pay").click();
+      await notice(messages.answerLost).waitFor();
+      await expectSound();
+      await button(messages.retry).click();
+      await button(messages.newCart).waitFor();
+      await expectSound();
+    },
+  );
+
+  it.each(widths)(
+    "puts its panels side by side where there is room, and one below the other at %d px",
+    async (width) => {
+      await page.setViewportSize({ width, height: 900 });
+      await open();
+      const boxes = await Promise.all(
+        ["App IO", "Cassa del negozio", "Portale operatori"].map((name) => panel(name).boundingBox()),
+      );
+      const distinct = (of: "x" | "y"): number => new Set(boxes.map((box) => box?.[of])).size;
+      expect([distinct("x"), distinct("y")]).toEqual(width === 360 ? [1, 3] : [3, 1]);
+    },
+  );
+
+  it("moves nothing for whoever asked for less motion", async () => {
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await open();
+    const read = "getComputedStyle(document.getElementById('ring')).transitionDuration";
+    expect(await page.evaluate(read)).toBe("0s");
+    await page.emulateMedia({ reducedMotion: "no-preference" });
+    expect(await page.evaluate(read)).not.toBe("0s");
+  });
+});
