@@ -1,0 +1,35 @@
+/** `npm run screenshots`: the pictures of the playground in `docs/`. */
+import { findChromium, launchChromium } from "./browser";
+import { startHostProcess } from "./processes";
+
+const pictures = [
+  { width: 1440, height: 1600 },
+  { width: 360, height: 1880 },
+];
+
+const run = async (): Promise<void> => {
+  const executablePath = findChromium();
+  if (executablePath === undefined) {
+    throw new Error("Chromium is not installed, and CHROMIUM_PATH names none");
+  }
+  const browser = await launchChromium(executablePath);
+  for (const viewport of pictures) {
+    const host = await startHostProcess({});
+    const page = await browser.newPage({ viewport, reducedMotion: "reduce" });
+    await page.clock.install();
+    await page.goto(host.baseUrl);
+    for (const name of ["Genera codice", "Usalo alla cassa", "Applica"]) {
+      await page.getByRole("button", { name }).click();
+    }
+    await page.locator("#cart-total .reduction").waitFor();
+    // Some of the code's life is over.
+    await page.clock.fastForward("02:18");
+    await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)");
+    await page.screenshot({ path: `docs/playground-${viewport.width}.png` });
+    await page.close();
+    await host.program.stop();
+  }
+  await browser.close();
+};
+
+void run();
