@@ -14,6 +14,7 @@ import { measureHost } from "./host";
 import { describeLoad, measureLoad } from "./load";
 import { makeOperations, operationNames } from "./operations";
 import type { Operations, Timing } from "./operations";
+import { profile, profiledParts } from "./profile";
 import { formatSpread, interleave, percentile, ratioOf } from "./statistics";
 import { startStore } from "./store";
 import type { StoreProcess } from "./store";
@@ -49,6 +50,21 @@ const overhead = async (operations: Operations): Promise<string> => {
     }
   }
   return table(["operation", "at a time", "throughput", "bar", "p50", "p99"], rows);
+};
+
+/** In shares of what a bare ask takes. */
+const profiles = async (operations: Operations): Promise<string> => {
+  const service = await profile(operations, "ask", "service");
+  const bare = await profile(operations, "ask", "bare SDK");
+  const total = [...bare.values()].reduce((sum, time) => sum + time, 0);
+  const share = (time = 0): string => (time / total).toFixed(2);
+  return table(
+    ["spent in", "ask through the service", "bare SDK"],
+    [
+      ...profiledParts.map((part) => [part, share(service.get(part)), share(bare.get(part))]),
+      ["all", share([...service.values()].reduce((sum, time) => sum + time, 0)), share(total)],
+    ],
+  );
 };
 
 const handlerAlone = async (): Promise<string> => {
@@ -156,7 +172,13 @@ const run = async (): Promise<void> => {
   const [store] = stores.values();
   if (store !== undefined) {
     const operations = await makeOperations(store.settings);
+    // What is called for the first time is compiled, and compiled better once it is called often.
+    for (const operation of operationNames) {
+      await operations.measure(operation, "service", 1500, 50);
+      await operations.measure(operation, "bare SDK", 1500, 50);
+    }
     report("Overhead: the service over bare calls of the SDK", await overhead(operations));
+    report("Where the time of an ask goes, a bare one being 1", await profiles(operations));
     operations.stop();
     report(
       "Host: the local host over a bare `node:http` server",

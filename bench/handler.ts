@@ -21,7 +21,7 @@ import type { Call, OperationName } from "./operations";
 import { interleave, ratioOf } from "./statistics";
 import type { Spread } from "./statistics";
 
-const rounds = 9;
+const rounds = 7;
 const callsPerRound = 3000;
 
 const merchantId = decode(MerchantId, "shop");

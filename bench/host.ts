@@ -10,7 +10,7 @@ import { right } from "../tests/support";
 import { interleave, ratioOf } from "./statistics";
 import type { Spread } from "./statistics";
 
-const rounds = 5;
+const rounds = 3;
 const seconds = 1;
 
 /** The local host's throughput over that of Node's own server, answering the same bytes to the same requests. */

@@ -18,7 +18,7 @@ export interface Load {
   readonly httpsTime: Spread;
 }
 
-const rounds = 25;
+const rounds = 15;
 
 // Loading asks for nothing of the store.
 const settings = {

@@ -182,7 +182,9 @@ describe("the store", () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     const [item] = (await readItems(service.otps)).filter(({ id }) => id === "otp-1");
     await service.otps.items.upsert({ ...item, ...malformed });
-    await expect(store.findOtp(otpEntry().ref)).rejects.toThrow("malformed item");
+    await expect(store.findOtp(otpEntry().ref)).rejects.toThrow(
+      `malformed item: .${Object.keys(malformed).join()}`,
+    );
   });
 
   it("rejects keys that do not decode", async () => {

@@ -106,6 +106,11 @@ describe("a function", () => {
       expect(JSON.stringify(log)).not.toContain(secret);
     });
 
+    it("logs the place of an error that says nothing", async () => {
+      const { log } = await callFunction(() => Promise.reject(new TypeError()));
+      expect(decode(t.array(t.string), linesOf(log)[0]?.["stack"])[0]).toContain("http.test.ts");
+    });
+
     it("logs the message of a defect that the service foresaw, since it is fixed words", async () => {
       const { log } = await callFunction(() => Promise.reject(new Defect("malformed item: .use")));
       expect(linesOf(log)[0]).toMatchObject({ defect: "malformed item: .use" });

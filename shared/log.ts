@@ -62,9 +62,9 @@ const describeDefect = (error: unknown): object =>
   error instanceof Error
     ? {
         defect: error instanceof Defect ? error.message : error.name,
-        stack: (error.stack ?? "")
-          .split(error.message)
-          .at(-1)
-          ?.match(/^ {4}at .+$/gm),
+        stack: framesAfter(error.message, error.stack ?? ""),
       }
     : { defect: typeof error };
+
+const framesAfter = (message: string, stack: string): readonly string[] =>
+  stack.slice(stack.indexOf(message) + message.length).match(/^ {4}at .+$/gm) ?? [];
