@@ -98,12 +98,15 @@ describe("the settings", () => {
     expect(E.isRight(decodeConfig({ ...settings, [name]: value }))).toBe(true);
   });
 
-  it.each(["http://127.0.0.1:8081", "http://localhost:8081", "http://[::1]:8081", "https://localhost:8081"])(
-    "allow the emulator at %s",
-    (endpoint) => {
-      expect(E.isRight(decodeConfig({ ...settings, COSMOSDB_ENDPOINT: endpoint }))).toBe(true);
-    },
-  );
+  it.each([
+    "http://127.0.0.1:8081",
+    "http://127.10.20.30:8081",
+    "http://localhost:8081",
+    "http://[::1]:8081",
+    "https://localhost:8081",
+  ])("allow the emulator at %s", (endpoint) => {
+    expect(E.isRight(decodeConfig({ ...settings, COSMOSDB_ENDPOINT: endpoint }))).toBe(true);
+  });
 });
 
 describe("local.settings.json.example", () => {
