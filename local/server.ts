@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
+import type { Server as SocketServer } from "node:net";
 
 /** Listens on loopback only. Resolves with the port, which for 0 is a free one; rejects when it is taken. */
-export const listen = async (server: Server, port: number): Promise<number> => {
+export const listen = async (server: SocketServer, port: number): Promise<number> => {
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

@@ -1,9 +1,13 @@
 import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { pipeline } from "node:stream";
+import { createServer as createTlsServer } from "node:tls";
 import { unzipSync } from "fflate";
 import * as t from "io-ts";
 import { name, version } from "../package.json";
+import { listen } from "../local/server";
 import { startFaultProxy } from "./fault-proxy";
 import type { Fault } from "./fault-proxy";
 import { startProgram } from "./processes";
@@ -102,6 +106,27 @@ describe("what is deployed", () => {
     expect([...paths]).toEqual(
       expect.arrayContaining(["/", "/dbs/cgn/colls/otps", "/dbs/cgn/colls/api-keys"]),
     );
+  });
+
+  it("speaks HTTPS to the store", async () => {
+    const packageFolder = path.join("node_modules", "@vercel", "cosmosdb-server");
+    const [cert, key] = await Promise.all(
+      ["cert.pem", "key.pem"].map((name) => readFile(path.join(packageFolder, name))),
+    );
+    const { port } = new URL(service.config.cosmos.endpoint);
+    const server = createTlsServer({ cert, key }, (socket) => {
+      pipeline(socket, connect(Number(port), "127.0.0.1"), socket, () => undefined);
+    });
+    const { errors, output } = await runWorker([{ name: "Info", method: "GET" }], {
+      ...service.settings,
+      COSMOSDB_ENDPOINT: `https://127.0.0.1:${await listen(server, 0)}`,
+      // The certificate is nobody's.
+      NODE_TLS_REJECT_UNAUTHORIZED: "0",
+      NODE_NO_WARNINGS: "1",
+    });
+    server.close();
+    expect(errors).toBe("");
+    expect(decode(Printed, JSON.parse(output)).answers).toMatchObject([{ status: 200 }]);
   });
 
   // Parts of the SDK are left out of the file: none of them may be what an error comes to need.
