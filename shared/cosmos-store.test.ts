@@ -292,6 +292,12 @@ describe("the store", () => {
       expect(proxy.requests.length).toBeGreaterThan(2);
     });
 
+    it("is not asked any more once it is disposed of", async () => {
+      broken.dispose();
+      expect(await findThrough(200)).toMatchObject({ left: { cause: "store: disposed of" } });
+      expect(proxy.requests).toHaveLength(0);
+    });
+
     it("is not asked at all once the signal has ended the call", async () => {
       const ended = broken.connect({ signal: AbortSignal.abort(), onCall: (each) => calls.push(each) });
       expect(await ended.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });

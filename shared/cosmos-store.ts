@@ -76,16 +76,17 @@ export interface CosmosStore {
   readonly connect: ConnectStore;
   /** Creates the database and the containers that are missing; leaves the others as they are. */
   createContainers(): StoreResult<void>;
-  /** Ends the client's timers. */
+  /** Ends the client's timers and lets no more requests be made, so that what still tries keeps no process alive. */
   dispose(): void;
 }
 
 /** @param deadlineMs within which a call of a function is over, with all the calls of the store that it makes. */
 export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): CosmosStore => {
+  let isDisposed = false;
   const client = new CosmosClient({
     endpoint: config.endpoint,
     key: config.key,
-    httpClient: makeHttpClient(),
+    httpClient: makeHttpClient(() => isDisposed),
     connectionPolicy: {
       // A single copy has no regions to discover, and may name itself by an address that is not its own.
       enableEndpointDiscovery: !config.isSingleCopy,
@@ -193,6 +194,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
       (error) => toUnavailable(toStoreError(error)),
     ),
     dispose: () => {
+      isDisposed = true;
       client.dispose();
     },
   };
@@ -202,10 +204,13 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
  * The SDK reads again after a lost connection, but waits for a second first, ten times over. Under a code that it
  * does not know it leaves that to `runRead`, which does not keep a checkout waiting.
  */
-const makeHttpClient = (): HttpClient => {
+const makeHttpClient = (isDisposed: () => boolean): HttpClient => {
   const client = createDefaultHttpClient();
   return {
     sendRequest: async (request) => {
+      if (isDisposed()) {
+        throw new RestError("disposed of", { code: "disposed of", request });
+      }
       try {
         return await client.sendRequest(request);
       } catch (error) {

@@ -29,7 +29,7 @@ const faults: readonly (readonly [string, Fault])[] = [
   ["cut-off", { kind: "cut-off" }],
   ["408", { kind: "status", status: 408 }],
   ["429", { kind: "status", status: 429, retryAfterMs: 20 }],
-  ["429 for longer than anybody waits", { kind: "status", status: 429, retryAfterMs: 60_000 }],
+  ["429 for longer than anybody waits", { kind: "status", status: 429, retryAfterMs: 5_000 }],
   ["449", { kind: "status", status: 449 }],
   ["500", { kind: "status", status: 500 }],
   ["503", { kind: "status", status: 503 }],

@@ -282,7 +282,7 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
     { kind: "cut-off" },
     { kind: "status", status: 408 },
     { kind: "status", status: 429, retryAfterMs: 5 },
-    { kind: "status", status: 429, retryAfterMs: 60_000 },
+    { kind: "status", status: 429, retryAfterMs: 5_000 },
     { kind: "status", status: 449 },
     { kind: "status", status: 500 },
     { kind: "status", status: 503 },
