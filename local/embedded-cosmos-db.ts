@@ -13,6 +13,8 @@ export interface EmbeddedCosmosDb {
 /** @param port 0 for any that is free. */
 export const startEmbeddedCosmosDb = async (port = 0): Promise<EmbeddedCosmosDb> => {
   const server = createHttpServer({ keepAlive: true });
+  // Otherwise an idle connection could end just when the client uses it again.
+  server.keepAliveTimeout = 0;
   return {
     server,
     settings: {
