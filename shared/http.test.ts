@@ -269,6 +269,14 @@ describe("a function", () => {
       expect(await decodeBody(body)).toEqual(E.left({ tag: "invalid-request", fields: [field] }));
     });
 
+    it("is not disturbed by what was not UTF-8 before it", async () => {
+      // A byte order mark and half a character, in a decoder that all calls share.
+      const bytes = Uint8Array.from([0xef, 0xbb, 0xbf, 0x7b, 0xc3]);
+      const request = new HttpRequest({ method: "POST", url: "http://localhost/", body: { bytes } });
+      expect(E.isLeft(await decodeJsonBody(codec, request))).toBe(true);
+      expect(right(await decodeBody('\ufeff{"name":"à"}'))).toEqual({ name: "à" });
+    });
+
     it("takes 4 KiB, and refuses more before it is read or, when its length is not told, after", async () => {
       const tooLarge = E.left({ tag: "request-too-large" });
       expect(E.isRight(await decodeBody(`{"name":"x"}`.padEnd(4096)))).toBe(true);
