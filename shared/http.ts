@@ -157,16 +157,27 @@ export const decodeFields = <A>(codec: t.Decoder<unknown, A>, input: unknown): E
   return E.left({ tag: "invalid-request", fields: [...new Set(fields)] });
 };
 
+/** Reads no more of a body than it may have; undefined when it has more. */
+const readBody = async (body: AsyncIterable<Uint8Array> | null): Promise<Buffer | undefined> => {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.length;
+    if (size > maxBodyBytes) {
+      return undefined;
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+};
+
 /** Reads at most 4 KiB of JSON (RFC 8259), in UTF-8 with or without a byte order mark, whatever its declared type. */
 export const decodeJsonBody = async <A>(
   codec: t.Decoder<unknown, A>,
-  request: HttpRequest,
+  { body }: Pick<HttpRequest, "body">,
 ): Promise<Either<Failure, A>> => {
-  if (Number(request.headers.get("content-length")) > maxBodyBytes) {
-    return E.left({ tag: "request-too-large" });
-  }
-  const bytes = await request.arrayBuffer();
-  if (bytes.byteLength > maxBodyBytes) {
+  const bytes = await readBody(body);
+  if (bytes === undefined) {
     return E.left({ tag: "request-too-large" });
   }
   const json = E.tryCatch(
