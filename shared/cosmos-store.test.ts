@@ -5,6 +5,7 @@ import type { Fault, FaultProxy } from "../tests/fault-proxy";
 import { readItems, right, startService } from "../tests/support";
 import type { Service } from "../tests/support";
 import { hashApiKey } from "./api-key";
+import * as E from "fp-ts/Either";
 import { makeCosmosStore } from "./cosmos-store";
 import type { CosmosStore } from "./cosmos-store";
 import { DiscountId, MerchantId } from "./identifiers";
