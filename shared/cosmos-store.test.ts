@@ -196,9 +196,8 @@ describe("the store", () => {
   it("tells a store that is away from one that has nothing", async () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     await close(service.storeServer);
-    expect(await connect(200).findOtp(otpEntry().ref)).toMatchObject({
-      left: { cause: "store: ECONNREFUSED" },
-    });
+    // Refused, reset or cut short in the middle of an attempt.
+    expect(await connect(200).findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
     expect(await connect(200).describeAccount()).toMatchObject({ left: { tag: "service-unavailable" } });
     expect(await store.replaceOtp(otpEntry(), "etag")).toBe("unknown");
     expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("unknown");
