@@ -197,7 +197,9 @@ describe("the store", () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     await close(service.storeServer);
     // Refused, reset or cut short in the middle of an attempt.
-    expect(await connect(200).findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
+    expect(await connect(200).findOtp(otpEntry().ref)).toMatchObject({
+      left: { tag: "service-unavailable" },
+    });
     expect(await connect(200).describeAccount()).toMatchObject({ left: { tag: "service-unavailable" } });
     expect(await store.replaceOtp(otpEntry(), "etag")).toBe("unknown");
     expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("unknown");
