@@ -103,9 +103,11 @@ export const makeHttpFunction = (
     log.outcome({ status: answer.status, failure, durationMs, storeRoundTrips, merchantId });
     if (answer.status >= 500) {
       // Not before the call has let go: what it still writes is undone too.
-      const signal = AbortSignal.timeout(undoTimeMs);
       running
-        .then(() => undo?.({ store: connect(signal), signal }))
+        .then(() => {
+          const signal = AbortSignal.timeout(undoTimeMs);
+          return undo?.({ store: connect(signal), signal });
+        })
         .catch((error: unknown) => {
           log.defect(error);
         });
