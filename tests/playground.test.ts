@@ -193,12 +193,31 @@ describe("the playground's files", () => {
   const clipboard = async (): Promise<string> =>
     decode(t.string, await page.evaluate("navigator.clipboard.readText()"));
 
-  /** Waits until the page made so many calls. */
+  /** Waits until the page made so many calls, and each has ended. */
   const expectTrace = async (count: number): Promise<void> => {
     await entries()
       .nth(count - 1)
       .waitFor();
+    await page.locator("#trace:not(:has([aria-busy=true]))").waitFor();
     expect(await entries().count()).toBe(count);
+  };
+
+  /** The service does what the next call to a path asks, but its answer is on its way until it is let through. */
+  const delayAnswer = async (path: string): Promise<() => void> => {
+    let letThrough = (): void => undefined;
+    const arrival = new Promise<void>((resolve) => {
+      letThrough = resolve;
+    });
+    await page.route(
+      path,
+      async (route) => {
+        const response = await route.fetch();
+        await arrival;
+        await route.fulfill({ response });
+      },
+      { times: 1 },
+    );
+    return letThrough;
   };
 
   const Violations = t.type({
@@ -383,7 +402,9 @@ describe("the playground's files", () => {
     await button(/^Paga/).click();
     await notice("il negozio non sa se il codice è stato usato").waitFor();
     expect(await page.getByRole("switch").isChecked()).toBe(false);
-    expect(await entries().first().locator("summary").innerText()).toMatch(/^200\s*persa/);
+    expect(await entries().first().locator("summary").innerText()).toMatch(
+      /^200\s*Negozio: usa il codice\s*persa/,
+    );
     await button("Riprova a pagare").click();
     await notice("non ha usato il codice due volte").waitFor();
 
@@ -523,6 +544,24 @@ describe("the playground's files", () => {
       expect(await run(3)).toMatchObject({ key_type: "secondary" });
     },
   );
+
+  it("shows a call in the trace as soon as it is sent, and its answer when that arrives", async () => {
+    await open();
+    const letThrough = await delayAnswer("**/otp/*");
+    await button("Genera codice").click();
+    const entry = entries().first();
+    await entry.getByText("App IO: genera un codice").waitFor();
+    expect(await entry.locator("summary").innerText()).toMatch(/^…[^]*· …$/);
+    await entry.getByText("La risposta non è ancora arrivata.").waitFor();
+    await entry.getByText('"discount_id": "libri-15"').waitFor();
+    letThrough();
+    await entry.getByText(/^200\ncontent-type: application\/json\n\n\{/).waitFor();
+    expect(await entry.locator("summary").innerText()).toMatch(/^200[^]*· \d+ ms$/);
+    expect(await entry.getByText("La risposta non è ancora arrivata.").isVisible()).toBe(false);
+    await entry
+      .getByRole("button", { name: "Copia come curl App IO: genera un codice", exact: true })
+      .waitFor();
+  });
 
   it("keeps the latest fifty calls in the trace, and no more", async () => {
     await open();

@@ -34,23 +34,26 @@ export interface Message {
   readonly body: string;
 }
 
-/** One call, as the trace shows it. */
-export interface Exchange {
+/** A call as it was sent. */
+export interface Call {
   readonly operation: Operation;
   readonly at: Date;
   readonly url: string;
-  readonly path: string;
   readonly request: Message;
+}
+
+/** How a call ended. */
+export interface Outcome {
   /** Undefined when there was none. */
   readonly response: (Message & { readonly status: number }) | undefined;
-  /** The response came, and was kept from the caller. */
-  readonly kept: boolean;
+  /** The response came, and was withheld from the caller. */
+  readonly withheld: boolean;
   readonly durationMs: number;
 }
 
 export interface Use {
   readonly idempotencyKey: string;
-  /** Makes the call, lets it be answered, and keeps the answer from the caller. */
+  /** Makes the call, lets it be answered, and withholds the answer from the caller. */
   readonly loseAnswer: boolean;
 }
 
@@ -66,14 +69,18 @@ const telling = ["content-type", "content-language", "www-authenticate", "retry-
 
 const timeoutMs = 10_000;
 
-export const makeApi = (language: () => Language, record: (exchange: Exchange) => void): Api => {
+/** @param record is told of a call when it starts, and what it returns of its end. */
+export const makeApi = (
+  language: () => Language,
+  record: (call: Call) => (outcome: Outcome) => void,
+): Api => {
   const post = async <A>(
     operation: Operation,
     path: string,
     codec: t.Decoder<unknown, A>,
     headers: Readonly<Record<string, string>>,
     body?: unknown,
-    kept = false,
+    withheld = false,
   ): Promise<Answer<A>> => {
     const spoken = language();
     const request: Message = {
@@ -84,21 +91,12 @@ export const makeApi = (language: () => Language, record: (exchange: Exchange) =
       }),
       body: body === undefined ? "" : JSON.stringify(body),
     };
-    const at = new Date();
+    const { href: url } = new URL(path, location.href);
+    const end = record({ operation, at: new Date(), url, request });
     const start = performance.now();
-    const response = await send(path, request);
-    const durationMs = performance.now() - start;
-    record({
-      operation,
-      at,
-      url: new URL(path, location.href).href,
-      path,
-      request,
-      response,
-      kept,
-      durationMs,
-    });
-    return response === undefined || kept ? { tag: "lost" } : read(response, codec, spoken);
+    const response = await send(url, request);
+    end({ response, withheld, durationMs: performance.now() - start });
+    return response === undefined || withheld ? { tag: "lost" } : read(response, codec, spoken);
   };
 
   return {
@@ -131,9 +129,9 @@ export const makeApi = (language: () => Language, record: (exchange: Exchange) =
   };
 };
 
-const send = async (path: string, { headers, body }: Message): Promise<Exchange["response"]> => {
+const send = async (url: string, { headers, body }: Message): Promise<Outcome["response"]> => {
   try {
-    const response = await fetch(path, {
+    const response = await fetch(url, {
       method: "POST",
       headers: headers.map(([name, value]): [string, string] => [name, value]),
       ...(body === "" ? {} : { body }),

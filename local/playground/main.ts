@@ -25,9 +25,7 @@ const trace = makeTrace(() => locale);
 const page: Page = {
   api: makeApi(
     () => locale.language,
-    (exchange) => {
-      trace.add(exchange);
-    },
+    (call) => trace.add(call),
   ),
   locale: () => locale,
   shop: () => shop,

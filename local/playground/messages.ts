@@ -67,7 +67,7 @@ const it = {
 
   traceTitle: "Le chiamate al servizio",
   traceText:
-    "Tutte le richieste HTTP di questa pagina, dalla più recente: sono le stesse API che chiamano l'app, i negozi e il portale.",
+    "Le ultime 50 richieste HTTP di questa pagina, dalla più recente, con gli header che contano: sono le stesse API che chiamano l'app, i negozi e il portale.",
   noCalls: "Ancora nessuna chiamata.",
   operations: {
     generate: "App IO: genera un codice",
@@ -80,6 +80,7 @@ const it = {
   lost: "persa",
   lostInTrace: "Il servizio ha risposto così, ma il negozio non l'ha saputo.",
   noResponse: "Nessuna risposta.",
+  noResponseYet: "La risposta non è ancora arrivata.",
   copyAsCurl: "Copia come curl",
 
   copy: "Copia",
@@ -158,7 +159,7 @@ const en: Messages = {
 
   traceTitle: "Calls to the service",
   traceText:
-    "Every HTTP request of this page, the latest first: these are the APIs that the app, the shops and the portal call.",
+    "The last 50 HTTP requests of this page, the latest first, with the headers that matter: these are the APIs that the app, the shops and the portal call.",
   noCalls: "No calls yet.",
   operations: {
     generate: "IO app: generates a code",
@@ -171,6 +172,7 @@ const en: Messages = {
   lost: "lost",
   lostInTrace: "This is what the service answered, but the shop never knew.",
   noResponse: "No response.",
+  noResponseYet: "The response has not arrived yet.",
   copyAsCurl: "Copy as curl",
 
   copy: "Copy",

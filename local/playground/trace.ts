@@ -1,5 +1,5 @@
-/** Each call that the page made, the latest first. */
-import type { Exchange, Message } from "./api";
+/** Each call that the page makes, the latest first. */
+import type { Call, Message, Outcome } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { toCurl } from "./curl";
 import { byId, make, setText } from "./dom";
@@ -9,16 +9,25 @@ import type { Panel } from "./page";
 const maxEntries = 50;
 
 export interface Trace extends Panel {
-  add(exchange: Exchange): void;
+  /** Shows a call that was sent. What it returns is to be told how the call ended. */
+  add(call: Call): (outcome: Outcome) => void;
+}
+
+interface Entry {
+  readonly element: HTMLDetailsElement;
+  readonly render: () => void;
+  readonly end: (outcome: Outcome) => void;
 }
 
 export const makeTrace = (locale: () => Locale): Trace => {
   const list = byId("trace", HTMLElement);
-  const entries: { readonly element: HTMLDetailsElement; readonly render: () => void }[] = [];
+  const entries: Entry[] = [];
+  let count = 0;
 
   return {
-    add: (exchange) => {
-      const entry = makeEntry(exchange, locale);
+    add: (call) => {
+      count += 1;
+      const entry = makeEntry(call, `call-${count}`, locale);
       const previous = entries[0];
       if (previous) {
         previous.element.open = false;
@@ -30,6 +39,7 @@ export const makeTrace = (locale: () => Locale): Trace => {
       list.prepend(make("li", {}, entry.element));
       byId("no-calls", HTMLElement).hidden = true;
       entry.render();
+      return entry.end;
     },
     render: () => {
       for (const { render } of entries) {
@@ -39,62 +49,83 @@ export const makeTrace = (locale: () => Locale): Trace => {
   };
 };
 
-const makeEntry = (
-  exchange: Exchange,
-  locale: () => Locale,
-): { readonly element: HTMLDetailsElement; readonly render: () => void } => {
-  const { path, request, response, kept } = exchange;
-  const operation = make("span", { class: "operation" });
+const makeEntry = (call: Call, id: string, locale: () => Locale): Entry => {
+  const { pathname } = new URL(call.url);
+  let outcome: Outcome | undefined;
+
+  const status = make("span");
+  const name = make("span", { id: `${id}-operation` });
   const time = make("span", { class: "time" });
   const lost = make("span", { class: "badge bg-warning" });
   const requestTitle = make("h3", { class: "h6" });
   const responseTitle = make("h3", { class: "h6" });
+  const received = make("pre");
   const note = make("p", { class: "note" });
-  const copy = make("button", { type: "button", class: "btn btn-outline-primary btn-xs" });
+  const copy = make("button", {
+    type: "button",
+    class: "btn btn-outline-primary btn-xs",
+    id: `${id}-copy`,
+    "aria-labelledby": `${id}-copy ${id}-operation`,
+  });
   const renderCopy = makeCopyButton(
     copy,
-    () => toCurl(exchange),
+    () => toCurl(call),
     ({ messages }) => messages.copyAsCurl,
     locale,
   );
-  const status = response === undefined ? "—" : String(response.status);
   const element = make(
     "details",
     { open: "" },
     make(
       "summary",
       {},
-      make("span", { class: `badge ${response?.status === 200 ? "bg-success" : "bg-danger"}` }, status),
-      ...(kept ? [lost] : []),
-      operation,
-      make("code", { class: "call" }, `POST ${path}`),
+      status,
+      make("span", { class: "operation" }, name, " ", lost),
+      make("code", { class: "call" }, `POST ${pathname}`),
       time,
     ),
     make(
       "div",
       { class: "exchange" },
-      make("div", {}, requestTitle, make("pre", {}, `POST ${path}\n${print(request)}`), copy),
-      make(
-        "div",
-        {},
-        responseTitle,
-        ...(response === undefined ? [] : [make("pre", {}, `${status}\n${print(response)}`)]),
-        note,
-      ),
+      make("div", {}, requestTitle, make("pre", {}, `POST ${pathname}\n${print(call.request)}`), copy),
+      make("div", {}, responseTitle, received, note),
     ),
   );
+
   const render = (): void => {
     const { messages, formatTime } = locale();
-    setText(operation, messages.operations[exchange.operation]);
-    setText(time, `${formatTime(exchange.at)} · ${Math.round(exchange.durationMs)} ms`);
+    const response = outcome?.response;
+    element.ariaBusy = String(outcome === undefined);
+    status.className = `badge ${outcome === undefined ? "bg-secondary" : response?.status === 200 ? "bg-success" : "bg-danger"}`;
+    setText(status, outcome === undefined ? "…" : String(response?.status ?? "—"));
+    setText(name, messages.operations[call.operation]);
+    lost.hidden = outcome?.withheld !== true;
     setText(lost, messages.lost);
+    const took = outcome === undefined ? "…" : `${Math.round(outcome.durationMs)} ms`;
+    setText(time, `${formatTime(call.at)} · ${took}`);
     setText(requestTitle, messages.request);
     setText(responseTitle, messages.response);
-    note.hidden = response !== undefined && !kept;
-    setText(note, kept ? messages.lostInTrace : messages.noResponse);
+    received.hidden = response === undefined;
+    setText(received, response === undefined ? "" : `${response.status}\n${print(response)}`);
+    note.hidden = response !== undefined && lost.hidden;
+    setText(
+      note,
+      outcome === undefined
+        ? messages.noResponseYet
+        : outcome.withheld && response !== undefined
+          ? messages.lostInTrace
+          : messages.noResponse,
+    );
     renderCopy();
   };
-  return { element, render };
+  return {
+    element,
+    render,
+    end: (ended) => {
+      outcome = ended;
+      render();
+    },
+  };
 };
 
 const print = ({ headers, body }: Message): string => {
