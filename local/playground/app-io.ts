@@ -2,9 +2,10 @@
 import type { Otp } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { remainingMs, showCountdown } from "./countdown";
-import { byId, make, setText, showNotices, toNotice } from "./dom";
-import type { Notice } from "./dom";
+import { byId, make, setText } from "./dom";
 import { merchants } from "./merchants";
+import { explain, showNotices } from "./notices";
+import type { Notice } from "./notices";
 import type { Page, Panel } from "./page";
 
 /** Made up: nobody has this fiscal code. */
@@ -83,10 +84,8 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
     } else if (live) {
       otps.set(offer, live);
       notices = [{ level: "info", text: ({ messages }) => messages.sameCode }];
-    } else if (answer.tag === "refused") {
-      notices = [toNotice(answer.problem, answer.language)];
     } else {
-      notices = [{ level: "danger", text: ({ messages }) => messages.noAnswer }];
+      notices = [explain(answer)];
     }
     page.render();
   };

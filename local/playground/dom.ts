@@ -1,7 +1,4 @@
 /** The page's elements. Whatever comes from outside gets there as text, never as markup. */
-import type { Problem } from "./api";
-import type { Language, Locale } from "./messages";
-
 /** The element that `index.html` has under this id. */
 export const byId = <E extends Element>(id: string, type: abstract new () => E): E => {
   const found = document.getElementById(id);
@@ -42,33 +39,11 @@ export const setChildren = (parent: Element, children: readonly Element[]): void
   }
 };
 
-/** What came of something that was done: said to whoever did it, in the language that the page has by then. */
-export interface Notice {
-  readonly level: "success" | "info" | "warning" | "danger";
-  readonly title?: string;
-  readonly text: (locale: Locale) => string;
-  /** When it is not the page that says it. */
-  readonly language?: Language;
-}
-
-export const toNotice = ({ title, detail }: Problem, language: Language): Notice => ({
-  level: "danger",
-  title,
-  text: () => detail,
-  language,
-});
-
-/** Shows notices in a live region. */
-export const showNotices = (region: Element, notices: readonly Notice[], locale: Locale): void => {
-  setChildren(
-    region,
-    notices.map(({ level, title, text, language = locale.language }) =>
-      make(
-        "div",
-        { class: `alert alert-${level}`, lang: language },
-        ...(title === undefined ? [] : [make("strong", { class: "d-block" }, title)]),
-        text(locale),
-      ),
-    ),
-  );
+/**
+ * Shows that a button is at work, or that it has to wait. It stays where it is and keeps the focus, which a button that is
+ * `disabled` loses: its click is for its handler to ignore.
+ */
+export const setBusy = (button: HTMLButtonElement, isBusy: boolean, isWaiting = isBusy): void => {
+  button.ariaBusy = String(isBusy);
+  button.ariaDisabled = String(isWaiting);
 };

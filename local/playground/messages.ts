@@ -36,7 +36,8 @@ const it = {
   pay: (price: string) => `Paga ${price}`,
   retry: "Riprova a pagare",
   loseAnswer: "Perdi la risposta",
-  loseAnswerHint: "La prossima volta che paghi, il servizio risponde ma la risposta non arriva al negozio.",
+  loseAnswerHint:
+    "La prossima volta che paghi con un codice, il servizio risponde ma la risposta non arriva al negozio.",
   answerLost:
     "La risposta non è arrivata: il negozio non sa se il codice è stato usato. Riprova: l'Idempotency-Key è la stessa e il codice non si usa due volte.",
   paid: (price: string) => `Ordine confermato: hai pagato ${price}.`,
@@ -45,6 +46,7 @@ const it = {
   newCart: "Nuovo carrello",
   noAnswer: "Il servizio non risponde. Riprova tra qualche istante.",
   keyRefused: "Il negozio ha una chiave che non vale più: si sistema nel portale.",
+  keyMissing: "Il negozio non ha ancora una chiave: si genera nel portale.",
 
   portalTitle: "Portale operatori",
   portalRole: (shop: string) => `Chi gestisce ${shop}`,
@@ -128,7 +130,8 @@ const en: Messages = {
   pay: (price) => `Pay ${price}`,
   retry: "Try to pay again",
   loseAnswer: "Lose the answer",
-  loseAnswerHint: "The next time you pay, the service answers but the answer does not reach the shop.",
+  loseAnswerHint:
+    "The next time you pay with a code, the service answers but the answer does not reach the shop.",
   answerLost:
     "The answer did not arrive: the shop does not know whether the code was used. Try again: the Idempotency-Key is the same, and the code is not used twice.",
   paid: (price) => `Order confirmed: you paid ${price}.`,
@@ -137,6 +140,7 @@ const en: Messages = {
   newCart: "New cart",
   noAnswer: "The service does not answer. Try again in a few moments.",
   keyRefused: "The shop has a key that is no longer valid: the portal can put this right.",
+  keyMissing: "The shop has no key yet: the portal can generate it.",
 
   portalTitle: "Merchants' portal",
   portalRole: (shop) => `The manager of ${shop}`,

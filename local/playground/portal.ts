@@ -1,8 +1,9 @@
 /** The merchant's profile in the portal: its two keys, and which of them its shop uses. */
 import type { ApiKey, KeyType } from "./api";
 import { makeCopyButton } from "./copy-button";
-import { byId, setText, showNotices, toNotice } from "./dom";
-import type { Notice } from "./dom";
+import { byId, setText } from "./dom";
+import { explain, showNotices } from "./notices";
+import type { Notice } from "./notices";
 import type { Page, Panel } from "./page";
 import type { Shop } from "./shop";
 
@@ -41,12 +42,7 @@ export const makePortal = (page: Page): Portal => {
       });
       return answer.value;
     }
-    say(
-      shop,
-      answer.tag === "refused"
-        ? toNotice(answer.problem, answer.language)
-        : { level: "danger", text: ({ messages }) => messages.noAnswer },
-    );
+    say(shop, explain(answer));
     return undefined;
   };
 

@@ -20,3 +20,9 @@ export const makeShop = (merchant: Merchant): Shop => ({
   keyInUse: "primary",
   ready: undefined,
 });
+
+/** The key with which the shop's server makes its calls, once it has got its first ones. */
+export const keyInUseOf = async (shop: Shop): Promise<string | undefined> => {
+  await shop.ready;
+  return shop.given.get(shop.keyInUse);
+};

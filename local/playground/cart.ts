@@ -1,0 +1,174 @@
+/** A cart on its way to an order: what can become of it, with no page and no service at hand. */
+import type { Answer, Validation } from "./api";
+import { reductionOf, subtotalOf } from "./merchants";
+import type { Discount, Merchant } from "./merchants";
+import { explain } from "./notices";
+import type { Notice } from "./notices";
+
+/** A code that the service found valid, and what it is worth in this shop. */
+export interface Granted {
+  readonly code: string;
+  readonly discount: Discount;
+}
+
+interface Paying {
+  readonly tag: "paying";
+  readonly granted: Granted;
+  readonly isRetry: boolean;
+}
+
+export type Stage =
+  | { readonly tag: "open"; readonly isCodeRefused: boolean }
+  /** The service is asked about the code. Until it answers, what was granted before stands. */
+  | { readonly tag: "asking"; readonly granted: Granted | undefined }
+  | { readonly tag: "applied"; readonly granted: Granted }
+  | Paying
+  /** A payment was made of which it is not known what it came to: only the same call again can tell. */
+  | { readonly tag: "unsettled"; readonly granted: Granted }
+  | { readonly tag: "paid"; readonly granted: Granted | undefined };
+
+export interface Cart {
+  readonly idempotencyKey: string;
+  /** What is in the field for the code. */
+  readonly typed: string;
+  readonly stage: Stage;
+  readonly notices: readonly Notice[];
+}
+
+/** What is being paid does not change until it is known what came of it. */
+export interface PayingCart extends Cart {
+  readonly stage: Paying;
+}
+
+export const makeCart = (idempotencyKey: string, typed = ""): Cart => ({
+  idempotencyKey,
+  typed,
+  stage: { tag: "open", isCodeRefused: false },
+  notices: [],
+});
+
+/** The code as the customer meant it: people paste spaces too, and small letters. */
+export const codeIn = ({ typed }: Cart): string => typed.replaceAll(/\s/g, "").toUpperCase();
+
+export const grantedIn = ({ stage }: Cart): Granted | undefined =>
+  stage.tag === "open" ? undefined : stage.granted;
+
+export const reductionIn = (cart: Cart, { cart: items }: Merchant): number => {
+  const granted = grantedIn(cart);
+  return granted === undefined ? 0 : reductionOf(items, granted.discount);
+};
+
+export const totalIn = (cart: Cart, merchant: Merchant): number =>
+  subtotalOf(merchant.cart) - reductionIn(cart, merchant);
+
+/** Whether another code can still be tried: not while it is open what became of the one that was paid with. */
+export const isOpen = ({ stage }: Cart): boolean =>
+  stage.tag === "open" || stage.tag === "asking" || stage.tag === "applied";
+
+const at = (cart: Cart, stage: Stage, ...notices: readonly Notice[]): Cart => ({ ...cart, stage, notices });
+
+export const typeCode = (cart: Cart, typed: string): Cart => makeCart(cart.idempotencyKey, typed);
+
+export const ask = (cart: Cart): Cart => at(cart, { tag: "asking", granted: grantedIn(cart) });
+
+export const pay = (cart: Cart, granted: Granted): PayingCart => ({
+  ...cart,
+  stage: { tag: "paying", granted, isRetry: cart.stage.tag === "unsettled" },
+  notices: [],
+});
+
+/** Pays the full price, for which there is no call to make. */
+export const payInFull = (cart: Cart, merchant: Merchant): Cart => {
+  if (codeIn(cart) !== "") {
+    return at(cart, cart.stage, { level: "warning", text: ({ messages }) => messages.notApplied });
+  }
+  return confirm(cart, merchant, undefined, false);
+};
+
+const confirm = (cart: Cart, merchant: Merchant, granted: Granted | undefined, isRetry: boolean): Cart => {
+  const paid = at(cart, { tag: "paid", granted });
+  const total = totalIn(paid, merchant);
+  const notice: Notice = {
+    level: "success",
+    text: ({ messages, formatPrice }) => (isRetry ? messages.paidOnRetry : messages.paid)(formatPrice(total)),
+  };
+  return { ...paid, notices: [notice] };
+};
+
+export const afterAsking = (
+  cart: Cart,
+  merchant: Merchant,
+  answer: Answer<Validation>,
+  apiKey: string | undefined,
+): Cart => {
+  if (answer.tag !== "answered") {
+    return at(cart, { tag: "open", isCodeRefused: isOfCode(answer) }, ...explainToShop(answer, apiKey));
+  }
+  const { discount_id, expires_at } = answer.value;
+  const discount = merchant.discounts.find(({ id }) => id === discount_id);
+  if (discount === undefined) {
+    return at(
+      cart,
+      { tag: "open", isCodeRefused: true },
+      {
+        level: "warning",
+        text: ({ messages }) => messages.otherDiscount,
+      },
+    );
+  }
+  return at(
+    cart,
+    { tag: "applied", granted: { code: codeIn(cart), discount } },
+    {
+      level: "success",
+      text: ({ messages, language, formatTime }) =>
+        messages.applied(discount.name[language], formatTime(new Date(expires_at))),
+    },
+  );
+};
+
+export const afterPaying = (
+  cart: PayingCart,
+  merchant: Merchant,
+  answer: Answer<Validation>,
+  apiKey: string | undefined,
+): Cart => {
+  const { granted, isRetry } = cart.stage;
+  if (answer.tag === "answered") {
+    return confirm(cart, merchant, granted, isRetry);
+  }
+  if (answer.tag === "lost") {
+    return at(
+      cart,
+      { tag: "unsettled", granted },
+      { level: "warning", text: ({ messages }) => messages.answerLost },
+    );
+  }
+  // A failure of the service does not tell whether the code was used. A refused key tells nothing of the code: the cart
+  // keeps it for the next try, and what was not known before is not known now.
+  const { status } = answer.problem;
+  const stage: Stage =
+    status >= 500 || (isRetry && status === 401)
+      ? { tag: "unsettled", granted }
+      : status === 401
+        ? { tag: "applied", granted }
+        : { tag: "open", isCodeRefused: true };
+  return at(cart, stage, ...explainToShop(answer, apiKey));
+};
+
+type NotAnswered = Exclude<Answer<Validation>, { tag: "answered" }>;
+
+/** Whether it is the code that was refused, and not the shop's key or the service that failed. */
+const isOfCode = (answer: NotAnswered): boolean =>
+  answer.tag === "refused" && answer.problem.status !== 401 && answer.problem.status < 500;
+
+const explainToShop = (answer: NotAnswered, apiKey: string | undefined): readonly Notice[] =>
+  answer.tag === "refused" && answer.problem.status === 401
+    ? [
+        explain(answer),
+        {
+          level: "info",
+          text: ({ messages }) => (apiKey === undefined ? messages.keyMissing : messages.keyRefused),
+        },
+      ]
+    : [explain(answer)];
