@@ -33,7 +33,9 @@ const page: Page = {
   // Keys live as long as the page: it forgets them when it is reloaded, and has others generated.
   chooseShop: (merchantId) => {
     shop = shops.find(({ merchant }) => merchant.id === merchantId) ?? shop;
-    shop.ready ??= portal.setUp(shop);
+    // Once more when it could not be done before.
+    const chosen = shop;
+    chosen.ready = chosen.ready.then(() => portal.setUp(chosen));
     page.render();
   },
   render: () => {

@@ -1,16 +1,17 @@
 /** The merchant's profile in the portal: its two keys, and which of them its shop uses. */
-import type { ApiKey, KeyType } from "./api";
+import type { Answer, ApiKey, KeyType } from "./api";
 import { makeCopyButton } from "./copy-button";
-import { byId, setText } from "./dom";
+import { byId, setBusy, setText } from "./dom";
+import type { Messages } from "./messages";
 import { explain, showNotices } from "./notices";
 import type { Notice } from "./notices";
 import type { Page, Panel } from "./page";
-import type { Shop } from "./shop";
+import type { Key, Shop } from "./shop";
 
 const keyTypes: readonly KeyType[] = ["primary", "secondary"];
 
 export interface Portal extends Panel {
-  /** Gives a shop that has no keys both of them. */
+  /** Gives a shop the keys that were never generated for it. */
   setUp(shop: Shop): Promise<void>;
 }
 
@@ -27,79 +28,101 @@ export const makePortal = (page: Page): Portal => {
     dialog.close();
   });
 
-  const say = (shop: Shop, notice: Notice): void => {
-    notices.set(shop, [notice]);
+  const say = (shop: Shop, ...said: readonly Notice[]): void => {
+    notices.set(shop, said);
     page.render();
   };
+  const sayOfKey = (
+    shop: Shop,
+    keyType: KeyType,
+    text: (messages: Messages, key: string) => string,
+  ): void => {
+    say(shop, { level: "success", text: ({ messages }) => text(messages, messages.keyTitle[keyType]) });
+  };
 
-  const regenerate = async (shop: Shop, keyType: KeyType): Promise<ApiKey | undefined> => {
+  /** One at a time: the answers of two could come in the other order, and the first key is dead by then. */
+  const issue = async (shop: Shop, keyType: KeyType): Promise<Answer<ApiKey>> => {
+    const key = shop.keys[keyType];
+    key.isRegenerating = true;
+    say(shop);
     const answer = await page.api.regenerate(shop.merchant.id, keyType);
+    key.isRegenerating = false;
     if (answer.tag === "answered") {
-      shop.issued.set(keyType, answer.value);
-      say(shop, {
-        level: "success",
-        text: ({ messages }) => messages.regenerated(messages.keyTitle[keyType]),
-      });
-      return answer.value;
+      key.issued = answer.value;
     }
-    say(shop, explain(answer));
-    return undefined;
+    return answer;
+  };
+
+  const regenerate = async (shop: Shop, keyType: KeyType): Promise<void> => {
+    const isFirst = shop.keys[keyType].issued === undefined;
+    const answer = await issue(shop, keyType);
+    if (answer.tag === "answered") {
+      sayOfKey(shop, keyType, (messages, key) => (isFirst ? messages.generated : messages.regenerated)(key));
+    } else {
+      say(shop, explain(answer));
+    }
   };
 
   const rows = keyTypes.map((keyType) => {
     const inRow = (part: string): string => `${keyType}-${part}`;
+    const regenerateButton = byId(inRow("regenerate"), HTMLButtonElement);
     const radio = byId(inRow("in-use"), HTMLInputElement);
-    const isFresh = (): boolean => {
-      const { issued, given } = page.shop();
-      return issued.get(keyType)?.api_key !== given.get(keyType);
-    };
-    byId(inRow("regenerate"), HTMLButtonElement).addEventListener("click", () => {
+    const isFresh = ({ issued, given }: Key): boolean => issued?.api_key !== given;
+    regenerateButton.addEventListener("click", () => {
+      const { issued, isRegenerating } = page.shop().keys[keyType];
+      if (isRegenerating) {
+        return;
+      }
+      if (issued === undefined) {
+        // Nothing stops working.
+        void regenerate(page.shop(), keyType);
+        return;
+      }
       toConfirm = keyType;
       page.render();
       dialog.showModal();
     });
     byId(inRow("give"), HTMLButtonElement).addEventListener("click", () => {
-      const shop = page.shop();
-      const key = shop.issued.get(keyType);
-      if (key) {
-        shop.given.set(keyType, key.api_key);
-        say(shop, {
-          level: "success",
-          text: ({ messages }) => messages.given(messages.keyTitle[keyType]),
-        });
-        radio.focus();
-      }
+      const key = page.shop().keys[keyType];
+      key.given = key.issued?.api_key;
+      sayOfKey(page.shop(), keyType, (messages, name) => messages.given(name));
+      radio.focus();
     });
     radio.addEventListener("change", () => {
-      const shop = page.shop();
-      shop.keyInUse = keyType;
-      say(shop, {
-        level: "success",
-        text: ({ messages }) => messages.switched(messages.keyTitle[keyType]),
-      });
+      page.shop().keyInUse = keyType;
+      sayOfKey(page.shop(), keyType, (messages, name) => messages.switched(name));
     });
     const renderCopy = makeCopyButton(
       byId(inRow("copy"), HTMLButtonElement),
-      () => page.shop().issued.get(keyType)?.api_key ?? "",
+      () => page.shop().keys[keyType].issued?.api_key ?? "",
       ({ messages }) => messages.copy,
       page.locale,
     );
 
     return (): void => {
       const { messages, formatTime } = page.locale();
-      const { issued, keyInUse, given } = page.shop();
-      const key = issued.get(keyType);
+      const { keys, keyInUse } = page.shop();
+      const key = keys[keyType];
+      const { issued, given, isRegenerating } = key;
       setText(byId(inRow("title"), HTMLElement), messages.keyTitle[keyType]);
+      setText(regenerateButton, issued === undefined ? messages.generateKey : messages.regenerate);
+      setBusy(regenerateButton, isRegenerating);
       setText(
         byId(inRow("value"), HTMLElement),
-        key === undefined ? messages.noKey : isFresh() ? key.api_key : mask(key.api_key),
+        issued !== undefined
+          ? isFresh(key)
+            ? issued.api_key
+            : mask(issued.api_key)
+          : isRegenerating
+            ? "…"
+            : messages.noKey,
       );
       setText(
         byId(inRow("created"), HTMLElement),
-        key === undefined ? "" : messages.createdAt(formatTime(new Date(key.created_at))),
+        issued === undefined ? "" : messages.createdAt(formatTime(new Date(issued.created_at))),
       );
-      byId(inRow("fresh"), HTMLElement).hidden = !isFresh();
-      byId(inRow("replaced"), HTMLElement).hidden = !isFresh() || given.get(keyType) === undefined;
+      byId(inRow("fresh"), HTMLElement).hidden = !isFresh(key);
+      byId(inRow("replaced"), HTMLElement).hidden = !isFresh(key) || given === undefined;
       radio.checked = keyInUse === keyType;
       renderCopy();
     };
@@ -108,21 +131,28 @@ export const makePortal = (page: Page): Portal => {
   return {
     setUp: async (shop) => {
       for (const keyType of keyTypes) {
-        const key = await regenerate(shop, keyType);
-        if (key) {
-          shop.given.set(keyType, key.api_key);
+        const key = shop.keys[keyType];
+        if (key.issued === undefined && !key.isRegenerating) {
+          const answer = await issue(shop, keyType);
+          if (answer.tag === "answered") {
+            key.given = answer.value.api_key;
+            page.render();
+          } else {
+            say(shop, explain(answer));
+          }
         }
       }
-      if (keyTypes.every((keyType) => shop.given.has(keyType))) {
-        notices.delete(shop);
-      }
-      page.render();
     },
     render: () => {
       const locale = page.locale();
       const { messages } = locale;
-      setText(byId("portal-role", HTMLElement), messages.portalRole(page.shop().merchant.name));
+      const { merchant, keyInUse } = page.shop();
+      setText(byId("portal-role", HTMLElement), messages.portalRole(merchant.name));
       setText(byId("confirm-title", HTMLElement), messages.confirmTitle(messages.keyTitle[toConfirm]));
+      setText(
+        byId("confirm-text", HTMLElement),
+        toConfirm === keyInUse ? messages.confirmInUse : messages.confirmNotInUse,
+      );
       for (const renderRow of rows) {
         renderRow();
       }

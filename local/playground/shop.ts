@@ -1,28 +1,35 @@
 import type { ApiKey, KeyType } from "./api";
 import type { Merchant } from "./merchants";
 
+/** A key in the portal, and in the settings of the shop's server. */
+export interface Key {
+  /** What the portal generated last. */
+  issued: ApiKey | undefined;
+  /** What the shop's server has been given: after a regeneration, the replaced key until it gets the new one. */
+  given: string | undefined;
+  isRegenerating: boolean;
+}
+
 /** An example shop as the page plays it: the merchant's profile in the portal, and the settings of the shop's server. */
 export interface Shop {
   readonly merchant: Merchant;
-  /** What the portal generated last. */
-  readonly issued: Map<KeyType, ApiKey>;
-  /** What the shop's server has been given: after a regeneration, the replaced key until it gets the new one. */
-  readonly given: Map<KeyType, string>;
+  readonly keys: Readonly<Record<KeyType, Key>>;
   keyInUse: KeyType;
-  /** Resolves when the shop has got its first keys, or could not get them. Undefined until it is chosen. */
-  ready: Promise<void> | undefined;
+  /** Resolves when the shop has got its first keys, or could not get them. */
+  ready: Promise<void>;
 }
+
+const noKey = (): Key => ({ issued: undefined, given: undefined, isRegenerating: false });
 
 export const makeShop = (merchant: Merchant): Shop => ({
   merchant,
-  issued: new Map(),
-  given: new Map(),
+  keys: { primary: noKey(), secondary: noKey() },
   keyInUse: "primary",
-  ready: undefined,
+  ready: Promise.resolve(),
 });
 
 /** The key with which the shop's server makes its calls, once it has got its first ones. */
 export const keyInUseOf = async (shop: Shop): Promise<string | undefined> => {
   await shop.ready;
-  return shop.given.get(shop.keyInUse);
+  return shop.keys[shop.keyInUse].given;
 };
