@@ -2,8 +2,9 @@
 import type { Otp } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { remainingMs, showCountdown } from "./countdown";
-import { byId, make, setText } from "./dom";
+import { byId, make, setBusy, setText } from "./dom";
 import { merchants } from "./merchants";
+import type { Discount, Merchant } from "./merchants";
 import { explain, showNotices } from "./notices";
 import type { Notice } from "./notices";
 import type { Page, Panel } from "./page";
@@ -13,20 +14,41 @@ const beneficiary = "AAAAAA00A00A000A";
 
 const tickMs = 250;
 
-export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: string) => void): Panel => {
+/** A discount as the app offers it, and what came of asking for its code. */
+interface Offer {
+  readonly id: string;
+  readonly merchant: Merchant;
+  readonly discount: Discount;
+  otp: Otp | undefined;
+  /** What became of the code. */
+  life: "live" | "expired" | "used";
+  isAsking: boolean;
+  notices: readonly Notice[];
+}
+
+export interface AppIo extends Panel {
+  /** Takes note that a code was used. */
+  setUsed(code: string): void;
+}
+
+export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: string) => void): AppIo => {
   const offers = merchants.flatMap((merchant) =>
-    merchant.discounts.map((discount) => ({ id: `${merchant.id}/${discount.id}`, merchant, discount })),
+    merchant.discounts.map((discount): Offer => ({
+      id: `${merchant.id}/${discount.id}`,
+      merchant,
+      discount,
+      otp: undefined,
+      life: "live",
+      isAsking: false,
+      notices: [],
+    })),
   );
-  type Offer = (typeof offers)[number];
-  const otps = new Map<Offer, Otp>();
   let [chosen] = offers;
-  let notices: readonly Notice[] = [];
-  let asking = false;
-  /** The OTP of which it was last said that it is over. */
-  let ended: Otp | undefined;
 
-  const otp = (): Otp | undefined => chosen && otps.get(chosen);
-
+  const generateButton = byId("generate", HTMLButtonElement);
+  const card = byId("code-card", HTMLElement);
+  const ring = byId("ring", SVGCircleElement);
+  const timer = byId("timer", HTMLElement);
   const list = byId("offers", HTMLElement);
   const names = offers.map((offer) => {
     const radio = make("input", { type: "radio", name: "offer", id: offer.id });
@@ -34,7 +56,6 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
     radio.checked = offer === chosen;
     radio.addEventListener("change", () => {
       chosen = offer;
-      notices = [];
       page.render();
     });
     list.append(
@@ -53,66 +74,99 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
     return { name, offer };
   });
 
-  byId("generate", HTMLButtonElement).addEventListener("click", () => {
-    void generate();
+  generateButton.addEventListener("click", () => {
+    if (chosen && !chosen.isAsking) {
+      void generate(chosen);
+    }
   });
   byId("use-at-checkout", HTMLButtonElement).addEventListener("click", () => {
-    const shown = otp();
-    if (chosen && shown) {
-      useAtCheckout(chosen.merchant.id, shown.code);
+    if (chosen?.otp) {
+      useAtCheckout(chosen.merchant.id, chosen.otp.code);
     }
   });
   const renderCopy = makeCopyButton(
     byId("copy-code", HTMLButtonElement),
-    () => otp()?.code ?? "",
+    () => chosen?.otp?.code ?? "",
     ({ messages }) => messages.copy,
     page.locale,
   );
 
-  const generate = async (): Promise<void> => {
-    const offer = chosen;
-    if (asking || !offer) {
-      return;
-    }
-    asking = true;
+  const generate = async (offer: Offer): Promise<void> => {
+    offer.isAsking = true;
+    offer.notices = [];
+    page.render();
     const answer = await page.api.generate(beneficiary, offer.merchant.id, offer.discount.id);
-    asking = false;
+    offer.isAsking = false;
     const live = answer.tag === "refused" ? answer.problem.otp : undefined;
+    const otp = answer.tag === "answered" ? answer.value : live;
+    if (otp) {
+      offer.otp = otp;
+      offer.life = "live";
+    }
     if (answer.tag === "answered") {
-      otps.set(offer, answer.value);
-      notices = [{ level: "success", text: ({ messages }) => messages.codeReady }];
+      offer.notices = [{ level: "success", text: ({ messages }) => messages.codeReady }];
     } else if (live) {
-      otps.set(offer, live);
-      notices = [{ level: "info", text: ({ messages }) => messages.sameCode }];
+      offer.notices = [{ level: "info", text: ({ messages }) => messages.sameCode }];
     } else {
-      notices = [explain(answer)];
+      offer.notices = [explain(answer)];
     }
     page.render();
   };
 
-  const render = (): void => {
-    const locale = page.locale();
-    for (const { name, offer } of names) {
-      setText(name, offer.discount.name[locale.language]);
+  /** Counts down what is shown, and ends what is over. */
+  const tick = (): void => {
+    if (chosen?.otp && chosen.life === "live") {
+      showCountdown(ring, timer, chosen.otp);
     }
-    const shown = otp();
-    byId("code-card", HTMLElement).hidden = shown === undefined;
-    if (shown) {
-      const isOver = remainingMs(shown) === 0;
-      setText(byId("code", HTMLElement), shown.code);
-      showCountdown(byId("ring", SVGCircleElement), byId("timer", HTMLElement), shown);
-      setText(byId("timer-label", HTMLElement), isOver ? locale.messages.expired : locale.messages.expiresIn);
-      byId("code-card", HTMLElement).classList.toggle("is-over", isOver);
-      byId("use-at-checkout", HTMLButtonElement).hidden = isOver;
-      byId("copy-code", HTMLButtonElement).hidden = isOver;
-      if (isOver && ended !== shown) {
-        ended = shown;
-        notices = [{ level: "warning", text: ({ messages }) => messages.codeExpired }];
+    for (const offer of offers) {
+      if (offer.otp && offer.life === "live" && remainingMs(offer.otp) === 0) {
+        offer.life = "expired";
+        offer.notices = [{ level: "warning", text: ({ messages }) => messages.codeExpired }];
+        const hadFocus = card.contains(document.activeElement);
+        page.render();
+        if (hadFocus && offer === chosen) {
+          generateButton.focus();
+        }
       }
     }
-    renderCopy();
-    showNotices(byId("app-notices", HTMLElement), notices, locale);
   };
-  setInterval(render, tickMs);
-  return { render };
+  setInterval(tick, tickMs);
+
+  return {
+    setUsed: (code) => {
+      for (const offer of offers) {
+        if (offer.otp?.code === code) {
+          offer.life = "used";
+          offer.notices = [];
+        }
+      }
+    },
+    render: () => {
+      const locale = page.locale();
+      const { messages } = locale;
+      for (const { name, offer } of names) {
+        setText(name, offer.discount.name[locale.language]);
+      }
+      if (!chosen) {
+        return;
+      }
+      const { otp, life, isAsking, notices } = chosen;
+      setBusy(generateButton, isAsking);
+      card.hidden = otp === undefined;
+      if (otp) {
+        setText(byId("code", HTMLElement), otp.code);
+        showCountdown(ring, timer, otp);
+        setText(
+          byId("timer-label", HTMLElement),
+          { live: messages.expiresIn, expired: messages.expired, used: messages.used }[life],
+        );
+        timer.hidden = life === "used";
+        card.classList.toggle("is-over", life !== "live");
+        byId("use-at-checkout", HTMLButtonElement).hidden = life !== "live";
+        byId("copy-code", HTMLButtonElement).hidden = life === "expired";
+      }
+      renderCopy();
+      showNotices(byId("app-notices", HTMLElement), notices, locale);
+    },
+  };
 };

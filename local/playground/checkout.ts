@@ -29,7 +29,8 @@ export interface Checkout extends Panel {
 
 const startCart = (typed?: string): Cart => makeCart(`cart-${crypto.randomUUID()}`, typed);
 
-export const makeCheckout = (page: Page): Checkout => {
+/** @param whenUsed is told of a code that was used up. */
+export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Checkout => {
   /** Each shop has its own cart: what is under way in one goes on while another is looked at. */
   const carts = new Map<Shop, Cart>();
   const cartOf = (shop: Shop): Cart => {
@@ -118,6 +119,9 @@ export const makeCheckout = (page: Page): Checkout => {
       await page.api.validate(apiKey, granted.code, use),
       apiKey,
     );
+    if (settled.stage.tag === "paid") {
+      whenUsed(granted.code);
+    }
     change(shop, settled);
   };
 

@@ -44,7 +44,9 @@ const page: Page = {
     }
   },
 };
-const checkout = makeCheckout(page);
+const checkout = makeCheckout(page, (code) => {
+  appIo.setUsed(code);
+});
 const portal = makePortal(page);
 const appIo = makeAppIo(page, (merchantId, code) => {
   checkout.enterCode(merchantId, code);
