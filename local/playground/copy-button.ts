@@ -1,9 +1,12 @@
-import { setText } from "./dom";
+import { byId, setText } from "./dom";
 import type { Locale } from "./messages";
 
 const shownForMs = 2000;
 
-/** Makes a button copy a text, and say whether it could. Returns what renders it. */
+/**
+ * Makes a button copy a text, and say whether it could: on itself, and in a live region, because nobody reads out that a
+ * button's name changed. Returns what renders it.
+ */
 export const makeCopyButton = (
   button: HTMLButtonElement,
   text: () => string,
@@ -14,11 +17,14 @@ export const makeCopyButton = (
   const render = (): void => {
     setText(button, outcome === undefined ? label(locale()) : locale().messages[outcome]);
   };
-  const tell = (what: typeof outcome): void => {
+  const tell = (what: "copied" | "notCopied"): void => {
+    const region = byId("copy-status", HTMLElement);
     outcome = what;
+    setText(region, locale().messages[what]);
     render();
     setTimeout(() => {
       outcome = undefined;
+      setText(region, "");
       render();
     }, shownForMs);
   };
