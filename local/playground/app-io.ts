@@ -155,7 +155,7 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
       card.hidden = otp === undefined;
       if (otp) {
         setText(byId("code", HTMLElement), otp.code);
-        showCountdown(ring, timer, otp);
+        showCountdown(ring, timer, otp, life === "used" ? 0 : remainingMs(otp));
         setText(
           byId("timer-label", HTMLElement),
           { live: messages.expiresIn, expired: messages.expired, used: messages.used }[life],

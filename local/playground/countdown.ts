@@ -11,8 +11,12 @@ const format = (ms: number): string => {
 };
 
 /** Shows how long an OTP lives: the ring, whose length is 1, is what is left of its life. */
-export const showCountdown = (ring: SVGCircleElement, timer: HTMLElement, otp: Otp): void => {
-  const left = remainingMs(otp);
+export const showCountdown = (
+  ring: SVGCircleElement,
+  timer: HTMLElement,
+  otp: Otp,
+  left = remainingMs(otp),
+): void => {
   ring.setAttribute("stroke-dashoffset", String(1 - Math.min(1, left / (otp.ttl * 1000))));
   setText(timer, format(left));
 };
