@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import MarkdownIt from "markdown-it";
 
-export interface Page {
+export interface ServedPage {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Buffer;
 }
@@ -19,7 +19,7 @@ const contentSecurityPolicy =
 const playgroundPolicy =
   "default-src 'self'; img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const html = (title: string, body: string): Page => ({
+const html = (title: string, body: string): ServedPage => ({
   headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": contentSecurityPolicy },
   body: `<!doctype html>
 <html lang="it">
@@ -36,7 +36,7 @@ const html = (title: string, body: string): Page => ({
 const markdown = new MarkdownIt();
 
 /** How a file is served, by the extension of its name. */
-const headersOf: Readonly<Record<string, Page["headers"]>> = {
+const headersOf: Readonly<Record<string, ServedPage["headers"]>> = {
   ".html": { "content-type": "text/html; charset=utf-8", "content-security-policy": playgroundPolicy },
   ".js": { "content-type": "text/javascript; charset=utf-8" },
   ".css": { "content-type": "text/css; charset=utf-8" },
@@ -46,11 +46,11 @@ const headersOf: Readonly<Record<string, Page["headers"]>> = {
 };
 
 /** A file as it is, if it is there. */
-const readPage = async (...segments: string[]): Promise<Page | undefined> => {
+const readPage = async (...segments: string[]): Promise<ServedPage | undefined> => {
   const file = path.join(...segments);
   const headers = headersOf[path.extname(file)];
   const body = await readFile(file).catch(() => undefined);
-  return headers && body && { headers, body };
+  return headers && body && { headers: { ...headers, "x-content-type-options": "nosniff" }, body };
 };
 
 const playgroundFolder = path.join("build", "playground");
@@ -60,7 +60,7 @@ const playgroundFolder = path.join("build", "playground");
  * OpenAPI document rendered, and any other path, such as that of a problem's type, the Markdown file of that name in
  * `docs/`. Files are read from the project's folder at each request.
  */
-export const findPage = async (pathname: string): Promise<Page | undefined> => {
+export const findPage = async (pathname: string): Promise<ServedPage | undefined> => {
   if (pathname === "/") {
     return readPage(playgroundFolder, "index.html");
   }
