@@ -14,9 +14,18 @@ const usualPlaces = [
   "C:\\Program Files (x86)\\Google\\Chrome\\Application\\chrome.exe",
 ];
 
-/** Where Chromium is: what `CHROMIUM_PATH` says or else, of the usual places, the first where there is one. */
-export const findChromium = (): string | undefined =>
-  [process.env["CHROMIUM_PATH"] ?? "", ...usualPlaces].find((place) => place !== "" && existsSync(place));
+/** Where Chromium is: where `CHROMIUM_PATH` says or, if that says nothing, the first of the usual places that has one. */
+export const findChromium = (): string | undefined => {
+  const named = process.env["CHROMIUM_PATH"];
+  return (named ? [named] : usualPlaces).find((place) => existsSync(place));
+};
+
+export const describeMissingChromium = (): string => {
+  const named = process.env["CHROMIUM_PATH"];
+  return named
+    ? `CHROMIUM_PATH says ${named}, where there is nothing`
+    : "Chromium is not installed, and CHROMIUM_PATH names none";
+};
 
 export const launchChromium = (executablePath: string): Promise<Browser> =>
   chromium.launch({

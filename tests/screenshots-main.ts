@@ -1,5 +1,5 @@
 /** `npm run screenshots`: the pictures of the playground in `docs/`. */
-import { findChromium, launchChromium } from "./browser";
+import { describeMissingChromium, findChromium, launchChromium } from "./browser";
 import { startHostProcess } from "./processes";
 
 const pictures = [
@@ -10,7 +10,7 @@ const pictures = [
 const run = async (): Promise<void> => {
   const executablePath = findChromium();
   if (executablePath === undefined) {
-    throw new Error("Chromium is not installed, and CHROMIUM_PATH names none");
+    throw new Error(describeMissingChromium());
   }
   const browser = await launchChromium(executablePath);
   for (const viewport of pictures) {
