@@ -2,10 +2,7 @@
 import { describeMissingChromium, findChromium, launchChromium } from "./browser";
 import { startHostProcess } from "./processes";
 
-const pictures = [
-  { width: 1440, height: 1600 },
-  { width: 360, height: 1880 },
-];
+const widths = [1440, 360];
 
 const run = async (): Promise<void> => {
   const executablePath = findChromium();
@@ -13,9 +10,9 @@ const run = async (): Promise<void> => {
     throw new Error(describeMissingChromium());
   }
   const browser = await launchChromium(executablePath);
-  for (const viewport of pictures) {
+  for (const width of widths) {
     const host = await startHostProcess({});
-    const page = await browser.newPage({ viewport, reducedMotion: "reduce" });
+    const page = await browser.newPage({ viewport: { width, height: 900 }, reducedMotion: "reduce" });
     await page.clock.install();
     await page.goto(host.baseUrl);
     for (const name of ["Genera codice", "Usalo alla cassa", "Applica"]) {
@@ -25,7 +22,7 @@ const run = async (): Promise<void> => {
     // Some of the code's life is over.
     await page.clock.fastForward("02:18");
     await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)");
-    await page.screenshot({ path: `docs/playground-${viewport.width}.png` });
+    await page.screenshot({ path: `docs/playground-${width}.png`, fullPage: true });
     await page.close();
     await host.program.stop();
   }
