@@ -148,6 +148,23 @@ describe("GenerateOtp", () => {
       await stop();
     });
 
+    it("issues another if the one it wrote is told by another call, and used, before it looks", async () => {
+      const apiKey = await service.newApiKey();
+      const { proxy, instance, stop } = await startBehindFaults(service, 5000);
+      let used = "";
+      const useUp = async (): Promise<void> => {
+        used = decode(Conflict, (await service.generate()).json).otp.code;
+        await service.use(apiKey, used);
+      };
+      proxy.script(({ index }) =>
+        index === 0 ? { kind: "reset-after" } : index === 1 ? { kind: "rival", run: useUp } : undefined,
+      );
+      const code = await instance.newCode();
+      expect(code).not.toBe(used);
+      expect((await service.use(apiKey, code)).status).toBe(200);
+      await stop();
+    });
+
     it("answers 503 if it cannot look, and the next call tells the code", async () => {
       const { proxy, instance, stop } = await startBehindFaults(service, 300);
       proxy.script(({ index }) => (index === 0 ? { kind: "reset-after" } : { kind: "reset-before" }));

@@ -9,10 +9,11 @@ import type { Failure, IssuedOtp } from "../shared/failure";
 import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http";
 import type { HttpFunction, Invocation, Runtime } from "../shared/http";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/identifiers";
+import type { OtpCode } from "../shared/identifiers";
 import { findLatestOtp } from "../shared/latest-otp";
 import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/otp";
 import type { Otp, OtpLifetime } from "../shared/otp";
-import type { OtpKeyring } from "../shared/otp-keyring";
+import type { ItemRef, OtpKeyring } from "../shared/otp-keyring";
 import { otpBody } from "../shared/problem";
 
 interface Dependencies {
@@ -59,8 +60,8 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
 
 /**
  * Takes the slot of this beneficiary and discount: only one of many callers can, and the others are told its
- * OTP. The nonce stays the same over all attempts, so that a write whose answer was lost is recognised as this
- * call's own.
+ * OTP. The nonce stays the same over the attempts, so that a write whose answer was lost is recognised as this
+ * call's own, until that OTP is over: told by another call, it can be used before this one looks.
  */
 const issueOtp = async (
   beneficiary: FiscalCode,
@@ -70,23 +71,26 @@ const issueOtp = async (
   { keyring, lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, IssuedOtp>> => {
   const slotRef = keyring.slotRefFor(beneficiary, merchantId, discountId);
-  const nonce = randomUUID();
-  const code = keyring.codeFor(slotRef, nonce);
-  const ref = keyring.otpRefFor(merchantId, code);
+  const draw = (): { readonly nonce: string; readonly code: OtpCode; readonly ref: ItemRef } => {
+    const nonce = randomUUID();
+    const code = keyring.codeFor(slotRef, nonce);
+    return { nonce, code, ref: keyring.otpRefFor(merchantId, code) };
+  };
   const { ttlSeconds } = lifetime;
 
   const another = makeBackoff(signal);
+  let drawn = draw();
   let slotEtag: string | undefined;
   while (await another()) {
     const now = clock();
     const otp: Otp = { discountId, slotId: slotRef.id, expiresAt: expiryOf(now, lifetime), use: null };
     const outcome = await store.putOtp(
-      { ref, value: otp, ttlSeconds: otpItemTtl(otp, now, lifetime) },
-      { ref: slotRef, value: { nonce }, ttlSeconds: slotItemTtl(lifetime) },
+      { ref: drawn.ref, value: otp, ttlSeconds: otpItemTtl(otp, now, lifetime) },
+      { ref: slotRef, value: { nonce: drawn.nonce }, ttlSeconds: slotItemTtl(lifetime) },
       slotEtag,
     );
     if (outcome === "written") {
-      return E.right({ code, expiresAt: otp.expiresAt, ttlSeconds });
+      return E.right({ code: drawn.code, expiresAt: otp.expiresAt, ttlSeconds });
     }
     const latest = await findLatestOtp(merchantId, slotRef.id, { store, keyring });
     if (E.isLeft(latest)) {
@@ -94,7 +98,10 @@ const issueOtp = async (
     }
     if (latest.right !== undefined && isLive(latest.right.otp, clock())) {
       const live = { code: latest.right.code, expiresAt: latest.right.otp.expiresAt, ttlSeconds };
-      return latest.right.nonce === nonce ? E.right(live) : E.left({ tag: "otp-conflict", otp: live });
+      return latest.right.nonce === drawn.nonce ? E.right(live) : E.left({ tag: "otp-conflict", otp: live });
+    }
+    if (latest.right?.nonce === drawn.nonce) {
+      drawn = draw();
     }
     slotEtag = latest.right?.slotEtag;
   }
