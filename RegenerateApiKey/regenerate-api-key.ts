@@ -1,10 +1,17 @@
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
-import { hashApiKey, KeyType, makeApiKey } from "../shared/api-key";
-import type { StoredApiKey } from "../shared/api-key";
+import {
+  hashApiKey,
+  holdsApiKey,
+  KeyType,
+  makeApiKey,
+  replaceApiKey,
+  withdrawApiKey,
+} from "../shared/api-key";
+import type { ApiKeyHash } from "../shared/api-key";
 import { makeBackoff } from "../shared/backoff";
-import { unsettled } from "../shared/failure";
+import { Defect, unsettled } from "../shared/failure";
 import type { Failure } from "../shared/failure";
 import { decodeFields, json, makeHttpFunction } from "../shared/http";
 import type { HttpFunction, Invocation, Runtime, Success, Undo } from "../shared/http";
@@ -69,9 +76,9 @@ const regenerateApiKey = async (
       return answer;
     }
     if (current !== undefined && replaced !== undefined) {
-      ifUnanswered(restoreApiKey(merchantId, keyType, current.etag, replaced, renewed));
+      ifUnanswered(undoRegeneration(merchantId, keyType, renewed.hash, current.etag));
     }
-    const apiKeys = { ...current?.value, [keyType]: renewed };
+    const apiKeys = { ...current?.value, [keyType]: replaceApiKey(replaced, renewed) };
     if ((await store.putApiKeys(merchantId, apiKeys, current?.etag)) === "written") {
       return answer;
     }
@@ -80,31 +87,29 @@ const regenerateApiKey = async (
 };
 
 /**
- * Puts the replaced key in force again: the merchant's shop still sends it, and nobody was told the one that
- * replaced it. Where the write has not been applied it is kept from being so later, by a write before it.
+ * Withdraws a key that nobody was told, so that the merchant's shop can go on with the one that it still sends.
+ * @param etag what the last write was conditional on: while it is still there that write may yet be applied, and is kept
+ *   from it by one before it.
  */
-const restoreApiKey =
-  (
-    merchantId: MerchantId,
-    keyType: KeyType,
-    etag: string,
-    replaced: StoredApiKey,
-    renewed: StoredApiKey,
-  ): Undo =>
+const undoRegeneration =
+  (merchantId: MerchantId, keyType: KeyType, hash: ApiKeyHash, etag: string): Undo =>
   async ({ store, signal }) => {
     const another = makeBackoff(signal);
     while (await another()) {
-      const current = await store.findApiKeys(merchantId);
-      if (E.isLeft(current)) {
+      const read = await store.findApiKeys(merchantId);
+      if (E.isLeft(read)) {
         continue;
       }
-      const isApplied = current.right?.value[keyType]?.hash === renewed.hash;
-      if (current.right === undefined || (!isApplied && current.right.etag !== etag)) {
+      const current = read.right;
+      const key = current?.value[keyType];
+      const left = withdrawApiKey(key, hash);
+      if (current === undefined || left === undefined || (!holdsApiKey(key, hash) && current.etag !== etag)) {
         return;
       }
-      const restored = { ...current.right.value, [keyType]: replaced };
-      if ((await store.putApiKeys(merchantId, restored, current.right.etag)) === "written") {
+      const apiKeys = { ...current.value, [keyType]: left };
+      if ((await store.putApiKeys(merchantId, apiKeys, current.etag)) === "written") {
         return;
       }
     }
+    throw new Defect("a key that nobody was told may have replaced one that is in use");
   };

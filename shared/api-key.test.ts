@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { right } from "../tests/support";
-import { decodeApiKey, hashApiKey, isInForce, makeApiKey } from "./api-key";
+import { decodeApiKey, hashApiKey, isInForce, makeApiKey, replaceApiKey, withdrawApiKey } from "./api-key";
+import type { ApiKeyInForce, StoredApiKey } from "./api-key";
 import { MerchantId } from "./identifiers";
 
 const merchantIds = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/).map((text) => right(MerchantId.decode(text)));
@@ -68,6 +69,45 @@ describe("an API key", () => {
         expect(check(primary, {})).toBe(false);
       }),
     );
+  });
+
+  it("comes into force again when those that replaced it are withdrawn, in any order, unless one was told", () => {
+    const hashes = fc.uniqueArray(fc.integer({ min: 0, max: 99 }), { minLength: 2, maxLength: 6 });
+    fc.assert(
+      fc.property(
+        hashes.chain((numbers) => fc.tuple(fc.constant(numbers), fc.shuffledSubarray(numbers.slice(1)))),
+        fc.nat(60_000),
+        ([numbers, untold], pauseMs) => {
+          const stored = numbers.map((number, index) => ({
+            hash: hashApiKey(String(number)),
+            createdAt: new Date(createdAt.getTime() + index * pauseMs),
+          }));
+          const replaced = stored.reduce<ApiKeyInForce | undefined>(
+            (key, renewed) => replaceApiKey(key, renewed),
+            undefined,
+          );
+          const left = untold.reduce(
+            (key, number) => withdrawApiKey(key, hashApiKey(String(number))),
+            replaced,
+          );
+          const told = stored.filter((_, index) => !untold.some((number) => number === numbers[index]));
+          expect(left?.hash).toBe(told.at(-1)?.hash);
+        },
+      ),
+    );
+  });
+
+  it("is forgotten once the call that replaced it can no longer be undone", () => {
+    const keyAt = (seconds: number): StoredApiKey => ({
+      hash: hashApiKey(String(seconds)),
+      createdAt: new Date(createdAt.getTime() + seconds * 1000),
+    });
+    const first = replaceApiKey(undefined, keyAt(0));
+    const second = replaceApiKey(first, keyAt(1000));
+    expect(second.replaced).toEqual([keyAt(0)]);
+    expect(replaceApiKey(second, keyAt(1599)).replaced).toEqual([keyAt(1000), keyAt(0)]);
+    expect(replaceApiKey(second, keyAt(1600)).replaced).toEqual([keyAt(1000)]);
+    expect(withdrawApiKey(first, hashApiKey("0"))).toBeUndefined();
   });
 
   // Worked out with other implementations of CRC-32 and SHA-256. Merchants hold keys of this form.

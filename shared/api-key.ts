@@ -31,7 +31,46 @@ export interface StoredApiKey {
   readonly createdAt: Date;
 }
 
-export type ApiKeys = Readonly<Partial<Record<KeyType, StoredApiKey>>>;
+/** A key in force, and those that it replaced of late, newest first: what there is to go back to if nobody was told it. */
+export interface ApiKeyInForce extends StoredApiKey {
+  readonly replaced?: readonly StoredApiKey[];
+}
+
+export type ApiKeys = Readonly<Partial<Record<KeyType, ApiKeyInForce>>>;
+
+/** Longer than it can take until a call that regenerates a key is answered, or undone. */
+const settledAfterMs = 600_000;
+
+const toLine = (key: ApiKeyInForce | undefined): readonly StoredApiKey[] =>
+  key === undefined ? [] : [{ hash: key.hash, createdAt: key.createdAt }, ...(key.replaced ?? [])];
+
+const without = (line: readonly StoredApiKey[], hash: ApiKeyHash): readonly StoredApiKey[] =>
+  line.filter((key) => key.hash !== hash);
+
+/** Puts a key in force, and keeps what it replaces as long as the call that did so may be undone. */
+export const replaceApiKey = (key: ApiKeyInForce | undefined, renewed: StoredApiKey): ApiKeyInForce => ({
+  ...renewed,
+  replaced: without(toLine(key), renewed.hash).filter((_, index, line) => {
+    const replacedBy = line[index - 1] ?? renewed;
+    return renewed.createdAt.getTime() - replacedBy.createdAt.getTime() < settledAfterMs;
+  }),
+});
+
+/**
+ * Takes a key out that nobody was told: the one before is in force again, unless another has come since. Undefined
+ * when none is left.
+ */
+export const withdrawApiKey = (
+  key: ApiKeyInForce | undefined,
+  hash: ApiKeyHash,
+): ApiKeyInForce | undefined => {
+  const [newest, ...replaced] = without(toLine(key), hash);
+  return newest && { ...newest, replaced };
+};
+
+/** Whether a key is in force or was replaced of late. */
+export const holdsApiKey = (key: ApiKeyInForce | undefined, hash: ApiKeyHash): boolean =>
+  toLine(key).some((each) => each.hash === hash);
 
 /** A well-formed key; whether it is in force only the store can tell. */
 export interface PresentedApiKey {

@@ -70,7 +70,11 @@ const OtpItem = t.type({
 const SlotItem = t.type({ nonce: t.string });
 
 const StoredApiKeyItem = t.type({ hash: ApiKeyHash, createdAt: DateFromISOString });
-const ApiKeysItem = t.partial({ primary: StoredApiKeyItem, secondary: StoredApiKeyItem });
+const ApiKeyInForceItem = t.intersection([
+  StoredApiKeyItem,
+  t.partial({ replaced: t.readonlyArray(StoredApiKeyItem) }),
+]);
+const ApiKeysItem = t.partial({ primary: ApiKeyInForceItem, secondary: ApiKeyInForceItem });
 
 export interface CosmosStore {
   readonly connect: ConnectStore;
