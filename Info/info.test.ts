@@ -76,6 +76,18 @@ describe("Info", () => {
       },
     );
 
+    it("is unavailable with several regions to read from, unless each of them sees the last write", async () => {
+      const regions = ["Italy North", "West Europe"].map((region) => ({
+        name: region,
+        databaseAccountEndpoint: service.config.cosmos.endpoint,
+      }));
+      const [strong] = await infoOn({ ...consistency("Strong"), readableLocations: regions });
+      expect(strong.status).toBe(200);
+      const [reply, log] = await infoOn({ ...consistency("BoundedStaleness"), readableLocations: regions });
+      expectProblem(reply, 503, "service-unavailable");
+      expect(log).toContain("several regions to read from");
+    });
+
     it("is unavailable with several write regions, and logs why", async () => {
       const [reply, log] = await infoOn({ ...consistency("Strong"), enableMultipleWriteLocations: true });
       expectProblem(reply, 503, "service-unavailable");
@@ -83,13 +95,18 @@ describe("Info", () => {
     });
   });
 
-  it("names the guarantee that an account cannot give", () => {
-    expect(missingGuarantee({ consistencyLevel: "Strong", hasSeveralWriteRegions: false })).toBeUndefined();
-    expect(missingGuarantee({ consistencyLevel: "Strong", hasSeveralWriteRegions: true })).toContain(
-      "single use",
-    );
-    expect(missingGuarantee({ consistencyLevel: "Session", hasSeveralWriteRegions: false })).toContain(
-      "revocation",
-    );
-  });
+  it.each([
+    ["Strong", false, false, undefined],
+    ["Strong", false, true, undefined],
+    ["BoundedStaleness", false, false, undefined],
+    ["BoundedStaleness", false, true, "revocation"],
+    ["Session", false, false, "revocation"],
+    ["Strong", true, true, "single use"],
+  ])(
+    "names the guarantee that an account cannot give: %s, several write regions %s, several read regions %s",
+    (consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions, missing) => {
+      const told = missingGuarantee({ consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions });
+      expect(told?.includes(missing ?? "nothing")).toBe(missing && true);
+    },
+  );
 });

@@ -32,6 +32,9 @@ export const missingGuarantee = (account: StoreAccount): string | undefined => {
   if (account.hasSeveralWriteRegions) {
     return "single use: two write regions can both accept a conditional write, so there must be only one";
   }
+  if (account.hasSeveralReadRegions && account.consistencyLevel !== "Strong") {
+    return "immediate revocation: with several regions to read from, the default consistency must be Strong";
+  }
   if (account.consistencyLevel !== "Strong" && account.consistencyLevel !== "BoundedStaleness") {
     return "immediate revocation: the default consistency must be Strong or BoundedStaleness";
   }

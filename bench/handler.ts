@@ -47,7 +47,9 @@ const store: Store = {
   findApiKeys: () => found(apiKeys),
   putApiKeys: written,
   describeAccount: () =>
-    Promise.resolve(E.right({ consistencyLevel: "Strong", hasSeveralWriteRegions: false })),
+    Promise.resolve(
+      E.right({ consistencyLevel: "Strong", hasSeveralWriteRegions: false, hasSeveralReadRegions: false }),
+    ),
 };
 
 const calls: Readonly<Record<OperationName, { readonly name: string; readonly call: Call }>> = {

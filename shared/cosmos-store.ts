@@ -183,6 +183,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
               E.right({
                 consistencyLevel: resource?.consistencyPolicy ?? "unknown",
                 hasSeveralWriteRegions: resource?.enableMultipleWritableLocations ?? true,
+                hasSeveralReadRegions: (resource?.readableLocations.length ?? 0) > 1,
               }),
             signal,
             onCall,

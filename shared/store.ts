@@ -55,6 +55,8 @@ export interface StoreAccount {
   /** The default consistency level, in Azure Cosmos DB's words. */
   readonly consistencyLevel: string;
   readonly hasSeveralWriteRegions: boolean;
+  /** A read that one region does not answer, the SDK sends to another, which may lag behind. */
+  readonly hasSeveralReadRegions: boolean;
 }
 
 export interface StoreHealth {
