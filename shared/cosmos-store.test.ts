@@ -305,6 +305,27 @@ describe("the store", () => {
       expect(proxy.requests.length).toBeGreaterThan(2);
     });
 
+    it("lets go of a call whose time is up, though the client has not yet got to know the account", async () => {
+      const account = await startFaultProxy(service.config.cosmos.endpoint, {});
+      account.script(() => ({ kind: "hang" }));
+      const cosmos = { ...service.config.cosmos, endpoint: account.endpoint, isSingleCopy: false };
+      const cold = makeCosmosStore(cosmos, 300);
+      const connected = cold.connect({ signal: AbortSignal.timeout(300), onCall: () => undefined });
+      // The SDK would go on for two minutes.
+      expect(await connected.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
+      expect(await connected.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+      cold.dispose();
+      await account.close();
+    });
+
+    it("lets go of a call whose time is up, though the store's name leads nowhere", async () => {
+      const cosmos = { ...service.config.cosmos, endpoint: "https://store.invalid", isSingleCopy: false };
+      const nowhere = makeCosmosStore(cosmos, 300);
+      const connected = nowhere.connect({ signal: AbortSignal.timeout(300), onCall: () => undefined });
+      expect(await connected.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
+      nowhere.dispose();
+    });
+
     it("is not asked any more once it is disposed of", async () => {
       broken.dispose();
       expect(await findThrough(200)).toMatchObject({ left: { cause: "store: disposed of" } });

@@ -205,9 +205,17 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
   };
 };
 
+/** What the SDK would try again by itself: up to 120 times, a second apart, whether or not the call is still wanted. */
+const repeatedBySdk = new Map([
+  ["ECONNRESET", "lost connection (ECONNRESET)"],
+  ["EPIPE", "lost connection (EPIPE)"],
+  ["ENOTFOUND", "no address (ENOTFOUND)"],
+  ["AbortError", "no answer in time"],
+]);
+
 /**
- * The SDK reads again after a lost connection, but waits for a second first, ten times over. Under a code that it
- * does not know it leaves that to `runRead`, which does not keep a checkout waiting.
+ * Under a code that the SDK does not know, a failure is left to `runRead`, which does not keep a checkout waiting and
+ * stops when the call is over. That goes for the SDK's own reads of the account too, which no signal of a call reaches.
  */
 const makeHttpClient = (isDisposed: () => boolean): HttpClient => {
   const client = createDefaultHttpClient();
@@ -219,10 +227,9 @@ const makeHttpClient = (isDisposed: () => boolean): HttpClient => {
       try {
         return await client.sendRequest(request);
       } catch (error) {
-        if (isRestError(error) && (error.code === "ECONNRESET" || error.code === "EPIPE")) {
-          throw new RestError("connection lost", { code: `lost connection (${error.code})`, request });
-        }
-        throw error;
+        const reason = isRestError(error) ? error.code : error instanceof Error ? error.name : undefined;
+        const code = repeatedBySdk.get(reason ?? "");
+        throw code === undefined ? error : new RestError(code, { code, request });
       }
     },
   };
