@@ -194,4 +194,17 @@ describe("GenerateOtp", () => {
     expect(instance.log.map(({ text }) => text).join()).toContain('"cause":"store: 429"');
     await stop();
   });
+
+  it("does not go on writing to a store that throttles", async () => {
+    const before = await readItems(service.otps);
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    proxy.script(({ operation }) =>
+      operation === "batch" ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
+    );
+    expectProblem(await instance.generate(), 503, "service-unavailable");
+    await stop();
+    // As often as the SDK itself tries.
+    expect(proxy.requests.filter(({ operation }) => operation === "batch")).toHaveLength(4);
+    expect(await readItems(service.otps)).toEqual(before);
+  });
 });

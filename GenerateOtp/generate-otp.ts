@@ -92,6 +92,9 @@ const issueOtp = async (
     if (outcome === "written") {
       return E.right({ code: drawn.code, expiresAt: otp.expiresAt, ttlSeconds });
     }
+    if (typeof outcome === "object") {
+      return E.left(outcome);
+    }
     const latest = await findLatestOtp(merchantId, slotRef.id, { store, keyring });
     if (E.isLeft(latest)) {
       return latest;

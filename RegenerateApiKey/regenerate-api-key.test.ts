@@ -244,4 +244,17 @@ describe("RegenerateApiKey", () => {
     expect(log).toContain('"store_call":"findApiKeys","attempts":4,"failure":"store: 429","duration_ms":');
     await stop();
   });
+
+  it("does not go on writing to a store that throttles", async () => {
+    const old = await service.newApiKey();
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    proxy.script(({ operation }) =>
+      operation === "replace" ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
+    );
+    expectProblem(await instance.regenerate(), 503, "service-unavailable");
+    await stop();
+    // As often as the SDK itself tries.
+    expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(4);
+    expect((await service.ask(old, "AAAAAAAAAAA")).status).toBe(404);
+  });
 });

@@ -79,8 +79,12 @@ const regenerateApiKey = async (
       ifUnanswered(undoRegeneration(merchantId, keyType, renewed.hash, current.etag));
     }
     const apiKeys = { ...current?.value, [keyType]: replaceApiKey(replaced, renewed) };
-    if ((await store.putApiKeys(merchantId, apiKeys, current?.etag)) === "written") {
+    const outcome = await store.putApiKeys(merchantId, apiKeys, current?.etag);
+    if (outcome === "written") {
       return answer;
+    }
+    if (typeof outcome === "object") {
+      return E.left(outcome);
     }
   }
   return E.left(unsettled);

@@ -447,4 +447,17 @@ describe("ValidateOtp", () => {
     expect(instance.log.map(({ text }) => text).join()).toContain('"cause":"store: 429"');
     await stop();
   });
+
+  it("does not go on writing to a store that throttles", async () => {
+    const [apiKey, code] = [await service.newApiKey(), await service.newCode()];
+    const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+    proxy.script(({ operation }) =>
+      operation === "replace" ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
+    );
+    expectProblem(await instance.use(apiKey, code), 503, "service-unavailable");
+    await stop();
+    // As often as the SDK itself tries.
+    expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(4);
+    expect((await service.ask(apiKey, code)).status).toBe(200);
+  });
 });

@@ -149,8 +149,12 @@ const settle = async (
           value: decision.otp,
           ttlSeconds: otpItemTtl(decision.otp, now, lifetime),
         };
-        if ((await store.replaceOtp(entry, etag)) === "written") {
+        const outcome = await store.replaceOtp(entry, etag);
+        if (outcome === "written") {
           return E.right(toBody(decision.otp, decision.use.usedAt));
+        }
+        if (typeof outcome === "object") {
+          return E.left(outcome);
         }
         stored = await store.findOtp(otpRef);
       }

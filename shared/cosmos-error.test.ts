@@ -65,11 +65,16 @@ describe("a conditional write", () => {
     [404, "conflict"],
     [409, "conflict"],
     [412, "conflict"],
-    [429, "unknown"],
     [500, "unknown"],
     [424, "unknown"],
     ["ECONNRESET", "unknown"],
   ])("with status %s is taken for %s", (status, outcome) => {
     expect(toWriteOutcome(status)).toBe(outcome);
+  });
+
+  it("that is throttled was not applied, and says when to come back", () => {
+    const unavailable = { tag: "service-unavailable", cause: "store: 429" };
+    expect(toWriteOutcome(429, 32)).toEqual({ ...unavailable, retryAfterSeconds: 32 });
+    expect(toWriteOutcome(429)).toEqual({ ...unavailable, retryAfterSeconds: 1 });
   });
 });

@@ -1,5 +1,6 @@
 /** The one place that reads an error of the SDK. */
 import { ErrorResponse } from "@azure/cosmos";
+import type { ServiceUnavailable } from "./failure";
 import type { WriteOutcome } from "./store";
 
 const defaultRetryAfterSeconds = 1;
@@ -48,8 +49,17 @@ export const toStoreError = (error: unknown): StoreError => {
 export const isTransient = ({ status }: StoreError): boolean =>
   typeof status === "string" || status >= 500 || status === 408 || status === 449;
 
-/** The status of a conditional write, alone or as part of a batch. */
-export const toWriteOutcome = (status: number | string): WriteOutcome => {
+export const toUnavailable = ({ cause, retryAfterSeconds }: StoreError): ServiceUnavailable => ({
+  tag: "service-unavailable",
+  retryAfterSeconds,
+  cause,
+});
+
+/** What a conditional write came to, alone or as part of a batch. */
+export const toWriteOutcome = (
+  status: number | string,
+  retryAfterSeconds = defaultRetryAfterSeconds,
+): WriteOutcome => {
   switch (status) {
     case 200:
     case 201:
@@ -59,6 +69,8 @@ export const toWriteOutcome = (status: number | string): WriteOutcome => {
     case 409:
     case 412:
       return "conflict";
+    case 429:
+      return toUnavailable({ cause: `store: ${status}`, status, retryAfterSeconds });
     // Whatever else was answered, or nothing: most of these were not applied, but none is certain not to be.
     default:
       return "unknown";

@@ -389,7 +389,6 @@ describe("the store", () => {
       ["conflict", [424, 409]],
       ["conflict", [412, 424]],
       ["unknown", [424, 400]],
-      ["unknown", [429, 424]],
       ["written", [201, 201]],
       ["unknown", []],
     ])(
@@ -409,6 +408,13 @@ describe("the store", () => {
       },
     );
 
+    it("tells that a batch was throttled, by the operation that was", async () => {
+      const { stub, stop } = await startStub(207, [{ statusCode: 429 }, { statusCode: 424 }]);
+      const outcome = await stub.putOtp(otpEntry(), slotEntry(), undefined);
+      expect(outcome).toMatchObject({ tag: "service-unavailable", cause: "store: 429" });
+      await stop();
+    });
+
     it("says how long to wait, in whole seconds", async () => {
       const server = createServer((_, response) => {
         response.writeHead(429, { "x-ms-retry-after-ms": "1001" }).end(JSON.stringify({ message: "x" }));
@@ -419,6 +425,10 @@ describe("the store", () => {
       expect(await connected.findOtp(otpEntry().ref)).toMatchObject({
         left: { cause: "store: 429", retryAfterSeconds: 2 },
       });
+      const throttling = { tag: "service-unavailable", cause: "store: 429", retryAfterSeconds: 2 };
+      expect(await connected.replaceOtp(otpEntry(), "etag")).toEqual(throttling);
+      expect(await connected.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(throttling);
+      expect(await connected.putApiKeys(shop, keys, undefined)).toEqual(throttling);
       throttled.dispose();
       await close(server);
     });

@@ -19,10 +19,9 @@ import * as t from "io-ts";
 import { ApiKeyHash } from "./api-key";
 import { makeBackoff } from "./backoff";
 import type { CosmosConfig } from "./config";
-import { isTransient, toStoreError, toWriteOutcome } from "./cosmos-error";
+import { isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./cosmos-error";
 import type { StoreError } from "./cosmos-error";
 import { Defect, unsettled } from "./failure";
-import type { ServiceUnavailable } from "./failure";
 import { DiscountId } from "./identifiers";
 import type { ItemRef } from "./otp-keyring";
 import type { ConnectStore, Entry, Store, StoreCall, StoreResult, Versioned, WriteOutcome } from "./store";
@@ -235,12 +234,6 @@ const makeHttpClient = (isDisposed: () => boolean): HttpClient => {
   };
 };
 
-const toUnavailable = ({ cause, retryAfterSeconds }: StoreError): ServiceUnavailable => ({
-  tag: "service-unavailable",
-  retryAfterSeconds,
-  cause,
-});
-
 interface Diagnosed {
   readonly diagnostics?: CosmosDiagnostics;
 }
@@ -299,8 +292,8 @@ const runWrite = async <R extends Diagnosed>(
   const start = performance.now();
   const { result, attempts } = await request(call);
   const status = E.isLeft(result) ? result.left.status : statusOf(result.right);
-  const outcome = toWriteOutcome(status);
-  const failure = outcome === "unknown" ? `store: ${status}` : undefined;
+  const outcome = toWriteOutcome(status, E.isLeft(result) ? result.left.retryAfterSeconds : undefined);
+  const failure = outcome === "written" || outcome === "conflict" ? undefined : `store: ${status}`;
   onCall({ operation, attempts, durationMs: performance.now() - start, failure });
   return outcome;
 };

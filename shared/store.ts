@@ -29,9 +29,10 @@ export interface Entry<A> {
  * How a conditional write ended:
  * - `written`: by this call;
  * - `conflict`: not by this call, somebody else wrote first;
- * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only reading tells.
+ * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only reading tells;
+ * - a `ServiceUnavailable`: the store throttles, so it was not applied, and is not to be tried again now.
  */
-export type WriteOutcome = "written" | "conflict" | "unknown";
+export type WriteOutcome = "written" | "conflict" | "unknown" | ServiceUnavailable;
 
 export interface OtpStore {
   findOtp(ref: ItemRef): StoreResult<Versioned<Otp> | undefined>;
