@@ -162,6 +162,9 @@ describe("a function", () => {
       const { reply } = await callFunction(async (_, invocation) => {
         invocation.ifUnanswered(undo);
         await untilAborted(invocation);
+        // Longer than it takes to undo.
+        await service.info();
+        await service.info();
         events.push(isUndone());
         return E.right(json({}));
       }, 100);
