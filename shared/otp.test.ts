@@ -82,14 +82,14 @@ describe("a validation", () => {
 });
 
 describe("what is stored", () => {
-  it("keeps an OTP until it is forgotten, whenever it is written, and its slot for its whole life", () => {
+  it("keeps an OTP for longer than it is told, whenever it is written, and its slot for longer than its life", () => {
     fc.assert(
       fc.property(instants, (now) => {
         fc.pre(now < after(87_000));
         const ttl = otpItemTtl(otp, now, lifetime);
         expect(Number.isInteger(ttl)).toBe(true);
-        expect(now.getTime() + ttl * 1000).toBeGreaterThanOrEqual(after(87_000).getTime());
-        expect(now.getTime() + (ttl - 1) * 1000).toBeLessThan(after(87_000).getTime());
+        expect(now.getTime() + ttl * 1000).toBeGreaterThanOrEqual(after(87_000 + 300).getTime());
+        expect(now.getTime() + (ttl - 1) * 1000).toBeLessThan(after(87_000 + 300).getTime());
       }),
     );
     expect(slotItemTtl(lifetime)).toBeGreaterThan(lifetime.ttlSeconds);
@@ -97,6 +97,6 @@ describe("what is stored", () => {
   });
 
   it("never has a time to live that the store would refuse", () => {
-    expect(otpItemTtl(otp, after(1_000_000), lifetime)).toBe(1);
+    expect(otpItemTtl(otp, after(1_000_000), lifetime)).toBeGreaterThan(0);
   });
 });

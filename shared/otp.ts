@@ -34,10 +34,11 @@ export interface OtpLifetime {
 }
 
 /**
- * How much longer than its OTP a slot is kept, in seconds. A slot that the store purged counts as free, so it
- * must outlive its OTP by more than the clocks of the store and of the service can ever differ.
+ * How much longer than it matters an item is kept, in seconds: more than the clocks of the store and of the service can
+ * ever differ. A slot that the store purged counts as free, and an OTP as one that never existed, so what they answer is
+ * decided by the service's clock alone.
  */
-const slotGraceSeconds = 300;
+const graceSeconds = 300;
 
 const addSeconds = (instant: Date, seconds: number): Date => new Date(instant.getTime() + seconds * 1000);
 
@@ -51,12 +52,12 @@ export const expiryOf = (issuedAt: Date, lifetime: OtpLifetime): Date =>
 const forgottenAt = (otp: Otp, lifetime: OtpLifetime): Date =>
   addSeconds(otp.expiresAt, lifetime.retentionSeconds);
 
-/** The store's time to live for an OTP written now, in seconds: what is left of its life, and its retention. */
+/** The store's time to live for an OTP written now, in seconds: what is left of its life, its retention, and the grace. */
 export const otpItemTtl = (otp: Otp, now: Date, lifetime: OtpLifetime): number =>
-  secondsBetween(now, forgottenAt(otp, lifetime));
+  secondsBetween(now, forgottenAt(otp, lifetime)) + graceSeconds;
 
 /** The store's time to live for the slot of an OTP issued now, in seconds. */
-export const slotItemTtl = (lifetime: OtpLifetime): number => lifetime.ttlSeconds + slotGraceSeconds;
+export const slotItemTtl = (lifetime: OtpLifetime): number => lifetime.ttlSeconds + graceSeconds;
 
 /** Live: neither used nor expired. */
 export const isLive = (otp: Otp, now: Date): boolean => otp.use === null && now < otp.expiresAt;
