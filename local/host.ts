@@ -78,7 +78,7 @@ const parseTarget = (target: string): URL | null => {
 
 /** `api/{name}` as the Functions host matches it: ignoring case, a parameter being one segment. */
 const toPattern = (route: string): RegExp =>
-  new RegExp(`^/${route.replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}/?$`, "i");
+  new RegExp(`^/${route.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}/?$`, "i");
 
 const decodeParams = (groups: Record<string, string>): Record<string, string> =>
   Object.fromEntries(

@@ -153,6 +153,7 @@ describe("bad input", () => {
   });
 
   it.each([
+    ["GET", "/api/v1/openapiXyaml"],
     ["POST", "/"],
     ["POST", "/api/v1/cgn/otp"],
     ["POST", "/api/v1/cgn/otp/a/b"],
