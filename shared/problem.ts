@@ -127,11 +127,14 @@ const namingFields: Readonly<Record<Language, (fields: string) => string>> = {
   en: (fields) => `To be checked: ${fields}.`,
 };
 
-/** Italian, unless `Accept-Language` (RFC 9110, section 12.5.4) prefers English. */
+/**
+ * Italian, unless `Accept-Language` (RFC 9110, section 12.5.4) prefers English. Regions are left out: of ranges of equal
+ * weight the negotiator would take the one that is a whole tag, `en` in `it-IT, en`, before the one that comes first.
+ */
 const negotiateLanguage = (acceptLanguage: string | null): Language => {
-  const preferred = new Negotiator({ headers: { "accept-language": acceptLanguage ?? undefined } }).language([
-    ...languages,
-  ]);
+  const preferred = new Negotiator({
+    headers: { "accept-language": acceptLanguage?.replaceAll(/-[\w*-]*/g, "") },
+  }).language([...languages]);
   return languages.find((language) => language === preferred) ?? "it";
 };
 
