@@ -27,11 +27,15 @@ const html = (title: string, body: string): ServedPage => ({
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
+<link rel="icon" href="/playground/icon.svg" type="image/svg+xml">
 <style>body{margin:0;font-family:system-ui,sans-serif;line-height:1.5}main{max-width:45rem;margin:auto;padding:1rem}</style>
 </head>
 <body>${body}</body>
 </html>`,
 });
+
+/** What Redoc would fetch from elsewhere. Without it, it shows none. */
+const redocLogo = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 
 const markdown = new MarkdownIt();
 
@@ -76,7 +80,8 @@ export const findPage = async (pathname: string): Promise<ServedPage | undefined
     );
   }
   if (pathname === "/docs/redoc.standalone.js") {
-    return readPage("node_modules", "redoc", "bundles", "redoc.standalone.js");
+    const script = await readPage("node_modules", "redoc", "bundles", "redoc.standalone.js");
+    return script && { ...script, body: script.body.toString().replaceAll(redocLogo, "data:,") };
   }
   // Letters, digits and hyphens only, so that the name leads nowhere else.
   const [, name] = /^\/((?:problems\/|decisions\/)?[a-z0-9-]+)(?:\.md)?$/.exec(pathname) ?? [];

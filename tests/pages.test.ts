@@ -1,8 +1,10 @@
 import { readFile } from "node:fs/promises";
 import * as t from "io-ts";
+import type { Browser } from "playwright-core";
 import { unsettled } from "../shared/failure";
 import type { Failure } from "../shared/failure";
 import { problemTypeBase, toProblem } from "../shared/problem";
+import { describeMissingChromium, findChromium, launchChromium } from "./browser";
 import { describedAnswers } from "./contract";
 import { call, decode, startService } from "./support";
 import type { Service } from "./support";
@@ -103,11 +105,49 @@ describe("the pages of the local host", () => {
     const addresses = [...page.text.matchAll(/(?:src|href|spec-url)="([^"]+)"/g)].map(
       ([, address]) => address ?? "",
     );
-    expect(addresses).toEqual(["/api/v1/openapi.yaml", "/docs/redoc.standalone.js"]);
+    expect(addresses).toEqual(["/playground/icon.svg", "/api/v1/openapi.yaml", "/docs/redoc.standalone.js"]);
     for (const address of addresses) {
       expect((await call(service.baseUrl + address)).status).toBe(200);
     }
     expect(page.text).not.toMatch(/https?:/);
     expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'self';/);
+  });
+
+  const executablePath = findChromium();
+  if (executablePath === undefined) {
+    it.skip(`are quiet in a browser (${describeMissingChromium()})`, () => undefined);
+    return;
+  }
+
+  describe("in a browser", () => {
+    let browser: Browser;
+    beforeAll(async () => {
+      browser = await launchChromium(executablePath);
+    });
+    afterAll(() => browser.close());
+
+    it.each(["/docs", "/merchant-integration", "/problems/otp-expired"])(
+      "ask nobody else for anything at %s, and report no error",
+      async (path) => {
+        const page = await browser.newPage();
+        const elsewhere: string[] = [];
+        const errors: string[] = [];
+        page.on("request", (request) => {
+          if (!request.url().startsWith(service.baseUrl) && !/^(?:data|blob):/.test(request.url())) {
+            elsewhere.push(request.url());
+          }
+        });
+        page.on("console", (message) => {
+          if (message.type() === "error") {
+            errors.push(message.text());
+          }
+        });
+        page.on("pageerror", (error) => errors.push(error.message));
+        await page.goto(service.baseUrl + path, { waitUntil: "networkidle" });
+        await page.locator("h1").first().waitFor();
+        expect({ elsewhere, errors }).toEqual({ elsewhere: [], errors: [] });
+        await page.close();
+      },
+    );
   });
 });
