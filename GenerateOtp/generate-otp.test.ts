@@ -34,9 +34,9 @@ describe("GenerateOtp", () => {
 
   it("gives an OTP the lifetime that the settings say", async () => {
     const shortLived = await startService({ OTP_TTL_IN_SECONDS: "5" });
+    service.stopFirst(() => shortLived.stop());
     const reply = await shortLived.generate();
     expect(reply.json).toMatchObject({ expires_at: "2026-03-01T10:00:05.000Z", ttl: 5 });
-    await shortLived.stop();
   });
 
   it.each([

@@ -51,10 +51,12 @@ describe("Info", () => {
         log.push(args.map(String).join(" "));
       });
       const api = makeApi(`http://127.0.0.1:${await listen(host, 0)}`);
+      service.stopFirst(async () => {
+        await close(host);
+        store.dispose();
+        await proxy.close();
+      });
       const reply = await api.info();
-      store.dispose();
-      await close(host);
-      await proxy.close();
       return [reply, log.join("\n")];
     };
     const consistency = (defaultConsistencyLevel: string): Record<string, unknown> => ({

@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { startProgram } from "./processes";
 import { discountId, fiscalCode, merchantId, startService } from "./support";
+import type { Service } from "./support";
 
 /** What a merchant's and the platform's developer would write with a client made from the document. */
 const program = `
@@ -45,10 +46,15 @@ void run();
 
 describe("a client generated from openapi.yaml", () => {
   const folder = path.resolve("build/client");
+  let service: Service;
   beforeAll(async () => {
+    service = await startService();
     await mkdir(folder, { recursive: true });
   });
-  afterAll(() => rm(folder, { recursive: true }));
+  afterAll(async () => {
+    await rm(folder, { recursive: true });
+    await service.stop();
+  });
 
   const runTool = (...args: string[]): void => {
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
@@ -72,7 +78,6 @@ describe("a client generated from openapi.yaml", () => {
     const options = { entryPoints: [source], bundle: true, platform: "node", outfile: bundle };
     runTool("-e", `require("esbuild").buildSync(${JSON.stringify(options)})`);
 
-    const service = await startService();
     const client = startProgram([bundle, service.baseUrl], {});
     expect([await client.ended, client.errors()]).toEqual([0, ""]);
     expect(JSON.parse(client.output())).toEqual([
@@ -82,6 +87,5 @@ describe("a client generated from openapi.yaml", () => {
       expect.stringMatching(/\/otp-already-used$/),
       "cgn-otp",
     ]);
-    await service.stop();
   });
 });

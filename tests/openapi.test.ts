@@ -42,10 +42,9 @@ describe("openapi.yaml", () => {
     await service.ask(apiKey, newer);
     await service.regenerate("a_b");
 
-    const { proxy, instance, stop } = await startBehindFaults(service, 200);
+    const { proxy, instance } = await startBehindFaults(service, 200);
     proxy.script(() => ({ kind: "status", status: 503 }));
     await callAll(instance, apiKey, code);
-    await stop();
 
     // A bug, of which the real parts have none to show.
     const host = makeHost(
@@ -54,8 +53,9 @@ describe("openapi.yaml", () => {
       }),
       () => undefined,
     );
-    await callAll(makeApi(`http://127.0.0.1:${await listen(host, 0)}`), apiKey, code);
-    await close(host);
+    const port = await listen(host, 0);
+    service.stopFirst(() => close(host));
+    await callAll(makeApi(`http://127.0.0.1:${port}`), apiKey, code);
 
     expect([...seenAnswers()].sort()).toEqual([...describedAnswers()].sort());
   });

@@ -183,6 +183,7 @@ export const startService = async (overrides: Readonly<Record<string, string>> =
   const { endpoint, key, databaseName } = instance.config.cosmos;
   const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableEndpointDiscovery: false } });
   const database = client.database(databaseName);
+  const dependents: (() => Promise<void>)[] = [];
   return {
     ...instance,
     clock,
@@ -190,7 +191,9 @@ export const startService = async (overrides: Readonly<Record<string, string>> =
     storeServer: embedded.server,
     otps: database.container("otps"),
     apiKeys: database.container("api-keys"),
+    stopFirst: (stop) => dependents.push(stop),
     stop: async () => {
+      await Promise.all(dependents.map((stop) => stop()));
       await instance.stop();
       client.dispose();
       if (embedded.server.listening) {
@@ -215,14 +218,10 @@ export const startBehindFaults = async (service: Service, deadlineMs: number): P
     REQUEST_DEADLINE_IN_MS: String(deadlineMs),
   };
   const instance = await startInstance(settings, service.clock);
-  return {
-    proxy,
-    instance,
-    stop: async () => {
-      await instance.stop();
-      await proxy.close();
-    },
-  };
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= instance.stop().then(() => proxy.close()));
+  service.stopFirst(stop);
+  return { proxy, instance, stop };
 };
 
 const Item = t.intersection([t.type({ id: t.string }), t.partial({ partitionKey: t.string, ttl: t.number })]);
