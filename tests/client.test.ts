@@ -26,13 +26,14 @@ const run = async (): Promise<void> => {
   if (otp.data === undefined) {
     throw new Error(otp.error.title);
   }
-  const use = () =>
+  const use = (cart: string) =>
     client.POST("/api/v1/merchant/cgn/otp/validate", {
+      params: { header: { "Idempotency-Key": cart } },
       headers: { "Ocp-Apim-Subscription-Key": key.data.api_key },
       body: { otp_code: otp.data.code, invalidate_otp: true },
     });
-  const used = await use();
-  const again = await use();
+  const used = await use("cart-1");
+  const again = await use("cart-2");
   const lifetime: number = otp.data.ttl;
   const type: string | undefined = again.error?.type;
   const info = await client.GET("/api/v1/info");

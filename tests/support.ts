@@ -13,7 +13,7 @@ import type { Config } from "../shared/config";
 import { makeCosmosStore } from "../shared/cosmos-store";
 import type { CosmosStore } from "../shared/cosmos-store";
 import { problemTypeBase } from "../shared/problem";
-import { checkAnswer } from "./contract";
+import { checkExchange } from "./contract";
 import { startFaultProxy } from "./fault-proxy";
 import type { FaultProxy } from "./fault-proxy";
 
@@ -59,12 +59,12 @@ const parseJson = (text: string): unknown => {
   }
 };
 
-/** Makes a request, and holds the answer against the OpenAPI document. */
+/** Makes a request, and holds it and its answer against the OpenAPI document. */
 export const call = async (url: string, init: RequestInit = {}): Promise<Reply> => {
   const response = await fetch(url, init);
   const text = await response.text();
   const reply = { status: response.status, headers: response.headers, text, json: parseJson(text) };
-  checkAnswer(init.method ?? "GET", url, reply);
+  checkExchange(url, init, reply);
   return reply;
 };
 
@@ -171,6 +171,8 @@ export interface Service extends Instance {
   readonly apiKeys: Container;
   /** The settings with which another instance shares the store. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Has something stopped before the service is, whether or not its test comes to that. */
+  stopFirst(stop: () => Promise<void>): void;
 }
 
 /** @param overrides settings that differ from those of the embedded store. */
