@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { build } from "esbuild";
 import { startProgram } from "./processes";
 import { discountId, fiscalCode, merchantId, startService } from "./support";
 import type { Service } from "./support";
@@ -57,8 +58,13 @@ describe("a client generated from openapi.yaml", () => {
     await service.stop();
   });
 
-  const runTool = (...args: string[]): void => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  /** Runs a tool of the project's where a merchant's developer would: in a folder that has none of its settings. */
+  const runTool = (tool: string, ...args: string[]): void => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [path.resolve("node_modules", tool), ...args],
+      { cwd: folder, encoding: "utf8" },
+    );
     expect({ status, output: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, output: "" });
   };
 
@@ -66,18 +72,12 @@ describe("a client generated from openapi.yaml", () => {
     const source = path.join(folder, "client.ts");
     const bundle = path.join(folder, "client.js");
     await writeFile(source, program);
+    runTool("openapi-typescript/bin/cli.js", path.resolve("openapi.yaml"), "-o", "schema.d.ts");
     runTool(
-      "node_modules/openapi-typescript/bin/cli.js",
-      "openapi.yaml",
-      "-o",
-      path.join(folder, "schema.d.ts"),
-    );
-    runTool(
-      ...["node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--target", "es2023"],
+      ...["typescript/bin/tsc", "--noEmit", "--strict", "--target", "es2023"],
       ...["--lib", "es2023,dom", "--module", "preserve", "--types", "node", "--ignoreConfig", source],
     );
-    const options = { entryPoints: [source], bundle: true, platform: "node", outfile: bundle };
-    runTool("-e", `require("esbuild").buildSync(${JSON.stringify(options)})`);
+    await build({ entryPoints: [source], bundle: true, platform: "node", outfile: bundle });
 
     const client = startProgram([bundle, service.baseUrl], {});
     expect([await client.ended, client.errors()]).toEqual([0, ""]);
