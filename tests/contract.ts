@@ -4,6 +4,8 @@ import Ajv2020 from "ajv/dist/2020";
 import addFormats from "ajv-formats";
 import * as t from "io-ts";
 import { parse } from "yaml";
+import { unsettled } from "../shared/failure";
+import type { Failure, IssuedOtp } from "../shared/failure";
 
 const documentName = "openapi.yaml";
 const document: unknown = parse(readFileSync(documentName, "utf8"));
@@ -22,7 +24,7 @@ const pointerTo = (place: Place): string =>
   place.map((key) => `/${encodeURIComponent(escapeKey(key))}`).join("");
 
 /** What stands at a place, and where it really does, with references followed. */
-const lookUp = (place: Place): { readonly place: Place; readonly value: unknown } => {
+export const lookUp = (place: Place): { readonly place: Place; readonly value: unknown } => {
   let found: { place: Place; value: unknown } = { place: [], value: document };
   for (const key of place) {
     const value: unknown = isContainer(found.value) ? found.value[key] : undefined;
@@ -111,17 +113,6 @@ export const operations: readonly Operation[] = keysAt(["paths"]).flatMap((path)
     }),
 );
 
-/** Every answer that the document describes: operation, status and, of a problem, each of its types. */
-export const describedAnswers = (): readonly string[] =>
-  operations.flatMap(({ id, place }) =>
-    keysAt([...place, "responses"]).flatMap((status) => {
-      const response = [...place, "responses", status];
-      const schema = lookUp([...response, "content", "application/problem+json", "schema"]);
-      const names = problemNames(schema.place);
-      return names.length === 0 ? [`${id} ${status}`] : names.map((name) => `${id} ${status} ${name}`);
-    }),
-  );
-
 const problemNames = (schema: Place): readonly string[] => {
   const { value } = lookUp([...schema, "oneOf"]);
   if (t.UnknownArray.is(value)) {
@@ -131,7 +122,36 @@ const problemNames = (schema: Place): readonly string[] => {
   return typeof type === "string" ? [nameOf(type)] : [];
 };
 
-const nameOf = (type: string): string => type.replace(/^.*\//, "");
+/** The last part of a problem's type. */
+export const nameOf = (type: string): string => type.replace(/^.*\//, "");
+
+interface DescribedAnswer {
+  readonly operation: Operation;
+  readonly status: string;
+  /** Of a problem, the last part of each type that it can have. */
+  readonly problems: readonly string[];
+  /** Of a problem, its examples. */
+  readonly examples: readonly unknown[];
+}
+
+/** Every answer that the document describes. */
+export const describedAnswers: readonly DescribedAnswer[] = operations.flatMap((operation) =>
+  keysAt([...operation.place, "responses"]).map((status) => {
+    const problem = [...operation.place, "responses", status, "content", "application/problem+json"];
+    return {
+      operation,
+      status,
+      problems: problemNames(lookUp([...problem, "schema"]).place),
+      examples: keysAt([...problem, "examples"]).map(
+        (name) => lookUp([...problem, "examples", name, "value"]).value,
+      ),
+    };
+  }),
+);
+
+/** What an answer is called: by its operation and status and, of a problem, its type. */
+export const nameAnswer = (id: string, status: number | string, problem?: string): string =>
+  [id, status, ...(problem === undefined ? [] : [problem])].join(" ");
 
 const seen = new Set<string>();
 
@@ -144,6 +164,23 @@ interface Answered {
   readonly text: string;
   readonly json: unknown;
 }
+
+/** A failure of each kind; the type makes sure that none is forgotten. */
+export const makeFailures = (
+  fields: readonly string[],
+  otp?: IssuedOtp,
+): Readonly<Record<Failure["tag"], Failure>> => ({
+  "invalid-request": { tag: "invalid-request", fields },
+  "otp-invalid": { tag: "otp-invalid" },
+  unauthorized: { tag: "unauthorized" },
+  "otp-not-found": { tag: "otp-not-found" },
+  "otp-expired": { tag: "otp-expired" },
+  "otp-already-used": { tag: "otp-already-used" },
+  "otp-conflict": otp === undefined ? { tag: "otp-conflict" } : { tag: "otp-conflict", otp },
+  "request-too-large": { tag: "request-too-large" },
+  "internal-error": { tag: "internal-error" },
+  "service-unavailable": unsettled,
+});
 
 /**
  * Headers of an answer that are the connection's or the content's own (RFC 9110, sections 6 and 8; RFC 9112, section 9):
@@ -194,8 +231,8 @@ export const checkExchange = (url: string, init: RequestInit, reply: Answered): 
   if (reply.status === 200) {
     checkSecurity(operation, new Headers(init.headers), fail);
   }
-  const type = t.type({ type: t.string }).is(reply.json) ? ` ${nameOf(reply.json.type)}` : "";
-  seen.add(`${id} ${reply.status}${reply.status < 400 ? "" : type}`);
+  const isProblem = reply.status >= 400 && t.type({ type: t.string }).is(reply.json);
+  seen.add(nameAnswer(id, reply.status, isProblem ? nameOf(reply.json.type) : undefined));
 };
 
 const isSameHeader = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
@@ -235,6 +272,12 @@ const checkAnswer = (operation: Place, reply: Answered, fail: (reason: string) =
     }
   }
 };
+
+/** The fields of a request that a refusal can name. */
+export const fieldsOf = ({ place, parameters }: Operation): readonly string[] => [
+  ...parameters.map(({ name }) => name),
+  ...keysAt([...place, "requestBody", "content", "application/json", "schema", "properties"]),
+];
 
 /** What of a request the document does not allow. */
 const faultsOf = (operation: Operation, pathname: string, init: RequestInit): readonly string[] => {

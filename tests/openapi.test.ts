@@ -1,12 +1,37 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { HttpRequest, InvocationContext } from "@azure/functions";
+import * as t from "io-ts";
 import { makeFunctions } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
-import { KeyType } from "../shared/api-key";
+import { version } from "../package.json";
+import { decodeApiKey, KeyType } from "../shared/api-key";
+import { unsettled } from "../shared/failure";
+import type { IssuedOtp } from "../shared/failure";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../shared/identifiers";
-import { describedAnswers, faultsIn, functionKeyHeader, operations, seenAnswers } from "./contract";
-import { call, fiscalCode, makeApi, merchantId, startBehindFaults, startService } from "./support";
+import { toProblem } from "../shared/problem";
+import {
+  describedAnswers,
+  faultsIn,
+  fieldsOf,
+  functionKeyHeader,
+  lookUp,
+  makeFailures,
+  nameAnswer,
+  nameOf,
+  operations,
+  seenAnswers,
+} from "./contract";
+import {
+  call,
+  decode,
+  fiscalCode,
+  makeApi,
+  merchantId,
+  OtpBody,
+  startBehindFaults,
+  startService,
+} from "./support";
 import type { Api, Service } from "./support";
 
 /** Calls every operation with what `code` and `apiKey` are, well or badly formed. */
@@ -17,6 +42,21 @@ const callAll = async (api: Api, apiKey: string, code: string): Promise<void> =>
   await api.info();
   await call(`${api.baseUrl}/api/v1/openapi.yaml`);
 };
+
+const text = readFileSync("openapi.yaml", "utf8");
+
+const languages = ["it", "en"] as const;
+
+const ProblemExample = t.intersection([
+  t.type({ type: t.string, title: t.string, detail: t.string, instance: t.string }),
+  t.partial({ otp: OtpBody }),
+]);
+
+const toIssuedOtp = ({ code, expires_at, ttl }: t.TypeOf<typeof OtpBody>): IssuedOtp => ({
+  code: decode(OtpCode, code),
+  expiresAt: new Date(expires_at),
+  ttlSeconds: ttl,
+});
 
 describe("openapi.yaml", () => {
   let service: Service;
@@ -60,7 +100,12 @@ describe("openapi.yaml", () => {
     service.stopFirst(() => close(host));
     await callAll(makeApi(`http://127.0.0.1:${port}`), apiKey, code);
 
-    expect([...seenAnswers()].sort()).toEqual([...describedAnswers()].sort());
+    const described = describedAnswers.flatMap(({ operation: { id }, status, problems }) =>
+      problems.length === 0
+        ? [nameAnswer(id, status)]
+        : problems.map((problem) => nameAnswer(id, status, problem)),
+    );
+    expect([...seenAnswers()].sort()).toEqual(described.sort());
   });
 
   it("describes every function, and no other", () => {
@@ -80,13 +125,13 @@ describe("openapi.yaml", () => {
   });
 
   it("asks for an API key where one is missed, in the header that the challenge names", async () => {
-    const refusing = describedAnswers().flatMap((answer) => /^(\w+) 401 /.exec(answer)?.[1] ?? []);
+    const refusing = describedAnswers.filter(({ status }) => status === "401");
     const { headers } = await service.ask("", "AAAAAAAAAAA");
     const [, header] = /header="([^"]+)"/.exec(headers.get("www-authenticate") ?? "") ?? [];
     const asking = operations.flatMap(({ id, security }) =>
       security.filter(({ header: name }) => name !== functionKeyHeader).map(({ header: name }) => [id, name]),
     );
-    expect(asking).toEqual(refusing.map((id) => [id, header]));
+    expect(asking).toEqual(refusing.map(({ operation }) => [operation.id, header]));
   });
 
   describe("draws the line where the code draws it for", () => {
@@ -144,9 +189,46 @@ describe("openapi.yaml", () => {
     });
   });
 
+  it.each(describedAnswers.filter(({ problems }) => problems.length > 0))(
+    "gives for $operation.id $status an example of each problem in each language, in the service's own words",
+    ({ operation, problems, examples }) => {
+      const told = examples.map((example) => {
+        const { type, title, detail, instance, otp } = decode(ProblemExample, example);
+        const fields = /: ([\w-]+(?:, [\w-]+)*)\.$/.exec(detail)?.[1]?.split(", ") ?? [];
+        expect(fieldsOf(operation)).toEqual(expect.arrayContaining(fields));
+        const failure = Object.values(makeFailures(fields, otp && toIssuedOtp(otp))).find(
+          ({ tag }) => tag === nameOf(type),
+        );
+        const sayings = languages.map((language) =>
+          decode(
+            t.intersection([t.UnknownRecord, t.type({ title: t.string })]),
+            JSON.parse(toProblem(failure ?? unsettled, language, instance.replace("urn:uuid:", "")).body),
+          ),
+        );
+        expect(sayings).toContainEqual(example);
+        return [nameOf(type), languages[sayings.findIndex((saying) => saying.title === title)]];
+      });
+      expect(told.sort()).toEqual(problems.flatMap((name) => languages.map((each) => [name, each])).sort());
+    },
+  );
+
+  it("gives only well-formed API keys for examples, and the package's version for its own", () => {
+    const apiKeys = text.match(/\bcgn_[\w-]+/g) ?? [];
+    expect(apiKeys.length).toBeGreaterThan(0);
+    expect(apiKeys.map(decodeApiKey)).not.toContain(undefined);
+    const answer = ["paths", "/api/v1/info", "get", "responses", "200", "content", "application/json"];
+    const schema = ["components", "schemas", "ServiceInfo", "properties", "version"];
+    const versions = [
+      ["info", "version"],
+      [...answer, "example", "version"],
+      [...schema, "examples", "0"],
+    ];
+    expect(versions.map((place) => lookUp(place).value)).toEqual([version, version, version]);
+  });
+
   it("is served as it is", async () => {
     const reply = await call(`${service.baseUrl}/api/v1/openapi.yaml`);
     expect(reply.headers.get("content-type")).toBe("application/yaml");
-    expect(reply.text).toBe(await readFile("openapi.yaml", "utf8"));
+    expect(reply.text).toBe(text);
   });
 });
