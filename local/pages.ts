@@ -4,7 +4,9 @@
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import * as t from "io-ts";
 import MarkdownIt from "markdown-it";
+import { parse } from "yaml";
 
 export interface ServedPage {
   readonly headers: Readonly<Record<string, string>>;
@@ -59,6 +61,35 @@ const readPage = async (...segments: string[]): Promise<ServedPage | undefined> 
 
 const playgroundFolder = path.join("build", "playground");
 
+const Document = t.intersection([
+  t.UnknownRecord,
+  t.type({ paths: t.record(t.string, t.record(t.string, t.UnknownRecord)) }),
+]);
+
+/** The languages of the guides' programs, by what their fences name. */
+const programLanguages: Readonly<Record<string, string>> = {
+  sh: "curl",
+  js: "Node.js",
+  php: "PHP",
+  python: "Python",
+};
+
+/** The OpenAPI document, with the guide's programs for Redoc to show beside the call that they make. */
+const readDocumentWithPrograms = async (): Promise<unknown> => {
+  const document: unknown = parse(await readFile("openapi.yaml", "utf8"));
+  const guide = await readFile(path.join("docs", "merchant-integration.md"), "utf8");
+  const validation = Document.is(document)
+    ? document.paths["/api/v1/merchant/cgn/otp/validate"]?.["post"]
+    : undefined;
+  if (validation !== undefined) {
+    validation["x-codeSamples"] = markdown.parse(guide, {}).flatMap(({ type, info, content }) => {
+      const label = type === "fence" ? programLanguages[info] : undefined;
+      return label === undefined ? [] : [{ lang: info, label, source: content }];
+    });
+  }
+  return document;
+};
+
 /**
  * The page at a path, if there is one: `/` is the playground, whose other files are under `/playground/`, `/docs` is the
  * OpenAPI document rendered, and any other path, such as that of a problem's type, the Markdown file of that name in
@@ -76,8 +107,14 @@ export const findPage = async (pathname: string): Promise<ServedPage | undefined
   if (pathname === "/docs") {
     return html(
       "CGN OTP",
-      `<redoc spec-url="/api/v1/openapi.yaml"></redoc><script src="/docs/redoc.standalone.js"></script>`,
+      `<redoc spec-url="/docs/openapi.json"></redoc><script src="/docs/redoc.standalone.js"></script>`,
     );
+  }
+  if (pathname === "/docs/openapi.json") {
+    return {
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(await readDocumentWithPrograms()),
+    };
   }
   if (pathname === "/docs/redoc.standalone.js") {
     const script = await readPage("node_modules", "redoc", "bundles", "redoc.standalone.js");

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import * as t from "io-ts";
 import type { Browser } from "playwright-core";
+import { parse } from "yaml";
 import { problemTypeBase, toProblem } from "../shared/problem";
 import { describeMissingChromium, findChromium, launchChromium } from "./browser";
 import { describedAnswers, makeFailures } from "./contract";
@@ -89,12 +90,49 @@ describe("the pages of the local host", () => {
     const addresses = [...page.text.matchAll(/(?:src|href|spec-url)="([^"]+)"/g)].map(
       ([, address]) => address ?? "",
     );
-    expect(addresses).toEqual(["/playground/icon.svg", "/api/v1/openapi.yaml", "/docs/redoc.standalone.js"]);
+    expect(addresses).toEqual(["/playground/icon.svg", "/docs/openapi.json", "/docs/redoc.standalone.js"]);
     for (const address of addresses) {
       expect((await call(service.baseUrl + address)).status).toBe(200);
     }
     expect(page.text).not.toMatch(/https?:/);
     expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'self';/);
+  });
+
+  it("show the contract as it is, with the guide's programs beside the call that they make", async () => {
+    const shown = await call(`${service.baseUrl}/docs/openapi.json`);
+    let samples: unknown;
+    const contract: unknown = JSON.parse(shown.text, (key, value: unknown) => {
+      if (key === "x-codeSamples") {
+        samples = value;
+        return undefined;
+      }
+      return value;
+    });
+    expect(contract).toEqual(parse(await readFile("openapi.yaml", "utf8")));
+    const programs = decode(t.array(t.type({ label: t.string, source: t.string })), samples);
+    expect(programs.map(({ label }) => label)).toEqual(["curl", "Node.js", "PHP", "Python"]);
+    const guide = await readFile("docs/merchant-integration.md", "utf8");
+    for (const { source } of programs) {
+      expect(guide).toContain(`\n${source}\`\`\`\n`);
+    }
+  });
+
+  it("explain each problem, and hold each guide, where the contract says", async () => {
+    const document = await readFile("openapi.yaml", "utf8");
+    const links = new Set([...document.matchAll(/\]\((\/[^)]*)\)/g)].map(([, link = ""]) => link));
+    expect([...links].sort()).toEqual(
+      [
+        "/integrazione-operatori",
+        "/merchant-integration",
+        ...problems.map((name) => `/problems/${name}`),
+      ].sort(),
+    );
+    for (const link of links) {
+      expect([link, (await call(service.baseUrl + link)).status]).toEqual([link, 200]);
+    }
+    for (const [, type = "", more] of document.matchAll(/const: (https:\S+)\n([^]*?)\n +title:/g)) {
+      expect(more).toContain(`\n            url: ${new URL(type).pathname}`);
+    }
   });
 
   const executablePath = findChromium();
