@@ -104,7 +104,8 @@ export const findPage = async (pathname: string): Promise<ServedPage | undefined
   if (asset !== undefined) {
     return readPage(playgroundFolder, asset);
   }
-  if (pathname === "/docs") {
+  // From a guide to the contract it is `../openapi.yaml`, in the repository as here.
+  if (pathname === "/docs" || pathname === "/openapi.yaml") {
     return html(
       "CGN OTP",
       `<redoc spec-url="/docs/openapi.json"></redoc><script src="/docs/redoc.standalone.js"></script>`,
