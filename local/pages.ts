@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as t from "io-ts";
 import MarkdownIt from "markdown-it";
+import anchor from "markdown-it-anchor";
 import { parse } from "yaml";
 
 export interface ServedPage {
@@ -21,16 +22,39 @@ const contentSecurityPolicy =
 const playgroundPolicy =
   "default-src 'self'; img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const html = (title: string, body: string): ServedPage => ({
+const style = `
+body { margin: 0; font: 1rem/1.5 system-ui, sans-serif; color: #17324d; }
+nav { display: flex; flex-wrap: wrap; gap: 0.25rem 1.5rem; padding: 0.75rem 1rem; background: #06c; }
+nav a { color: #fff; }
+main { max-width: 56rem; margin: auto; padding: 1rem; overflow-wrap: break-word; }
+a { color: #06c; }
+code { padding: 0.1em 0.3em; border-radius: 0.2em; background: #eef2f6; font-size: 0.875em; }
+pre { padding: 1rem; border-radius: 0.25rem; background: #eef2f6; }
+pre code { padding: 0; background: none; }
+pre, .table { overflow: auto; }
+table { border-collapse: collapse; }
+th, td { padding: 0.4rem 0.6rem; border: 1px solid #c5d0db; text-align: start; vertical-align: top; }
+blockquote { margin-inline: 0; padding-inline-start: 1rem; border-inline-start: 0.25rem solid #06c; }
+.task { list-style: none; text-indent: -1.4rem; }
+`;
+
+const navigation = `<nav>
+<a href="/">CGN OTP</a>
+<a href="/docs" lang="en">API</a>
+<a href="/integrazione-operatori" lang="it">Guida per operatori</a>
+<a href="/merchant-integration" lang="en">Guide for merchants</a>
+</nav>`;
+
+const html = (title: string, language: "it" | "en", body: string): ServedPage => ({
   headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": contentSecurityPolicy },
   body: `<!doctype html>
-<html lang="it">
+<html lang="${language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
 <link rel="icon" href="/playground/icon.svg" type="image/svg+xml">
-<style>body{margin:0;font-family:system-ui,sans-serif;line-height:1.5}main{max-width:45rem;margin:auto;padding:1rem}</style>
+<style>${style}</style>
 </head>
 <body>${body}</body>
 </html>`,
@@ -39,7 +63,33 @@ const html = (title: string, body: string): ServedPage => ({
 /** What Redoc would fetch from elsewhere. Without it, it shows none. */
 const redocLogo = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 
-const markdown = new MarkdownIt();
+// Fragments are made as the repository's own viewer makes them, so that a link within a guide works in both.
+const slugify = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+    .replaceAll(" ", "-");
+
+const markdown = new MarkdownIt().use(anchor, { slugify, tabIndex: false });
+markdown.renderer.rules["table_open"] = () => `<div class="table"><table>`;
+markdown.renderer.rules["table_close"] = () => "</table></div>";
+
+/** A Markdown file of `docs/` as a page: its title is its first heading, its language what most of it is in. */
+const renderMarkdown = (name: string, text: string): ServedPage => {
+  const tokens = markdown.parse(text, {});
+  const title = tokens.find(({ type }) => type === "inline")?.content.replaceAll("`", "") ?? name;
+  const language = name === "integrazione-operatori" || name.startsWith("problems/") ? "it" : "en";
+  const body = markdown.renderer
+    .render(tokens, markdown.options, {})
+    // A list of tasks can be ticked off.
+    .replaceAll(/<li>\[ \] ([^]*?)<\/li>/g, '<li class="task"><label><input type="checkbox"> $1</label></li>')
+    // A problem's page has a part in each language.
+    .replaceAll(
+      /<h2[^>]*>(Italiano|English)<\/h2>[^]*?(?=<h2|$)/g,
+      (part, heading) => `<section lang="${heading === "Italiano" ? "it" : "en"}">${part}</section>`,
+    );
+  return html(markdown.utils.escapeHtml(title), language, `${navigation}<main>${body}</main>`);
+};
 
 /** How a file is served, by the extension of its name. */
 const headersOf: Readonly<Record<string, ServedPage["headers"]>> = {
@@ -105,9 +155,10 @@ export const findPage = async (pathname: string): Promise<ServedPage | undefined
     return readPage(playgroundFolder, asset);
   }
   // From a guide to the contract it is `../openapi.yaml`, in the repository as here.
-  if (pathname === "/docs" || pathname === "/openapi.yaml") {
+  if (["/docs", "/docs/", "/openapi.yaml"].includes(pathname)) {
     return html(
       "CGN OTP",
+      "en",
       `<redoc spec-url="/docs/openapi.json"></redoc><script src="/docs/redoc.standalone.js"></script>`,
     );
   }
@@ -127,5 +178,5 @@ export const findPage = async (pathname: string): Promise<ServedPage | undefined
     return undefined;
   }
   const text = await readFile(path.join("docs", `${name}.md`), "utf8").catch(() => undefined);
-  return text === undefined ? undefined : html(name, `<main>${markdown.render(text)}</main>`);
+  return text === undefined ? undefined : renderMarkdown(name, text);
 };

@@ -24,7 +24,9 @@ describe("the pages of the local host", () => {
       const page = await call(service.baseUrl + path);
       expect(page.status).toBe(200);
       expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
-      expect(page.text).toMatch(/<h2>Italiano<\/h2>[^]*<h2>English<\/h2>/);
+      expect(page.text).toMatch(
+        /<section lang="it"><h2[^>]*>Italiano<[^]*<\/section><section lang="en"><h2[^>]*>English</,
+      );
       const document = await readFile("openapi.yaml", "utf8");
       expect(document).toContain(problemTypeBase + name);
     },
@@ -77,11 +79,32 @@ describe("the pages of the local host", () => {
       expect([url.pathname, page.status]).toEqual([url.pathname, 200]);
       if (page.headers.get("content-type")?.startsWith("text/html") === true) {
         for (const [, address = ""] of page.text.matchAll(/(?:href|src)="([^"]+)"/g)) {
-          queue.push(new URL(address, url));
+          const target = new URL(address, url);
+          queue.push(target);
+          if (target.hash !== "" && target.pathname !== "/" && target.origin === url.origin) {
+            const { text } = await call(target.href);
+            expect([target.href, text.includes(`id="${decodeURIComponent(target.hash.slice(1))}"`)]).toEqual([
+              target.href,
+              true,
+            ]);
+          }
         }
       }
     }
     expect(visited.size).toBeGreaterThan(start.length);
+  });
+
+  it.each([
+    ["/integrazione-operatori", "it", "Integrare il tuo negozio con Carta Giovani Nazionale"],
+    ["/merchant-integration", "en", "Connect your shop to Carta Giovani Nazionale"],
+    ["/problems/otp-expired", "it", "otp-expired (404)"],
+    ["/decisions/0001-single-use", "en", "Single use"],
+  ])("say at %s which language they are in, and what they are about", async (path, language, title) => {
+    const { text } = await call(service.baseUrl + path);
+    expect(text).toContain(`<html lang="${language}">`);
+    expect(text).toContain(`<title>${title}</title>`);
+    expect(text).toContain('<a href="/docs"');
+    expect(text).not.toContain("[ ]");
   });
 
   it("show the contract, and take all they need from the host itself", async () => {
