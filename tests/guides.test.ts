@@ -7,9 +7,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { text as readText } from "node:stream/consumers";
+import * as t from "io-ts";
+import MarkdownIt from "markdown-it";
 import { close, listen } from "../local/server";
-import { problemTypeBase } from "../shared/problem";
-import { startBehindFaults, startService } from "./support";
+import { problemTypeBase, toProblem } from "../shared/problem";
+import { makeFailures } from "./contract";
+import { decode, startBehindFaults, startService } from "./support";
 import type { Service } from "./support";
 
 const guides = ["docs/merchant-integration.md", "docs/integrazione-operatori.md"] as const;
@@ -237,6 +240,42 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
         output: "ask 200 discount-1\nuse 200 discount-1\n",
       });
     });
+  });
+});
+
+describe("the guides", () => {
+  it("have the same sections and the same blocks in both languages", () => {
+    const [english, italian] = guides.map((guide) =>
+      new MarkdownIt()
+        .parse(readFileSync(guide, "utf8"), {})
+        .filter(({ type }) => type === "heading_open" || type === "fence" || type === "list_item_open")
+        .map(({ type, tag, info }) => `${type} ${tag} ${info}`),
+    );
+    expect(italian).toEqual(english);
+  });
+
+  it.each([
+    ["en", guides[0]],
+    ["it", guides[1]],
+  ])("say in %s of each problem the status and the title that the service gives it", (language, guide) => {
+    const rows = readFileSync(guide, "utf8").matchAll(/^\| (\d+) +\| \[([a-z-]+)\]\(\S+\) +\| (.+?) +\|/gm);
+    const told = [...rows].map(([, status, name, title]) => [name, Number(status), title]);
+    const given = Object.entries(makeFailures([])).map(([name, failure]) => {
+      const { status, body } = toProblem(failure, language, "");
+      return [name, status, decode(t.type({ title: t.string }), JSON.parse(body)).title];
+    });
+    expect(told.sort()).toEqual(given.sort());
+  });
+
+  it.each(Object.values(makeFailures([])))("have a whole page for $tag, with its status", (failure) => {
+    const page = readFileSync(`docs/problems/${failure.tag}.md`, "utf8");
+    expect(page).toMatch(new RegExp(`^# ${failure.tag} \\(${toProblem(failure, null, "").status}\\)\n`));
+    expect(
+      [...page.matchAll(/^(?:## (\w+)|\*\*(.+?)\.\*\*)/gm)].map(([, part, step]) => part ?? step),
+    ).toEqual([
+      ...["Italiano", "Che cosa è successo", "Che cosa fare", "Che cosa mostrare"],
+      ...["English", "What happened", "What to do", "What to show"],
+    ]);
   });
 });
 
