@@ -75,7 +75,7 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
     },
     "service-unavailable": {
       title: "Il servizio non è disponibile",
-      detail: "Il servizio è momentaneamente non disponibile. Riprova tra qualche istante.",
+      detail: "Il servizio è momentaneamente indisponibile. Riprova tra qualche istante.",
     },
   },
   en: {
