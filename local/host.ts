@@ -44,7 +44,9 @@ export const makeHost = (
         return;
       }
     }
-    const page = request.method === "GET" ? await findPage(url?.pathname ?? "") : undefined;
+    // To HEAD Node sends what it would to GET, without the body.
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    const page = isRead ? await findPage(url?.pathname ?? "") : undefined;
     if (page !== undefined) {
       response.writeHead(200, page.headers).end(page.body);
       return;

@@ -60,6 +60,18 @@ describe("the pages of the local host", () => {
     expect((await call(service.baseUrl + path)).status).toBe(404);
   });
 
+  it.each(["/", "/docs", "/problems/otp-expired"])(
+    "are told of at %s to who asks for no body",
+    async (path) => {
+      const url = service.baseUrl + path;
+      const [head, got] = [await fetch(url, { method: "HEAD" }), await fetch(url)];
+      const told = [head, got].map(({ status, headers }) => [status, headers.get("content-type")]);
+      expect(told[0]).toEqual(told[1]);
+      expect([await head.text(), head.status]).toEqual(["", 200]);
+      await got.text();
+    },
+  );
+
   it("lead to nothing that is not there", async () => {
     const start = [
       "/",
