@@ -12,8 +12,8 @@ import MarkdownIt from "markdown-it";
 import { close, listen } from "../local/server";
 import { problemTypeBase, toProblem } from "../shared/problem";
 import { makeFailures } from "./contract";
-import { decode, startBehindFaults, startService } from "./support";
-import type { Service } from "./support";
+import { ApiKeyBody, call, decode, fiscalCode, OtpBody, startBehindFaults, startService } from "./support";
+import type { Reply, Service } from "./support";
 
 const guides = ["docs/merchant-integration.md", "docs/integrazione-operatori.md"] as const;
 
@@ -76,10 +76,10 @@ interface Ended {
 
 const runProgram = async (
   command: string,
-  file: string,
-  settings: Readonly<Record<string, string>>,
+  args: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Ended> => {
-  const child = spawn(command, [file], {
+  const child = spawn(command, args, {
     env: { PATH: process.env["PATH"], ...settings },
     stdio: ["ignore", "pipe", "inherit"],
     timeout: 60_000,
@@ -144,7 +144,7 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
     });
 
     const run = (code: string, cart: string, baseUrl = service.baseUrl, key = apiKey): Promise<Ended> =>
-      runProgram(command, path.join(folder, file), {
+      runProgram(command, [path.join(folder, file)], {
         CGN_URL: baseUrl,
         CGN_API_KEY: key,
         CGN_OTP: code,
@@ -279,6 +279,82 @@ describe("the guides", () => {
   });
 });
 
+interface Message {
+  /** The request line, or the status line. */
+  readonly start: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+}
+
+const parseMessage = (block: string): Message => {
+  const [head = "", body = ""] = block.split("\n\n");
+  const [start = "", ...lines] = head.split("\n");
+  return {
+    start,
+    headers: Object.fromEntries(lines.map((line) => [line.replace(/:.*/, ""), line.replace(/^[^:]*: /, "")])),
+    body: decode(t.UnknownRecord, JSON.parse(body)),
+  };
+};
+
+describe.each(guides)("the calls in %s", (guide) => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  it("are answered as it says", async () => {
+    const demo = { merchant_id: "demo-shop", discount_id: "demo-discount" };
+    const apiKey = await service.newApiKey(demo.merchant_id);
+    let code = await service.newCode(fiscalCode, demo);
+    const send = ({ start, headers, body }: Message): Promise<Reply> => {
+      const [method = "", path = ""] = start.split(" ");
+      return call(service.baseUrl + path, {
+        method,
+        headers: { ...headers, "Ocp-Apim-Subscription-Key": apiKey },
+        body: JSON.stringify({ ...body, otp_code: code }),
+      });
+    };
+    const expectAnswer = (reply: Reply, { start, headers, body }: Message): void => {
+      expect(start).toMatch(new RegExp(`^HTTP/1\\.1 ${reply.status} `));
+      expect(Object.fromEntries(reply.headers)).toMatchObject(
+        Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
+      );
+      const given = decode(t.UnknownRecord, reply.json);
+      expect(given).toEqual({ ...body, ...("instance" in given ? { instance: given["instance"] } : {}) });
+    };
+
+    const [ask, asked, use, used, refused, ...others] = blocksOf(guide, "http").map(parseMessage);
+    if (!ask || !asked || !use || !used || !refused) {
+      throw new Error("a call is missing");
+    }
+    expect(others).toEqual([]);
+    expectAnswer(await send(ask), asked);
+    service.clock.advance(192.345);
+    expectAnswer(await send(use), used);
+    code = await service.newCode(fiscalCode, demo);
+    service.clock.advance(600);
+    expectAnswer(await send(ask), refused);
+  });
+
+  const commands = blocksOf(guide, "text").filter((block) => block.startsWith("curl "));
+  if (!isThere("curl")) {
+    it.skip("are not made by the test plan's commands, because curl is not installed", () => undefined);
+    return;
+  }
+  it("of its test plan give a code and a second key", async () => {
+    const given: unknown[] = [];
+    for (const command of commands) {
+      const local = command.replace("http://127.0.0.1:7071", service.baseUrl);
+      given.push(JSON.parse((await runProgram("sh", ["-c", local])).output));
+    }
+    expect(given.map((body) => [OtpBody.is(body), ApiKeyBody.is(body)])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+  });
+});
+
 // All at once: each takes ten seconds.
 it("the guides' programs end a call that is silent, or that dribbles its answer, after ten seconds", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
@@ -289,7 +365,7 @@ it("the guides' programs end a call that is silent, or that dribbles its answer,
       [silent, dribbling].map(async (first) => {
         await writeFile(path.join(folder, file), blocksOf(guides[0], language).join(""));
         const { asked, output } = await againstFake([first, refusing], (baseUrl) =>
-          runProgram(command, path.join(folder, file), { ...settings, CGN_URL: baseUrl }),
+          runProgram(command, [path.join(folder, file)], { ...settings, CGN_URL: baseUrl }),
         );
         expect([language, asked.length, output]).toEqual([language, 2, "ask 404 otp-not-found\n"]);
         const [one, other] = asked.map(({ at }) => at);
