@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { CosmosClient } from "@azure/cosmos";
 import type { ConnectionPolicy, Container, RequestOptions } from "@azure/cosmos";
 import { startEmbeddedCosmosDb } from "../local/embedded-cosmos-db";
-import { close } from "../local/server";
-import { startFaultProxy } from "./fault-proxy";
+import { close, listen } from "../local/server";
+import { resetConnection, startFaultProxy } from "./fault-proxy";
 import type { Fault, FaultProxy, StoreRequest } from "./fault-proxy";
 
 const hour = 3_600_000;
@@ -438,6 +438,19 @@ describe("the fault proxy", () => {
     await expectToWork(proxied);
     await proxy.settled();
     expect(proxy.requests.map(({ operation }) => operation)).toEqual(["replace"]);
+  });
+
+  it("lets go of a connection that it resets while that is ending", async () => {
+    let told: Promise<unknown> | undefined;
+    const server = createServer((socket) => {
+      socket.end();
+      process.nextTick(resetConnection, socket);
+      told = outcomeOf(once(socket, "close"));
+    });
+    const client = connect(await listen(server, 0), "127.0.0.1");
+    await once(client.resume(), "close");
+    expect(await told).toEqual([false]);
+    server.close();
   });
 
   it("resets the connection when the server behind is away", async () => {

@@ -1,6 +1,7 @@
 /** A store that fails on request: stands between the real client and the embedded server. */
 import { Agent, createServer, request as send } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { close, listen } from "../local/server";
@@ -100,7 +101,7 @@ export const startFaultProxy = async (
     // A client may go away at any moment.
     response.on("error", () => undefined);
     const handled = handle(incoming, response).catch(() => {
-      incoming.socket.resetAndDestroy();
+      resetConnection(incoming.socket);
     });
     underway.add(handled);
     void handled.then(() => underway.delete(handled));
@@ -121,7 +122,7 @@ export const startFaultProxy = async (
       writeAnswer(response, answer, server.listening);
     };
     const reset = (): void => {
-      incoming.socket.resetAndDestroy();
+      resetConnection(incoming.socket);
     };
     switch (fault?.kind) {
       case undefined:
@@ -235,6 +236,18 @@ export const startFaultProxy = async (
       }
     },
   };
+};
+
+/**
+ * Resets a connection, unless it is ending already because the client has gone away: Node.js 22 would then neither reset
+ * it nor let go of it, and would never end the process.
+ */
+export const resetConnection = (socket: Socket): void => {
+  if (socket.writableEnded) {
+    socket.destroy();
+  } else {
+    socket.resetAndDestroy();
+  }
 };
 
 const documentsPath = /^\/dbs\/[^/]+\/colls\/([^/]+)(?:\/docs(\/[^/]+)?)?\/?$/;
