@@ -253,7 +253,7 @@ describe("RegenerateApiKey", () => {
     );
     expectProblem(await instance.regenerate(), 503, "service-unavailable");
     await stop();
-    // As often as the SDK itself tries.
+    // As often as any call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(4);
     expect((await service.ask(old, "AAAAAAAAAAA")).status).toBe(404);
   });

@@ -1,5 +1,5 @@
 import { ErrorResponse, RestError, TimeoutError } from "@azure/cosmos";
-import { isTransient, toStoreError, toWriteOutcome } from "./cosmos-error";
+import { isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./cosmos-error";
 
 const responseError = (code: number | string, retryAfterInMs?: number): ErrorResponse =>
   Object.assign(
@@ -26,11 +26,13 @@ describe("what the SDK throws", () => {
     ["null", null, "object"],
     ["undefined", undefined, "undefined"],
   ])("is told by a fixed word: %s", (_, error, status) => {
-    expect(toStoreError(error)).toEqual({ cause: `store: ${status}`, status, retryAfterSeconds: 1 });
+    expect(toStoreError(error)).toEqual({ cause: `store: ${status}`, status, retryAfterMs: 0 });
   });
 
   it.each([
     [undefined, 1],
+    [NaN, 1],
+    [-1, 1],
     [0, 1],
     [1000, 1],
     [1001, 2],
@@ -38,7 +40,7 @@ describe("what the SDK throws", () => {
   ])(
     "says when to come back, in whole seconds and not before one: after %s ms",
     (retryAfterInMs, seconds) => {
-      expect(toStoreError(responseError(429, retryAfterInMs)).retryAfterSeconds).toBe(seconds);
+      expect(toUnavailable(toStoreError(responseError(429, retryAfterInMs))).retryAfterSeconds).toBe(seconds);
     },
   );
 
@@ -54,7 +56,7 @@ describe("what the SDK throws", () => {
     [429, false],
     [499, false],
   ])("is or is not worth another read: %s", (status, expected) => {
-    expect(isTransient({ cause: "", status, retryAfterSeconds: 1 })).toBe(expected);
+    expect(isTransient({ cause: "", status, retryAfterMs: 0 })).toBe(expected);
   });
 });
 
@@ -74,7 +76,7 @@ describe("a conditional write", () => {
 
   it("that is throttled was not applied, and says when to come back", () => {
     const unavailable = { tag: "service-unavailable", cause: "store: 429" };
-    expect(toWriteOutcome(429, 32)).toEqual({ ...unavailable, retryAfterSeconds: 32 });
+    expect(toWriteOutcome(429, 31_001)).toEqual({ ...unavailable, retryAfterSeconds: 32 });
     expect(toWriteOutcome(429)).toEqual({ ...unavailable, retryAfterSeconds: 1 });
   });
 });

@@ -3,8 +3,6 @@ import { ErrorResponse } from "@azure/cosmos";
 import type { ServiceUnavailable } from "./failure";
 import type { WriteOutcome } from "./store";
 
-const defaultRetryAfterSeconds = 1;
-
 /** `Items.batch` wraps what went wrong. */
 const unwrap = (error: unknown): unknown =>
   error instanceof Error && error.cause !== undefined ? error.cause : error;
@@ -28,38 +26,33 @@ export interface StoreError {
   /** For the log. */
   readonly cause: string;
   readonly status: number | string;
-  readonly retryAfterSeconds: number;
+  /** How long the store wants to be left alone; 0 when it does not say. */
+  readonly retryAfterMs: number;
 }
 
 export const toStoreError = (error: unknown): StoreError => {
   const origin = unwrap(error);
   const status = codeOf(origin);
   const retryAfterMs = origin instanceof ErrorResponse ? (origin.retryAfterInMs ?? 0) : 0;
-  return {
-    cause: `store: ${status}`,
-    status,
-    retryAfterSeconds: Math.max(defaultRetryAfterSeconds, Math.ceil(retryAfterMs / 1000)),
-  };
+  // Of a header that is no number it is NaN.
+  return { cause: `store: ${status}`, status, retryAfterMs: retryAfterMs > 0 ? retryAfterMs : 0 };
 };
 
 /**
  * Whether a read that failed so is worth another attempt: all that passes (no answer, half an answer, 408, 449,
- * 5xx), but no refusal that stays, and no 429, which the SDK has tried again already.
+ * 5xx), but no refusal that stays, and no 429, which has been heeded already.
  */
 export const isTransient = ({ status }: StoreError): boolean =>
   typeof status === "string" || status >= 500 || status === 408 || status === 449;
 
-export const toUnavailable = ({ cause, retryAfterSeconds }: StoreError): ServiceUnavailable => ({
+export const toUnavailable = ({ cause, retryAfterMs }: StoreError): ServiceUnavailable => ({
   tag: "service-unavailable",
-  retryAfterSeconds,
+  retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1000)),
   cause,
 });
 
 /** What a conditional write came to, alone or as part of a batch. */
-export const toWriteOutcome = (
-  status: number | string,
-  retryAfterSeconds = defaultRetryAfterSeconds,
-): WriteOutcome => {
+export const toWriteOutcome = (status: number | string, retryAfterMs = 0): WriteOutcome => {
   switch (status) {
     case 200:
     case 201:
@@ -70,7 +63,7 @@ export const toWriteOutcome = (
     case 412:
       return "conflict";
     case 429:
-      return toUnavailable({ cause: `store: ${status}`, status, retryAfterSeconds });
+      return toUnavailable({ cause: `store: ${status}`, status, retryAfterMs });
     // Whatever else was answered, or nothing: most of these were not applied, but none is certain not to be.
     default:
       return "unknown";

@@ -347,6 +347,15 @@ describe("the store", () => {
       expect(proxy.requests).toHaveLength(4);
     });
 
+    it("is waited for while it throttles, but for no longer than a third of a call's time", async () => {
+      proxy.script(({ index }) => ({ kind: "status", status: 429, retryAfterMs: index === 0 ? 300 : 301 }));
+      const throttled = { tag: "service-unavailable", cause: "store: 429", retryAfterSeconds: 1 };
+      expect(await findThrough(10_000)).toMatchObject({ left: throttled });
+      expect(proxy.requests).toHaveLength(2);
+      expect(calls.at(-1)).toMatchObject({ attempts: 2, failure: "store: 429" });
+      expect(calls.at(-1)?.durationMs).toBeGreaterThan(290);
+    });
+
     it.each([
       ["a refusal that stays", 403, {}, "store: 403"],
       ["a container that is missing", 404, { "x-ms-substatus": "1003" }, "store: 404/1003"],

@@ -1,4 +1,5 @@
 /** The store on Azure Cosmos DB for NoSQL: point operations only, each on one logical partition. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { CosmosClient, CosmosDiagnostics, isRestError, RestError } from "@azure/cosmos";
 import type {
   Container,
@@ -86,6 +87,7 @@ export interface CosmosStore {
 /** @param deadlineMs within which a call of a function is over, with all the calls of the store that it makes. */
 export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): CosmosStore => {
   let isDisposed = false;
+  const patienceMs = Math.floor(deadlineMs / 3);
   const client = new CosmosClient({
     endpoint: config.endpoint,
     key: config.key,
@@ -97,12 +99,12 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
       // account with one write region fails over as a whole.
       enablePartitionLevelFailover: false,
       // A call that hangs is given up while there is time left to look what became of it.
-      requestTimeout: Math.floor(deadlineMs / 3),
-      // A 429 says when to try again. It is heeded as long as that can still be of use.
+      requestTimeout: patienceMs,
+      // The SDK would wait as long as a 429 says, even past the end of the call.
       retryOptions: {
-        maxRetryAttemptCount: 3,
+        maxRetryAttemptCount: 0,
         fixedRetryIntervalInMilliseconds: 0,
-        maxWaitTimeInSeconds: Math.ceil(deadlineMs / 1000),
+        maxWaitTimeInSeconds: 0,
       },
     },
   });
@@ -113,6 +115,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
   return {
     connect: ({ signal, onCall }) => {
       const options = { abortSignal: signal };
+      const caller = { signal, onCall, patienceMs };
       const readItem = <A>(
         operation: keyof Store,
         container: Container,
@@ -123,8 +126,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
           operation,
           () => container.item(id, partitionKey).read<ItemDefinition>(options),
           (response) => decodeItem(response, codec),
-          signal,
-          onCall,
+          caller,
         );
       return {
         findOtp: (ref) => readItem("findOtp", otps, ref, OtpItem),
@@ -141,7 +143,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
               return otps.items.batch(operations, slot.ref.partitionKey, options);
             },
             batchStatus,
-            onCall,
+            caller,
           ),
         replaceOtp: (otp, etag) =>
           runWrite(
@@ -151,7 +153,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
                 .item(otp.ref.id, otp.ref.partitionKey)
                 .replace(toItem(otp, OtpItem), { ...options, ...ifMatch(etag) }),
             ({ statusCode }) => statusCode,
-            onCall,
+            caller,
           ),
         findApiKeys: (merchantId) =>
           readItem("findApiKeys", apiKeys, { partitionKey: merchantId, id: merchantId }, ApiKeysItem),
@@ -165,7 +167,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
                 : apiKeys.item(merchantId, merchantId).replace(item, { ...options, ...ifMatch(etag) });
             },
             ({ statusCode }) => statusCode,
-            onCall,
+            caller,
           ),
         describeAccount: () =>
           runRead(
@@ -184,8 +186,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
                 hasSeveralWriteRegions: resource?.enableMultipleWritableLocations ?? true,
                 hasSeveralReadRegions: (resource?.readableLocations.length ?? 0) > 1,
               }),
-            signal,
-            onCall,
+            caller,
           ),
       };
     },
@@ -245,10 +246,13 @@ const countAttempts = ({ diagnostics }: Diagnosed): number =>
 const isDiagnosed = (error: unknown): error is Diagnosed =>
   error instanceof Error && "diagnostics" in error && error.diagnostics instanceof CosmosDiagnostics;
 
+interface Requested<R> {
+  readonly result: Either<StoreError, R>;
+  readonly attempts: number;
+}
+
 /** Makes one SDK call; `attempts` counts its requests. */
-const request = async <R extends Diagnosed>(
-  call: () => Promise<R>,
-): Promise<{ readonly result: Either<StoreError, R>; readonly attempts: number }> => {
+const request = async <R extends Diagnosed>(call: () => Promise<R>): Promise<Requested<R>> => {
   try {
     const response = await call();
     return { result: E.right(response), attempts: countAttempts(response) };
@@ -257,20 +261,51 @@ const request = async <R extends Diagnosed>(
   }
 };
 
+/** For whom the store is called. */
+interface Caller {
+  readonly signal: AbortSignal;
+  readonly onCall: (call: StoreCall) => void;
+  /** How long one request may take, and how long a throttled one waits to be made again. */
+  readonly patienceMs: number;
+}
+
+const mostThrottledRetries = 3;
+
+/** Makes an SDK call again when a 429 says, unless that is longer than the caller can wait. */
+const requestHeedingThrottle = async <R extends Diagnosed>(
+  call: () => Promise<R>,
+  { signal, patienceMs }: Caller,
+): Promise<Requested<R>> => {
+  let attempts = 0;
+  for (let retries = 0; ; retries += 1) {
+    const requested = await request(call);
+    attempts += requested.attempts;
+    const { result } = requested;
+    if (
+      E.isRight(result) ||
+      result.left.status !== 429 ||
+      result.left.retryAfterMs > patienceMs ||
+      retries === mostThrottledRetries
+    ) {
+      return { result, attempts };
+    }
+    await sleep(result.left.retryAfterMs, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+};
+
 /** Reads until there is an answer, or no more time for one: a read changes nothing. */
 const runRead = async <R extends Diagnosed, A>(
   operation: keyof Store,
   call: () => Promise<R>,
   decode: (response: R) => Either<StoreError, A>,
-  signal: AbortSignal,
-  onCall: (call: StoreCall) => void,
+  caller: Caller,
 ): StoreResult<A> => {
   const start = performance.now();
-  const another = makeBackoff(signal);
+  const another = makeBackoff(caller.signal);
   let attempts = 0;
   let answer: Either<StoreError, A> | undefined;
   while (await another()) {
-    const requested = await request(call);
+    const requested = await requestHeedingThrottle(call, caller);
     attempts += requested.attempts;
     answer = E.chain(decode)(requested.result);
     if (E.isRight(answer) || !isTransient(answer.left)) {
@@ -278,7 +313,7 @@ const runRead = async <R extends Diagnosed, A>(
     }
   }
   const failure = answer !== undefined && E.isLeft(answer) ? answer.left : undefined;
-  onCall({ operation, attempts, durationMs: performance.now() - start, failure: failure?.cause });
+  caller.onCall({ operation, attempts, durationMs: performance.now() - start, failure: failure?.cause });
   return answer === undefined ? E.left(unsettled) : E.mapLeft(toUnavailable)(answer);
 };
 
@@ -287,14 +322,14 @@ const runWrite = async <R extends Diagnosed>(
   operation: keyof Store,
   call: () => Promise<R>,
   statusOf: (response: R) => number | string,
-  onCall: (call: StoreCall) => void,
+  caller: Caller,
 ): Promise<WriteOutcome> => {
   const start = performance.now();
-  const { result, attempts } = await request(call);
+  const { result, attempts } = await requestHeedingThrottle(call, caller);
   const status = E.isLeft(result) ? result.left.status : statusOf(result.right);
-  const outcome = toWriteOutcome(status, E.isLeft(result) ? result.left.retryAfterSeconds : undefined);
+  const outcome = toWriteOutcome(status, E.isLeft(result) ? result.left.retryAfterMs : undefined);
   const failure = outcome === "written" || outcome === "conflict" ? undefined : `store: ${status}`;
-  onCall({ operation, attempts, durationMs: performance.now() - start, failure });
+  caller.onCall({ operation, attempts, durationMs: performance.now() - start, failure });
   return outcome;
 };
 
@@ -305,7 +340,7 @@ const decodeItem = <A>(
   if (statusCode === 404) {
     // With a substatus it is not the item that is missing: 1003 says that the container is.
     return substatus
-      ? E.left({ cause: `store: 404/${substatus}`, status: 404, retryAfterSeconds: 1 })
+      ? E.left({ cause: `store: 404/${substatus}`, status: 404, retryAfterMs: 0 })
       : E.right(undefined);
   }
   const value = codec.decode(resource);
