@@ -1,4 +1,5 @@
 import * as t from "io-ts";
+import type { StoreRequest } from "../tests/fault-proxy";
 import {
   decode,
   discount,
@@ -165,6 +166,38 @@ describe("GenerateOtp", () => {
       await stop();
     });
 
+    it("answers the one OTP there is, though its first write is applied just before its second", async () => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 5000);
+      let first: StoreRequest | undefined;
+      const applyFirst = async (): Promise<void> => {
+        const { path = "", body = "" } = first ?? {};
+        const [, partitionKey] = /"partitionKey":"([^"]+)"/.exec(body) ?? [];
+        const applied = await fetch(service.config.cosmos.endpoint + path, {
+          method: "POST",
+          headers: {
+            "x-ms-cosmos-is-batch-request": "true",
+            "x-ms-documentdb-partitionkey": JSON.stringify([partitionKey]),
+          },
+          body,
+        });
+        expect(applied.status).toBe(200);
+      };
+      proxy.script((request) => {
+        first ??= request;
+        return request.index === 0
+          ? { kind: "reset-before" }
+          : request.index === 2
+            ? { kind: "rival", run: applyFirst }
+            : undefined;
+      });
+      const reply = await instance.generate();
+      const operations = proxy.requests.map(({ operation }) => operation);
+      expect(operations).toEqual(["batch", "read", "batch", "read", "read"]);
+      expect(reply.status).toBe(200);
+      expect(decode(Conflict, (await service.generate()).json).otp).toEqual(reply.json);
+      await stop();
+    });
+
     it("answers 503 if it cannot look, and the next call tells the code", async () => {
       const { proxy, instance, stop } = await startBehindFaults(service, 300);
       proxy.script(({ index }) => (index === 0 ? { kind: "reset-after" } : { kind: "reset-before" }));
@@ -203,7 +236,7 @@ describe("GenerateOtp", () => {
     );
     expectProblem(await instance.generate(), 503, "service-unavailable");
     await stop();
-    // As often as the SDK itself tries.
+    // As often as any call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "batch")).toHaveLength(4);
     expect(await readItems(service.otps)).toEqual(before);
   });

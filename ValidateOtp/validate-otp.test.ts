@@ -456,7 +456,7 @@ describe("ValidateOtp", () => {
     );
     expectProblem(await instance.use(apiKey, code), 503, "service-unavailable");
     await stop();
-    // As often as the SDK itself tries.
+    // As often as any call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(4);
     expect((await service.ask(apiKey, code)).status).toBe(200);
   });

@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { right } from "../tests/support";
-import { decodeApiKey, hashApiKey, isInForce, makeApiKey, replaceApiKey, withdrawApiKey } from "./api-key";
+import {
+  ApiKeyHash,
+  decodeApiKey,
+  hashApiKey,
+  holdsApiKey,
+  isInForce,
+  makeApiKey,
+  replaceApiKey,
+  withdrawApiKey,
+} from "./api-key";
 import type { ApiKeyInForce, StoredApiKey } from "./api-key";
 import { MerchantId } from "./identifiers";
 
@@ -109,6 +118,20 @@ describe("an API key", () => {
     expect(replaceApiKey(second, keyAt(1600)).replaced).toEqual([keyAt(1000)]);
     expect(withdrawApiKey(first, hashApiKey("0"))).toBeUndefined();
   });
+
+  it("is known as long as it is kept, and no other is", () => {
+    const [first, second, never] = [hashApiKey("1"), hashApiKey("2"), hashApiKey("3")];
+    const key = replaceApiKey({ hash: first, createdAt }, { hash: second, createdAt });
+    expect([first, second, never].map((hash) => holdsApiKey(key, hash))).toEqual([true, true, false]);
+    expect(holdsApiKey(undefined, first)).toBe(false);
+  });
+
+  it.each(["", "0".repeat(63), "0".repeat(65), "A".repeat(64), "g".repeat(64), `x${"0".repeat(64)}`])(
+    "is not kept as %j",
+    (text) => {
+      expect(ApiKeyHash.is(text)).toBe(false);
+    },
+  );
 
   // Worked out with other implementations of CRC-32 and SHA-256. Merchants hold keys of this form.
   it("keeps its form, and is kept in the same form, over releases", () => {

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { close, listen } from "../local/server";
 import { startFaultProxy } from "../tests/fault-proxy";
-import type { Fault, FaultProxy } from "../tests/fault-proxy";
+import type { Fault, FaultProxy, StoreRequest } from "../tests/fault-proxy";
 import { readItems, right, startService } from "../tests/support";
 import type { Service } from "../tests/support";
 import { hashApiKey } from "./api-key";
@@ -317,6 +317,33 @@ describe("the store", () => {
       cold.dispose();
       await account.close();
     });
+
+    it.each<[string, Fault | undefined, string | undefined]>([
+      ["answered", undefined, undefined],
+      ["refused", { kind: "status", status: 429, retryAfterMs: 5000 }, "store: 429"],
+    ])(
+      "is told of the request too that the SDK sends to another region, and that is %s",
+      async (_, then, failure) => {
+        const account = await startFaultProxy(service.config.cosmos.endpoint, {});
+        const cosmos = { ...service.config.cosmos, endpoint: account.endpoint, isSingleCopy: false };
+        const regional = makeCosmosStore(cosmos, 900);
+        const isRead = ({ operation }: StoreRequest): boolean => operation === "read";
+        account.script((request) =>
+          !isRead(request)
+            ? undefined
+            : account.requests.filter(isRead).length === 1
+              ? { kind: "status", status: 503 }
+              : then,
+        );
+        await regional
+          .connect({ signal: AbortSignal.timeout(10_000), onCall: (each) => calls.push(each) })
+          .findOtp(otpEntry().ref);
+        expect(calls.at(-1)).toMatchObject({ attempts: 2, failure });
+        expect(account.requests.filter(isRead)).toHaveLength(2);
+        regional.dispose();
+        await account.close();
+      },
+    );
 
     it("lets go of a call whose time is up, though the store's name leads nowhere", async () => {
       const cosmos = { ...service.config.cosmos, endpoint: "https://store.invalid", isSingleCopy: false };

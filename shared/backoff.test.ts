@@ -1,0 +1,56 @@
+import { makeBackoff } from "./backoff";
+
+const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+
+describe("the pauses between attempts", () => {
+  const never = new AbortController().signal;
+
+  it("double from 20 ms, after a first attempt that is made at once", async () => {
+    const another = makeBackoff(never, () => 1);
+    const pausesMs: number[] = [];
+    for (let attempt = 0; attempt < 6; attempt += 1) {
+      const start = performance.now();
+      expect(await another()).toBe(true);
+      pausesMs.push(performance.now() - start);
+    }
+    // A timer may fire a millisecond early.
+    [0, 20, 40, 80, 160, 320].forEach((ms, attempt) => {
+      expect(pausesMs[attempt]).toBeGreaterThan(ms - 2);
+    });
+    expect(pausesMs[0]).toBeLessThan(Math.min(...pausesMs.slice(1)));
+  });
+
+  it("are cut by chance, down to none", async () => {
+    const another = makeBackoff(never, () => 0);
+    for (let attempt = 0; attempt < 1000; attempt += 1) {
+      // With whole pauses, this test would run out of its time.
+      expect(await another()).toBe(true);
+    }
+  });
+
+  const forHours = (): number => 1e6;
+
+  it("end when the call is over, and no attempt follows", async () => {
+    const ending = new AbortController();
+    const another = makeBackoff(ending.signal, forHours);
+    await another();
+    const next = another();
+    ending.abort();
+    expect(await next).toBe(false);
+  });
+
+  it("precede no attempt of a call that is over before its first", async () => {
+    expect(await makeBackoff(AbortSignal.abort())()).toBe(false);
+  });
+
+  it("keep no process alive", async () => {
+    const ending = new AbortController();
+    const another = makeBackoff(ending.signal, forHours);
+    await another();
+    const before = timers();
+    const next = another();
+    expect(timers()).toBe(before);
+    ending.abort();
+    await next;
+  });
+});
