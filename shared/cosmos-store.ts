@@ -269,7 +269,7 @@ interface Caller {
   readonly patienceMs: number;
 }
 
-const mostThrottledRetries = 3;
+const maxThrottledRetries = 3;
 
 /** Makes an SDK call again when a 429 says, unless that is longer than the caller can wait. */
 const requestHeedingThrottle = async <R extends Diagnosed>(
@@ -278,14 +278,13 @@ const requestHeedingThrottle = async <R extends Diagnosed>(
 ): Promise<Requested<R>> => {
   let attempts = 0;
   for (let retries = 0; ; retries += 1) {
-    const requested = await request(call);
-    attempts += requested.attempts;
-    const { result } = requested;
+    const { result, attempts: made } = await request(call);
+    attempts += made;
     if (
       E.isRight(result) ||
       result.left.status !== 429 ||
       result.left.retryAfterMs > patienceMs ||
-      retries === mostThrottledRetries
+      retries === maxThrottledRetries
     ) {
       return { result, attempts };
     }
@@ -305,9 +304,9 @@ const runRead = async <R extends Diagnosed, A>(
   let attempts = 0;
   let answer: Either<StoreError, A> | undefined;
   while (await another()) {
-    const requested = await requestHeedingThrottle(call, caller);
-    attempts += requested.attempts;
-    answer = E.chain(decode)(requested.result);
+    const { result, attempts: made } = await requestHeedingThrottle(call, caller);
+    attempts += made;
+    answer = E.isRight(result) ? decode(result.right) : result;
     if (E.isRight(answer) || !isTransient(answer.left)) {
       break;
     }
