@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
 import { close, listen } from "../local/server";
 import { startFaultProxy } from "../tests/fault-proxy";
 import type { Fault, FaultProxy, StoreRequest } from "../tests/fault-proxy";
@@ -381,6 +382,25 @@ describe("the store", () => {
       expect(proxy.requests).toHaveLength(2);
       expect(calls.at(-1)).toMatchObject({ attempts: 2, failure: "store: 429" });
       expect(calls.at(-1)?.durationMs).toBeGreaterThan(290);
+    });
+
+    it("is not waited for any more once the signal has ended the call", async () => {
+      // A third of this time is longer than the store asks for, and than this test has.
+      const patient = makeCosmosStore({ ...service.config.cosmos, endpoint: proxy.endpoint }, 3_600_000);
+      proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 1_000_000 }));
+      const ending = new AbortController();
+      const found = patient
+        .connect({ signal: ending.signal, onCall: (each) => calls.push(each) })
+        .findOtp(otpEntry().ref);
+      while (proxy.requests.length === 0) {
+        await pause(1);
+      }
+      await proxy.settled();
+      await pause(50);
+      ending.abort();
+      expect(await found).toMatchObject({ left: { tag: "service-unavailable" } });
+      expect(proxy.requests).toHaveLength(1);
+      patient.dispose();
     });
 
     it.each([
