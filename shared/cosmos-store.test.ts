@@ -384,6 +384,18 @@ describe("the store", () => {
       expect(calls.at(-1)?.durationMs).toBeGreaterThan(290);
     });
 
+    it.each([
+      ["created all the same when it throttles once", 1, 5, true],
+      ["given up when it goes on throttling", 99, 4, false],
+    ])("has its containers %s", async (_, throttled, requests, isCreated) => {
+      await service.otps.delete();
+      proxy.script(({ index }) =>
+        index < throttled ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
+      );
+      expect(E.isRight(await broken.createContainers())).toBe(isCreated);
+      expect(proxy.requests).toHaveLength(requests);
+    });
+
     it("is not waited for any more once the signal has ended the call", async () => {
       // A third of this time is longer than the store asks for, and than this test has.
       const patient = makeCosmosStore({ ...service.config.cosmos, endpoint: proxy.endpoint }, 3_600_000);

@@ -15,7 +15,6 @@ import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
 import type { HttpClient } from "@azure/core-rest-pipeline";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
-import * as TE from "fp-ts/TaskEither";
 import * as t from "io-ts";
 import { ApiKeyHash } from "./api-key";
 import { makeBackoff } from "./backoff";
@@ -190,14 +189,21 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
           ),
       };
     },
-    createContainers: TE.tryCatch(
-      async () => {
-        await client.databases.createIfNotExists({ id: config.databaseName });
-        await database.containers.createIfNotExists(otpsContainer);
-        await database.containers.createIfNotExists(apiKeysContainer);
-      },
-      (error) => toUnavailable(toStoreError(error)),
-    ),
+    createContainers: async () => {
+      const steps = [
+        () => client.databases.createIfNotExists({ id: config.databaseName }),
+        () => database.containers.createIfNotExists(otpsContainer),
+        () => database.containers.createIfNotExists(apiKeysContainer),
+      ];
+      const { signal } = new AbortController();
+      for (const step of steps) {
+        const { result } = await requestHeedingThrottle<Diagnosed>(step, { signal, patienceMs });
+        if (E.isLeft(result)) {
+          return E.left(toUnavailable(result.left));
+        }
+      }
+      return E.right(undefined);
+    },
     dispose: () => {
       isDisposed = true;
       client.dispose();
@@ -274,7 +280,7 @@ const maxThrottledRetries = 3;
 /** Makes an SDK call again when a 429 says, unless that is longer than the caller can wait. */
 const requestHeedingThrottle = async <R extends Diagnosed>(
   call: () => Promise<R>,
-  { signal, patienceMs }: Caller,
+  { signal, patienceMs }: Pick<Caller, "signal" | "patienceMs">,
 ): Promise<Requested<R>> => {
   let attempts = 0;
   for (let retries = 0; ; retries += 1) {
