@@ -124,7 +124,9 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
 
   const interpreter = language === "sh" ? "curl" : command;
   if (!isThere(interpreter)) {
-    it.skip(`is not run, because ${interpreter} is not installed`, () => undefined);
+    const reason = `${interpreter} is not installed`;
+    console.warn(`${reason}: the guides' program in ${language} is not run`);
+    it.skip(`is not run, because ${reason}`, () => undefined);
     return;
   }
 
@@ -339,6 +341,7 @@ describe.each(guides)("the calls in %s", (guide) => {
 
   const commands = blocksOf(guide, "text").filter((block) => block.startsWith("curl "));
   if (!isThere("curl")) {
+    console.warn(`curl is not installed: the test plan's commands in ${guide} are not run`);
     it.skip("are not made by the test plan's commands, because curl is not installed", () => undefined);
     return;
   }

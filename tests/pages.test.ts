@@ -172,6 +172,7 @@ describe("the pages of the local host", () => {
 
   const executablePath = findChromium();
   if (executablePath === undefined) {
+    console.warn(`${describeMissingChromium()}: the pages are not tried in a browser`);
     it.skip(`are quiet in a browser (${describeMissingChromium()})`, () => undefined);
     return;
   }
