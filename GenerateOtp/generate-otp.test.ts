@@ -236,7 +236,7 @@ describe("GenerateOtp", () => {
     );
     expectProblem(await instance.generate(), 503, "service-unavailable");
     await stop();
-    // As often as any call that is throttled.
+    // Once, and three times more, like each call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "batch")).toHaveLength(4);
     expect(await readItems(service.otps)).toEqual(before);
   });

@@ -261,7 +261,7 @@ describe("RegenerateApiKey", () => {
     );
     expectProblem(await instance.regenerate(), 503, "service-unavailable");
     await stop();
-    // As often as any call that is throttled.
+    // Once, and three times more, like each call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(4);
     expect((await service.ask(old, "AAAAAAAAAAA")).status).toBe(404);
   });

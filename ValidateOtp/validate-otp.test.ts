@@ -456,7 +456,7 @@ describe("ValidateOtp", () => {
     );
     expectProblem(await instance.use(apiKey, code), 503, "service-unavailable");
     await stop();
-    // As often as any call that is throttled.
+    // Once, and three times more, like each call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(4);
     expect((await service.ask(apiKey, code)).status).toBe(200);
   });
