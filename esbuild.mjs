@@ -1,4 +1,5 @@
 import { build } from "esbuild";
+import { leaveOut } from "./leave-out.mjs";
 
 const common = {
   bundle: true,
@@ -8,32 +9,6 @@ const common = {
   sourcemap: true,
   loader: { ".yaml": "text" },
   logLevel: "warning",
-};
-
-/**
- * What the SDK brings along and the service never calls (docs/decisions/0009-load-time.md). In its place is put a module
- * of which anything can be imported, but nothing constructed: a call that comes to need it fails at once, and by name.
- */
-const leftOut = [
-  // Queries, the change feed, bulk operations, client-side encryption, inference.
-  /@azure\/cosmos\/dist\/esm\/(queryIterator|ChangeFeedIterator)\.js$/,
-  /@azure\/cosmos\/dist\/esm\/(bulk|encryption|inference|queryExecutionContext|queryMetrics)\//,
-  /@azure\/cosmos\/dist\/esm\/client\/(ChangeFeed|Conflict|Permission|Script|StoredProcedure|Trigger|UserDefinedFunction)\//,
-  /@azure\/keyvault-keys\//,
-  // The SDK sends nothing through the proxies that these are for.
-  /\/https?-proxy-agent\//,
-];
-
-const leaveOut = {
-  name: "leave-out",
-  setup({ onLoad }) {
-    const filter = new RegExp(leftOut.map(({ source }) => source.replaceAll("\\/", "[\\\\/]")).join("|"));
-    onLoad({ filter }, () => ({
-      contents: `module.exports = new Proxy({}, {
-        get: (_, name) => class { constructor() { throw new Error(\`\${String(name)} is left out of this build\`); } },
-      });`,
-    }));
-  },
 };
 
 // What is deployed: one file, complete but for the module that the Functions worker itself provides. It is read,

@@ -210,6 +210,29 @@ describe("what is deployed", () => {
     expect(errors).not.toContain("nonsense");
   });
 
+  it("fails by name where it comes to need what is left out of the SDK", async () => {
+    const query = `import { CosmosClient } from "@azure/cosmos";
+      const client = new CosmosClient({ endpoint: "http://127.0.0.1:9", key: "a2V5" });
+      client.database("cgn").container("otps").items.query("SELECT 1");`;
+    const bundler = startProgram(
+      [
+        "--input-type=module",
+        "--eval",
+        `import { build } from "esbuild";
+         import { leaveOut } from "./leave-out.mjs";
+         const stdin = { contents: ${JSON.stringify(query)}, resolveDir: "." };
+         const mainFields = ["module", "main"];
+         await build({ stdin, bundle: true, platform: "node", mainFields, plugins: [leaveOut], outfile: process.argv[1] });`,
+        path.join(folder, "query.js"),
+      ],
+      {},
+    );
+    expect({ code: await bundler.ended, errors: bundler.errors() }).toMatchObject({ code: 0 });
+    const program = startProgram(["query.js"], {}, folder);
+    expect(await program.ended).toBe(1);
+    expect(program.errors()).toContain("Error: QueryIterator is left out of this build");
+  });
+
   it("is an archive of four files and at most 500 KB, the same for the same sources", async () => {
     const bytes = await readFile(archive);
     expect(Object.keys(unzipSync(bytes))).toEqual([
