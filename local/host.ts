@@ -22,6 +22,9 @@ const logToStandardError: LogHandler = (level, ...args) => {
   }
 };
 
+/** How a line begins that a function logged after its answer: on the platform it would be lost. */
+export const lateLogPrefix = "Logged after the answer:";
+
 export const makeHost = (
   functions: readonly HttpFunction[],
   logHandler: LogHandler = logToStandardError,
@@ -116,10 +119,24 @@ const invoke = async (
   const headers = Object.fromEntries(
     Object.entries(request.headersDistinct).map(([name, values = []]) => [name, values.join(", ")]),
   );
+  let isOver = false;
+  const context = new InvocationContext({
+    functionName: mounted.name,
+    invocationId: randomUUID(),
+    // The Functions host ignores these lines (azure-functions-host, GrpcWorkerChannel.cs, Log).
+    logHandler: (level, ...args) => {
+      if (isOver) {
+        logHandler("error", lateLogPrefix, level, ...args);
+      } else {
+        logHandler(level, ...args);
+      }
+    },
+  });
   const result = await mounted.handler(
     new HttpRequest({ method: request.method ?? "", url, headers, params, body: { bytes } }),
-    new InvocationContext({ functionName: mounted.name, invocationId: randomUUID(), logHandler }),
+    context,
   );
+  isOver = true;
   const answer = result instanceof HttpResponse ? result : new HttpResponse(result);
   const body = Buffer.from(await answer.arrayBuffer());
   response

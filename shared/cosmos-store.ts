@@ -197,7 +197,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
       ];
       const { signal } = new AbortController();
       for (const step of steps) {
-        const { result } = await requestHeedingThrottle<Diagnosed>(step, { signal, patienceMs });
+        const result = await requestHeedingThrottle<Diagnosed>(step, { signal, patienceMs }, attempt);
         if (E.isLeft(result)) {
           return E.left(toUnavailable(result.left));
         }
@@ -211,12 +211,14 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
   };
 };
 
+const noAnswer = "no answer in time";
+
 /** What the SDK would try again by itself: up to 120 times, a second apart, whether or not the call is still wanted. */
 const repeatedBySdk = new Map([
   ["ECONNRESET", "lost connection (ECONNRESET)"],
   ["EPIPE", "lost connection (EPIPE)"],
   ["ENOTFOUND", "no address (ENOTFOUND)"],
-  ["AbortError", "no answer in time"],
+  ["AbortError", noAnswer],
 ]);
 
 /**
@@ -252,21 +254,6 @@ const countAttempts = ({ diagnostics }: Diagnosed): number =>
 const isDiagnosed = (error: unknown): error is Diagnosed =>
   error instanceof Error && "diagnostics" in error && error.diagnostics instanceof CosmosDiagnostics;
 
-interface Requested<R> {
-  readonly result: Either<StoreError, R>;
-  readonly attempts: number;
-}
-
-/** Makes one SDK call; `attempts` counts its requests. */
-const request = async <R extends Diagnosed>(call: () => Promise<R>): Promise<Requested<R>> => {
-  try {
-    const response = await call();
-    return { result: E.right(response), attempts: countAttempts(response) };
-  } catch (error) {
-    return { result: E.left(toStoreError(error)), attempts: isDiagnosed(error) ? countAttempts(error) : 1 };
-  }
-};
-
 /** For whom the store is called. */
 interface Caller {
   readonly signal: AbortSignal;
@@ -275,27 +262,90 @@ interface Caller {
   readonly patienceMs: number;
 }
 
+/** What an SDK call came to, and with how many requests. */
+interface Requested<R> {
+  readonly result: Either<StoreError, R>;
+  readonly attempts: number;
+}
+
+/** Makes one SDK call. */
+type Attempt = <R extends Diagnosed>(call: () => Promise<R>) => Promise<Requested<R>>;
+
+const attempt: Attempt = async (call) => {
+  try {
+    const response = await call();
+    return { result: E.right(response), attempts: countAttempts(response) };
+  } catch (error) {
+    return { result: E.left(toStoreError(error)), attempts: isDiagnosed(error) ? countAttempts(error) : 1 };
+  }
+};
+
 const maxThrottledRetries = 3;
 
 /** Makes an SDK call again when a 429 says, unless that is longer than the caller can wait. */
 const requestHeedingThrottle = async <R extends Diagnosed>(
   call: () => Promise<R>,
   { signal, patienceMs }: Pick<Caller, "signal" | "patienceMs">,
-): Promise<Requested<R>> => {
-  let attempts = 0;
+  request: Attempt,
+): Promise<Either<StoreError, R>> => {
   for (let retries = 0; ; retries += 1) {
-    const { result, attempts: made } = await request(call);
-    attempts += made;
+    const { result } = await request(call);
     if (
       E.isRight(result) ||
       result.left.status !== 429 ||
       result.left.retryAfterMs > patienceMs ||
       retries === maxThrottledRetries
     ) {
-      return { result, attempts };
+      return result;
     }
     await sleep(result.left.retryAfterMs, undefined, { signal, ref: false }).catch(() => undefined);
   }
+};
+
+/** One call of the store, as its caller gets to know of it. */
+interface ObservedCall {
+  readonly request: Attempt;
+  /** Tells the caller how the call ended, unless the signal came first. */
+  readonly end: (failure: string | undefined) => void;
+}
+
+/**
+ * Counts the requests of a call. When the signal ends it, the caller is told at once how far it came: it answers then, and
+ * whatever is logged after the answer is lost.
+ */
+const observeCall = (operation: keyof Store, { signal, onCall }: Caller): ObservedCall => {
+  const start = performance.now();
+  let attempts = 0;
+  let attemptsUnderWay = 0;
+  let lastFailure: string = noAnswer;
+  const tell = (failure: string | undefined): void => {
+    onCall({
+      operation,
+      attempts: attempts + attemptsUnderWay,
+      durationMs: performance.now() - start,
+      failure,
+    });
+  };
+  const onAbort = (): void => {
+    tell(lastFailure);
+  };
+  signal.addEventListener("abort", onAbort);
+  return {
+    request: async (call) => {
+      attemptsUnderWay = 1;
+      const requested = await attempt(call);
+      attemptsUnderWay = 0;
+      attempts += requested.attempts;
+      lastFailure = E.isLeft(requested.result) ? requested.result.left.cause : noAnswer;
+      return requested;
+    },
+    end: (failure) => {
+      if (!signal.aborted) {
+        signal.removeEventListener("abort", onAbort);
+        tell(failure);
+      }
+    },
+  };
 };
 
 /** Reads until there is an answer, or no more time for one: a read changes nothing. */
@@ -305,20 +355,17 @@ const runRead = async <R extends Diagnosed, A>(
   decode: (response: R) => Either<StoreError, A>,
   caller: Caller,
 ): StoreResult<A> => {
-  const start = performance.now();
+  const { request, end } = observeCall(operation, caller);
   const another = makeBackoff(caller.signal);
-  let attempts = 0;
   let answer: Either<StoreError, A> | undefined;
   while (await another()) {
-    const { result, attempts: made } = await requestHeedingThrottle(call, caller);
-    attempts += made;
+    const result = await requestHeedingThrottle(call, caller, request);
     answer = E.isRight(result) ? decode(result.right) : result;
     if (E.isRight(answer) || !isTransient(answer.left)) {
       break;
     }
   }
-  const failure = answer !== undefined && E.isLeft(answer) ? answer.left : undefined;
-  caller.onCall({ operation, attempts, durationMs: performance.now() - start, failure: failure?.cause });
+  end(answer !== undefined && E.isLeft(answer) ? answer.left.cause : undefined);
   return answer === undefined ? E.left(unsettled) : E.mapLeft(toUnavailable)(answer);
 };
 
@@ -329,12 +376,11 @@ const runWrite = async <R extends Diagnosed>(
   statusOf: (response: R) => number | string,
   caller: Caller,
 ): Promise<WriteOutcome> => {
-  const start = performance.now();
-  const { result, attempts } = await requestHeedingThrottle(call, caller);
+  const { request, end } = observeCall(operation, caller);
+  const result = await requestHeedingThrottle(call, caller, request);
   const status = E.isLeft(result) ? result.left.status : statusOf(result.right);
   const outcome = toWriteOutcome(status, E.isLeft(result) ? result.left.retryAfterMs : undefined);
-  const failure = outcome === "written" || outcome === "conflict" ? undefined : `store: ${status}`;
-  caller.onCall({ operation, attempts, durationMs: performance.now() - start, failure });
+  end(outcome === "written" || outcome === "conflict" ? undefined : `store: ${status}`);
   return outcome;
 };
 

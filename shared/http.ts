@@ -7,7 +7,8 @@ import { unsettled } from "./failure";
 import type { Failure } from "./failure";
 import type { MerchantId } from "./identifiers";
 import { makeLog } from "./log";
-import { toProblem } from "./problem";
+import type { Log } from "./log";
+import { statusOf, toProblem } from "./problem";
 import type { Answer } from "./problem";
 import type { ConnectStore, Store } from "./store";
 
@@ -55,36 +56,23 @@ export interface Runtime {
   readonly deadlineMs: number;
 }
 
+/** What the host knows of a function before it is called. */
+export type FunctionDefinition = Omit<HttpFunction, "handler">;
+
 /** Makes a function whose every outcome, a defect included, is an answer of the contract, given in time. */
 export const makeHttpFunction = (
-  definition: Omit<HttpFunction, "handler">,
+  definition: FunctionDefinition,
   { connectStore, deadlineMs }: Runtime,
   run: (request: HttpRequest, invocation: Invocation) => Promise<Either<Failure, Success>>,
-): HttpFunction => ({
-  ...definition,
-  handler: async (request, context) => {
-    const start = performance.now();
-    const log = makeLog(context);
+): HttpFunction =>
+  makeAnsweringFunction(definition, async (request, log) => {
     const deadline = new AbortController();
-    let storeRoundTrips = 0;
-    let merchantId: MerchantId | undefined;
     let undo: Undo | undefined;
-    const connect = (signal: AbortSignal): Store =>
-      connectStore({
-        signal,
-        onCall: (call) => {
-          storeRoundTrips += call.attempts;
-          log.storeCall(call);
-        },
-      });
-
     const invoke = async (): Promise<Either<Failure, Success>> =>
       run(request, {
-        store: connect(deadline.signal),
+        store: connectStore({ signal: deadline.signal, onCall: log.storeCall }),
         signal: deadline.signal,
-        setMerchantId: (id) => {
-          merchantId = id;
-        },
+        setMerchantId: log.setMerchantId,
         ifUnanswered: (task) => {
           undo = task;
         },
@@ -94,24 +82,34 @@ export const makeHttpFunction = (
       return E.left<Failure>({ tag: "internal-error" });
     });
     const result = await beforeDeadline(running, deadline, deadlineMs);
-
-    const failure = E.isLeft(result) ? result.left : undefined;
-    const answer = E.isRight(result)
-      ? toAnswer(result.right)
-      : toProblem(result.left, request.headers.get("accept-language"), context.invocationId);
-    const durationMs = performance.now() - start;
-    log.outcome({ status: answer.status, failure, durationMs, storeRoundTrips, merchantId });
-    if (answer.status >= 500) {
+    if (E.isLeft(result) && statusOf(result.left) >= 500) {
       // Not before the call has let go: what it still writes is undone too.
       running
         .then(() => {
           const signal = AbortSignal.timeout(undoTimeMs);
-          return undo?.({ store: connect(signal), signal });
+          return undo?.({ store: connectStore({ signal, onCall: () => undefined }), signal });
         })
-        .catch((error: unknown) => {
-          log.defect(error);
-        });
+        .catch(() => undefined);
     }
+    return result;
+  });
+
+/** Makes a function that answers every call with one failure, whatever is asked. */
+export const makeFailingFunction = (definition: FunctionDefinition, failure: Failure): HttpFunction =>
+  makeAnsweringFunction(definition, () => Promise.resolve(E.left(failure)));
+
+const makeAnsweringFunction = (
+  definition: FunctionDefinition,
+  run: (request: HttpRequest, log: Log) => Promise<Either<Failure, Success>>,
+): HttpFunction => ({
+  ...definition,
+  handler: async (request, context) => {
+    const log = makeLog(context);
+    const result = await run(request, log);
+    const answer = E.isRight(result)
+      ? toAnswer(result.right)
+      : toProblem(result.left, request.headers.get("accept-language"), context.invocationId);
+    log.outcome(answer.status, E.isLeft(result) ? result.left : undefined);
     return withCommonHeaders(answer);
   },
 });

@@ -5,51 +5,53 @@ import type { Failure } from "./failure";
 import type { MerchantId } from "./identifiers";
 import type { StoreCall } from "./store";
 
-export interface Outcome {
-  readonly status: number;
-  /** Undefined for a 200. */
-  readonly failure: Failure | undefined;
-  readonly durationMs: number;
-  readonly storeRoundTrips: number;
-  /** Undefined where it is not known, or not valid. */
-  readonly merchantId: MerchantId | undefined;
-}
-
+/** The log of one call. Once its outcome is logged it is closed: the host ignores what comes after the answer. */
 export interface Log {
-  /** One line for each request. */
-  outcome(outcome: Outcome): void;
-  /** One line for each store call that failed or took several attempts, and none for the others. */
-  storeCall(call: StoreCall): void;
-  /** Where a bug showed. */
-  defect(error: unknown): void;
+  /** Names the merchant that the call is about; until then it is not known, or not valid. */
+  readonly setMerchantId: (merchantId: MerchantId) => void;
+  /** Counts the requests of a store call, and logs one line if it failed or took several. */
+  readonly storeCall: (call: StoreCall) => void;
+  /** Logs where a bug showed. */
+  readonly defect: (error: unknown) => void;
+  /** Logs how the call ended, as its last line. `failure` is undefined for a 200. */
+  readonly outcome: (status: number, failure: Failure | undefined) => void;
 }
 
 export const makeLog = (context: InvocationContext): Log => {
-  const line = (entry: object): string =>
-    JSON.stringify({ function: context.functionName, invocation_id: context.invocationId, ...entry });
+  const start = performance.now();
+  let merchantId: MerchantId | undefined;
+  let storeRoundTrips = 0;
+  let isClosed = false;
+  const write = (level: "info" | "warn" | "error", entry: object): void => {
+    if (!isClosed) {
+      context[level](
+        JSON.stringify({ function: context.functionName, invocation_id: context.invocationId, ...entry }),
+      );
+    }
+  };
   return {
-    outcome: ({ status, failure, durationMs, storeRoundTrips, merchantId }) => {
-      const text = line({
-        status,
-        problem: failure?.tag,
-        cause: failure?.tag === "service-unavailable" ? failure.cause : undefined,
-        duration_ms: Math.round(durationMs),
-        store_round_trips: storeRoundTrips,
-        merchant_id: merchantId,
-      });
-      if (status < 500) {
-        context.info(text);
-      } else {
-        context.warn(text);
-      }
+    setMerchantId: (id) => {
+      merchantId = id;
     },
     storeCall: ({ operation, attempts, durationMs, failure }) => {
+      storeRoundTrips += attempts;
       if (failure !== undefined || attempts > 1) {
-        context.warn(line({ store_call: operation, attempts, failure, duration_ms: Math.round(durationMs) }));
+        write("warn", { store_call: operation, attempts, failure, duration_ms: Math.round(durationMs) });
       }
     },
     defect: (error) => {
-      context.error(line(describeDefect(error)));
+      write("error", describeDefect(error));
+    },
+    outcome: (status, failure) => {
+      write(status < 500 ? "info" : "warn", {
+        status,
+        problem: failure?.tag,
+        cause: failure?.tag === "service-unavailable" ? failure.cause : undefined,
+        duration_ms: Math.round(performance.now() - start),
+        store_round_trips: storeRoundTrips,
+        merchant_id: merchantId,
+      });
+      isClosed = true;
     },
   };
 };

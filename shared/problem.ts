@@ -34,6 +34,9 @@ const statuses: Readonly<Record<Failure["tag"], number>> = {
   "service-unavailable": 503,
 };
 
+/** The HTTP status that a failure is answered with. */
+export const statusOf = ({ tag }: Failure): number => statuses[tag];
+
 const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Message>>>> = {
   it: {
     "invalid-request": {
@@ -161,7 +164,7 @@ const headersOf = (failure: Failure): Record<string, string> => {
 export const toProblem = (failure: Failure, acceptLanguage: string | null, invocationId: string): Answer => {
   const language = negotiateLanguage(acceptLanguage);
   const { title, detail } = messages[language][failure.tag];
-  const status = statuses[failure.tag];
+  const status = statusOf(failure);
   return {
     status,
     headers: {

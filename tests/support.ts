@@ -6,7 +6,7 @@ import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeFunctions } from "../functions";
 import { startEmbeddedCosmosDb } from "../local/embedded-cosmos-db";
-import { makeHost } from "../local/host";
+import { lateLogPrefix, makeHost } from "../local/host";
 import { close, listen } from "../local/server";
 import { decodeConfig } from "../shared/config";
 import type { Config } from "../shared/config";
@@ -158,6 +158,7 @@ export const startInstance = async (
     stop: async () => {
       await close(host);
       store.dispose();
+      expect(log.filter(({ text }) => text.startsWith(lateLogPrefix))).toEqual([]);
     },
   };
 };
