@@ -1,12 +1,13 @@
-import { makeGenerateOtp } from "./GenerateOtp/generate-otp";
-import { makeInfo } from "./Info/info";
-import { makeOpenApi } from "./OpenApi/open-api";
-import { makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
-import type { Config } from "./shared/config";
+import { generateOtpDefinition, makeGenerateOtp } from "./GenerateOtp/generate-otp";
+import { infoDefinition, makeInfo } from "./Info/info";
+import { openApiDefinition, makeOpenApi } from "./OpenApi/open-api";
+import { regenerateApiKeyDefinition, makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
+import type { BadSettings, Config } from "./shared/config";
+import { makeFailingFunction } from "./shared/http";
 import type { HttpFunction } from "./shared/http";
 import { makeOtpKeyring } from "./shared/otp-keyring";
 import type { ConnectStore } from "./shared/store";
-import { makeValidateOtp } from "./ValidateOtp/validate-otp";
+import { validateOtpDefinition, makeValidateOtp } from "./ValidateOtp/validate-otp";
 
 /** Every function of the service, for any host to mount. */
 export const makeFunctions = (
@@ -25,3 +26,22 @@ export const makeFunctions = (
     makeInfo({ runtime, isSingleCopy: config.cosmos.isSingleCopy }),
   ];
 };
+
+/**
+ * Every function of a service that cannot work: each answers 503, and its log says why. Without any function the host
+ * would answer an empty 404, which a shop takes for a code that does not exist.
+ */
+export const makeFunctionsWithoutConfig = ({ names }: BadSettings): readonly HttpFunction[] =>
+  [
+    generateOtpDefinition,
+    validateOtpDefinition,
+    regenerateApiKeyDefinition,
+    openApiDefinition,
+    infoDefinition,
+  ].map((definition) =>
+    makeFailingFunction(definition, {
+      tag: "service-unavailable",
+      retryAfterSeconds: 60,
+      cause: `settings: ${names.join(", ")}`,
+    }),
+  );

@@ -1,19 +1,30 @@
 import { app } from "@azure/functions";
 import * as E from "fp-ts/Either";
-import { makeFunctions } from "./functions";
+import { makeFunctions, makeFunctionsWithoutConfig } from "./functions";
 import { decodeConfig } from "./shared/config";
+import type { Config } from "./shared/config";
 import { makeCosmosStore } from "./shared/cosmos-store";
+import type { HttpFunction } from "./shared/http";
+
+const makeConfiguredFunctions = (config: Config): readonly HttpFunction[] => {
+  const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
+  // The first request finds connections open, and what the client reads once already read. If it fails, nothing is lost.
+  const signal = AbortSignal.timeout(config.requestDeadlineMs);
+  store
+    .connect({ signal, onCall: () => undefined })
+    .describeAccount()
+    .catch(() => undefined);
+  return makeFunctions(config, store.connect);
+};
 
 const config = decodeConfig(process.env);
 if (E.isLeft(config)) {
-  throw new Error(config.left);
+  // The host takes what is printed now into its log.
+  console.error(config.left.message);
 }
-
-const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineMs);
-for (const { name, ...options } of makeFunctions(config.right, store.connect)) {
+const functions = E.isLeft(config)
+  ? makeFunctionsWithoutConfig(config.left)
+  : makeConfiguredFunctions(config.right);
+for (const { name, ...options } of functions) {
   app.http(name, options);
 }
-
-// The first request finds connections open, and what the client reads once already read. If it fails, nothing is lost.
-const signal = AbortSignal.timeout(config.right.requestDeadlineMs);
-void store.connect({ signal, onCall: () => undefined }).describeAccount();

@@ -7,7 +7,7 @@ import { makeBackoff } from "../shared/backoff";
 import { unsettled } from "../shared/failure";
 import type { Failure, IssuedOtp } from "../shared/failure";
 import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http";
-import type { HttpFunction, Invocation, Runtime } from "../shared/http";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/identifiers";
 import type { OtpCode } from "../shared/identifiers";
 import { findLatestOtp } from "../shared/latest-otp";
@@ -26,37 +26,29 @@ interface Dependencies {
 const Path = t.type({ fiscalcode: FiscalCode });
 const Body = t.type({ merchant_id: MerchantId, discount_id: DiscountId });
 
+export const generateOtpDefinition: FunctionDefinition = {
+  name: "GenerateOtp",
+  route: "api/v1/cgn/otp/{fiscalcode}",
+  methods: ["POST"],
+  authLevel: "function",
+};
+
 /** Called by the IO platform when a card holder opens a discount: issues the OTP, or tells the live one. */
 export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
-  makeHttpFunction(
-    {
-      name: "GenerateOtp",
-      route: "api/v1/cgn/otp/{fiscalcode}",
-      methods: ["POST"],
-      authLevel: "function",
-    },
-    dependencies.runtime,
-    async (request, invocation) => {
-      const path = decodeFields(Path, request.params);
-      if (E.isLeft(path)) {
-        return path;
-      }
-      const body = await decodeJsonBody(Body, request);
-      if (E.isLeft(body)) {
-        return body;
-      }
-      const { merchant_id, discount_id } = body.right;
-      invocation.setMerchantId(merchant_id);
-      const issued = await issueOtp(
-        path.right.fiscalcode,
-        merchant_id,
-        discount_id,
-        invocation,
-        dependencies,
-      );
-      return E.map(flow(otpBody, json))(issued);
-    },
-  );
+  makeHttpFunction(generateOtpDefinition, dependencies.runtime, async (request, invocation) => {
+    const path = decodeFields(Path, request.params);
+    if (E.isLeft(path)) {
+      return path;
+    }
+    const body = await decodeJsonBody(Body, request);
+    if (E.isLeft(body)) {
+      return body;
+    }
+    const { merchant_id, discount_id } = body.right;
+    invocation.setMerchantId(merchant_id);
+    const issued = await issueOtp(path.right.fiscalcode, merchant_id, discount_id, invocation, dependencies);
+    return E.map(flow(otpBody, json))(issued);
+  });
 
 /**
  * Takes the slot of this beneficiary and discount: only one of many callers can, and the others are told its

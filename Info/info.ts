@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either";
 import { name, version } from "../package.json";
 import { json, makeHttpFunction } from "../shared/http";
-import type { HttpFunction, Runtime } from "../shared/http";
+import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http";
 import type { StoreAccount } from "../shared/store";
 
 interface Dependencies {
@@ -10,22 +10,25 @@ interface Dependencies {
   readonly isSingleCopy: boolean;
 }
 
+export const infoDefinition: FunctionDefinition = {
+  name: "Info",
+  route: "api/v1/info",
+  methods: ["GET"],
+  authLevel: "anonymous",
+};
+
 /** Called by whoever watches over the service: 200 when it can keep its promises. */
 export const makeInfo = ({ runtime, isSingleCopy }: Dependencies): HttpFunction =>
-  makeHttpFunction(
-    { name: "Info", route: "api/v1/info", methods: ["GET"], authLevel: "anonymous" },
-    runtime,
-    async (_, { store }) => {
-      const account = await store.describeAccount();
-      if (E.isLeft(account)) {
-        return account;
-      }
-      const missing = isSingleCopy ? undefined : missingGuarantee(account.right);
-      return missing === undefined
-        ? E.right(json({ name, version }))
-        : E.left({ tag: "service-unavailable", retryAfterSeconds: 60, cause: missing });
-    },
-  );
+  makeHttpFunction(infoDefinition, runtime, async (_, { store }) => {
+    const account = await store.describeAccount();
+    if (E.isLeft(account)) {
+      return account;
+    }
+    const missing = isSingleCopy ? undefined : missingGuarantee(account.right);
+    return missing === undefined
+      ? E.right(json({ name, version }))
+      : E.left({ tag: "service-unavailable", retryAfterSeconds: 60, cause: missing });
+  });
 
 /** What keeps an account from giving the guarantees that the contract rests on, if anything does. */
 export const missingGuarantee = (account: StoreAccount): string | undefined => {

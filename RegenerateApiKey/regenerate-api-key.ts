@@ -14,7 +14,7 @@ import { makeBackoff } from "../shared/backoff";
 import { Defect, unsettled } from "../shared/failure";
 import type { Failure } from "../shared/failure";
 import { decodeFields, json, makeHttpFunction } from "../shared/http";
-import type { HttpFunction, Invocation, Runtime, Success, Undo } from "../shared/http";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime, Success, Undo } from "../shared/http";
 import { MerchantId } from "../shared/identifiers";
 
 interface Dependencies {
@@ -24,25 +24,23 @@ interface Dependencies {
 
 const Path = t.type({ merchant_id: MerchantId, key_type: KeyType });
 
+export const regenerateApiKeyDefinition: FunctionDefinition = {
+  name: "RegenerateApiKey",
+  route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
+  methods: ["POST"],
+  authLevel: "function",
+};
+
 /** Called by the merchants' portal: makes a key, or makes another in place of one, and shows it this once. */
 export const makeRegenerateApiKey = (dependencies: Dependencies): HttpFunction =>
-  makeHttpFunction(
-    {
-      name: "RegenerateApiKey",
-      route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
-      methods: ["POST"],
-      authLevel: "function",
-    },
-    dependencies.runtime,
-    async (request, invocation) => {
-      const path = decodeFields(Path, request.params);
-      if (E.isLeft(path)) {
-        return path;
-      }
-      invocation.setMerchantId(path.right.merchant_id);
-      return regenerateApiKey(path.right.merchant_id, path.right.key_type, invocation, dependencies);
-    },
-  );
+  makeHttpFunction(regenerateApiKeyDefinition, dependencies.runtime, async (request, invocation) => {
+    const path = decodeFields(Path, request.params);
+    if (E.isLeft(path)) {
+      return path;
+    }
+    invocation.setMerchantId(path.right.merchant_id);
+    return regenerateApiKey(path.right.merchant_id, path.right.key_type, invocation, dependencies);
+  });
 
 /**
  * Replaces one key and keeps the other, on condition that neither changed since they were read. A write whose

@@ -7,7 +7,7 @@ import { makeBackoff } from "../shared/backoff";
 import { unsettled } from "../shared/failure";
 import type { Failure } from "../shared/failure";
 import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http";
-import type { HttpFunction, Invocation, Runtime, Success } from "../shared/http";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime, Success } from "../shared/http";
 import { OtpCode } from "../shared/identifiers";
 import type { MerchantId } from "../shared/identifiers";
 import { findLatestOtp } from "../shared/latest-otp";
@@ -36,42 +36,40 @@ const Body = t.type({
   invalidate_otp: t.union([t.boolean, t.undefined]),
 });
 
+export const validateOtpDefinition: FunctionDefinition = {
+  name: "ValidateOtp",
+  route: "api/v1/merchant/cgn/otp/validate",
+  methods: ["POST"],
+  // The merchant's key is checked here, because it names the merchant whose OTPs can be validated.
+  authLevel: "anonymous",
+};
+
 /** Called by a merchant's server: tells whether a code is valid, and at checkout uses it up. */
 export const makeValidateOtp = (dependencies: Dependencies): HttpFunction =>
-  makeHttpFunction(
-    {
-      name: "ValidateOtp",
-      route: "api/v1/merchant/cgn/otp/validate",
-      methods: ["POST"],
-      // The merchant's key is checked here, because it names the merchant whose OTPs can be validated.
-      authLevel: "anonymous",
-    },
-    dependencies.runtime,
-    async (request, invocation) => {
-      const headers = decodeFields(Headers, {
-        "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
-      });
-      if (E.isLeft(headers)) {
-        return headers;
-      }
-      const body = await decodeJsonBody(Body, request);
-      if (E.isLeft(body)) {
-        return body;
-      }
-      const code = OtpCode.decode(body.right.otp_code);
-      if (E.isLeft(code)) {
-        return E.left({ tag: "otp-invalid" });
-      }
-      return validateOtp(
-        request.headers.get("ocp-apim-subscription-key"),
-        code.right,
-        body.right.invalidate_otp ?? false,
-        headers.right["Idempotency-Key"],
-        invocation,
-        dependencies,
-      );
-    },
-  );
+  makeHttpFunction(validateOtpDefinition, dependencies.runtime, async (request, invocation) => {
+    const headers = decodeFields(Headers, {
+      "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
+    });
+    if (E.isLeft(headers)) {
+      return headers;
+    }
+    const body = await decodeJsonBody(Body, request);
+    if (E.isLeft(body)) {
+      return body;
+    }
+    const code = OtpCode.decode(body.right.otp_code);
+    if (E.isLeft(code)) {
+      return E.left({ tag: "otp-invalid" });
+    }
+    return validateOtp(
+      request.headers.get("ocp-apim-subscription-key"),
+      code.right,
+      body.right.invalidate_otp ?? false,
+      headers.right["Idempotency-Key"],
+      invocation,
+      dependencies,
+    );
+  });
 
 const validateOtp = async (
   apiKey: string | null,

@@ -14,7 +14,7 @@ const run = async (items: number): Promise<void> => {
   const { server, settings } = await startEmbeddedCosmosDb();
   const config = decodeConfig(settings);
   if (E.isLeft(config)) {
-    throw new Error(config.left);
+    throw new Error(config.left.message);
   }
   const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineMs);
   await store.createContainers();

@@ -41,7 +41,7 @@ const run = async (): Promise<void> => {
   };
   const config = decodeConfig({ ...embedded?.settings, ...process.env });
   if (E.isLeft(config)) {
-    fail(config.left);
+    fail(config.left.message);
     await closeStore();
     return;
   }

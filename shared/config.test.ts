@@ -13,7 +13,7 @@ const settings = {
 
 const messageOf = (environment: Record<string, string>): string => {
   const config = decodeConfig(environment);
-  return E.isLeft(config) ? config.left : "";
+  return E.isLeft(config) ? config.left.message : "";
 };
 
 describe("the settings", () => {
@@ -53,7 +53,7 @@ describe("the settings", () => {
     expect(message).not.toContain("OTP_TTL_IN_SECONDS");
     expect(message).toBe(
       [
-        "The service cannot start, because of its settings:",
+        "The service cannot work with its settings:",
         "  COSMOSDB_ENDPOINT is missing: expected an https URL (http on loopback only)",
         "  COSMOSDB_KEY is missing: expected base64",
         "  OTP_SECRET is missing: expected base64 of at least 32 bytes",

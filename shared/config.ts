@@ -84,10 +84,17 @@ const defaults = {
 /** The name of every setting. */
 export const settingNames: readonly string[] = Object.keys(Settings.props);
 
-/** Left: one message that names every setting that is missing or malformed, and the value of none. */
+/** What is wrong with the settings: names and expectations, and the value of none. */
+export interface BadSettings {
+  readonly names: readonly string[];
+  /** Says of each what is wrong, on a line of its own. */
+  readonly message: string;
+}
+
+/** Left: every setting that is missing or malformed. */
 export const decodeConfig = (
   environment: Readonly<Record<string, string | undefined>>,
-): Either<string, Config> => {
+): Either<BadSettings, Config> => {
   // An empty value is what a form or a template leaves for "not set".
   const given = Object.fromEntries(
     settingNames.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])),
@@ -96,11 +103,15 @@ export const decodeConfig = (
     Settings.decode({ ...defaults, ...given }),
     E.mapLeft((errors) => {
       // An error's context leads from all settings to the one.
-      const lines = errors.map(
-        ({ value, context: [, setting] }) =>
-          `  ${setting?.key} is ${value === undefined ? "missing" : "malformed"}: expected ${setting?.type.name}`,
-      );
-      return `The service cannot start, because of its settings:\n${lines.join("\n")}`;
+      const faults = errors.map(({ value, context: [, setting] }) => ({
+        name: setting?.key ?? "",
+        text: `is ${value === undefined ? "missing" : "malformed"}: expected ${setting?.type.name}`,
+      }));
+      const lines = faults.map(({ name, text }) => `  ${name} ${text}`);
+      return {
+        names: faults.map(({ name }) => name),
+        message: `The service cannot work with its settings:\n${lines.join("\n")}`,
+      };
     }),
     E.map((settings) => ({
       cosmos: {

@@ -198,16 +198,20 @@ describe("what is deployed", () => {
     expect(status).toBe(200);
   };
 
-  it("does not start with settings that are missing or malformed, and names them all", async () => {
-    const { code, errors } = await runWorker([], {
-      COSMOSDB_ENDPOINT: "nonsense-endpoint",
-      OTP_SECRET: "nonsense-secret",
-    });
-    expect(code).toBe(1);
+  it("answers 503 with settings that are missing or malformed, and logs which", async () => {
+    const { code, errors, output } = await runWorker(
+      [
+        { name: "Info", method: "GET" },
+        { name: "ValidateOtp", method: "POST", body: "{}" },
+      ],
+      { COSMOSDB_ENDPOINT: "nonsense-endpoint", OTP_SECRET: "nonsense-secret" },
+    );
+    expect(code).toBe(0);
     expect(errors).toMatch(
       /COSMOSDB_ENDPOINT is malformed.*\n.*COSMOSDB_KEY is missing.*\n.*OTP_SECRET is malformed/,
     );
-    expect(errors).not.toContain("nonsense");
+    expect(errors + output).not.toContain("nonsense");
+    expect(decode(Printed, JSON.parse(output)).answers.map(({ status }) => status)).toEqual([503, 503]);
   });
 
   it("fails by name where it comes to need what is left out of the SDK", async () => {

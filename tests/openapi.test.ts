@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { HttpRequest, InvocationContext } from "@azure/functions";
 import * as t from "io-ts";
-import { makeFunctions } from "../functions";
+import { makeFunctions, makeFunctionsWithoutConfig } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
 import { version } from "../package.json";
@@ -89,16 +89,17 @@ describe("openapi.yaml", () => {
     proxy.script(() => ({ kind: "status", status: 503 }));
     await callAll(instance, apiKey, code);
 
-    // A bug, of which the real parts have none to show.
-    const host = makeHost(
-      makeFunctions(service.config, () => {
-        throw new Error("bug");
-      }),
-      () => undefined,
-    );
-    const port = await listen(host, 0);
-    service.stopFirst(() => close(host));
-    await callAll(makeApi(`http://127.0.0.1:${port}`), apiKey, code);
+    const withBug = makeFunctions(service.config, () => {
+      // The real parts have none to show.
+      throw new Error("bug");
+    });
+    const withoutConfig = makeFunctionsWithoutConfig({ names: ["OTP_SECRET"], message: "" });
+    for (const functions of [withBug, withoutConfig]) {
+      const host = makeHost(functions, () => undefined);
+      const port = await listen(host, 0);
+      service.stopFirst(() => close(host));
+      await callAll(makeApi(`http://127.0.0.1:${port}`), apiKey, code);
+    }
 
     const described = describedAnswers.flatMap(({ operation: { id }, status, problems }) =>
       problems.length === 0
