@@ -1,12 +1,12 @@
 /**
- * `npm run package`: puts what is deployed, and nothing else, into `build/cgn-otp.zip`, for
+ * `npm run package`: puts what is deployed, and nothing else, into `build/cgn-otp.zip` or the file that is named, for
  * `az functionapp deployment source config-zip` or the portal.
  */
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { zipSync } from "fflate";
 
-const archive = path.join("build", "cgn-otp.zip");
+const archive = process.argv[2] ?? path.join("build", "cgn-otp.zip");
 const names = [
   "host.json",
   "package.json",
@@ -18,6 +18,6 @@ const mtime = new Date(2000, 0, 1);
 const entries = await Promise.all(
   names.toSorted().map(async (name) => [name, [await readFile(name), { level: 9, mtime }]]),
 );
-await mkdir("build", { recursive: true });
+await mkdir(path.dirname(archive), { recursive: true });
 await writeFile(archive, zipSync(Object.fromEntries(entries)));
 console.log(`${archive}: ${names.length} files, ${((await stat(archive)).size / 1000).toFixed(0)} kB`);

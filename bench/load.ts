@@ -54,11 +54,26 @@ export const measureLoad = async (): Promise<Load> => {
       }
       return { ms, rss: decode(t.type({ rss: t.number }), JSON.parse(program.output())).rss };
     };
-  const worker = ["tests/functions-worker.cjs", "[]"];
+  // The host's part is played in the same process: it asks the worker to load what is in the current folder.
+  const load = path.join(folder, "load.cjs");
+  const initRequest = {
+    requestId: "1",
+    name: "workerInitRequest",
+    content: { functionAppDirectory: process.cwd() },
+  };
+  await writeFile(
+    load,
+    `process.send = ({ requestId, exception }) => {
+      if (exception) { throw new Error(exception); }
+      if (requestId) { ${printMemory} }
+    };
+    require(${JSON.stringify(path.resolve("tests", "functions-worker.cjs"))});
+    process.emit("message", ${JSON.stringify(initRequest)});`,
+  );
   const [nothing = [], loaded = [], cached = [], builtinsAlone = []] = await interleave(rounds, [
     start([bare]),
-    start(worker),
-    start(worker, { NODE_COMPILE_CACHE: path.join(folder, "cache") }),
+    start([load]),
+    start([load], { NODE_COMPILE_CACHE: path.join(folder, "cache") }),
     start([builtins]),
   ]);
   await rm(folder, { recursive: true });

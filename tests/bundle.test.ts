@@ -1,108 +1,93 @@
-import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
+import { createServer } from "node:http";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { unzipSync } from "fflate";
 import * as t from "io-ts";
 import { name, version } from "../package.json";
-import { listen } from "../local/server";
+import { close, listen } from "../local/server";
+import { unpackArchive } from "./archive";
+import type { UnpackedArchive } from "./archive";
 import { startFaultProxy } from "./fault-proxy";
 import type { Fault } from "./fault-proxy";
+import { startFunctionsHost } from "./functions-host";
+import type { FunctionsHost } from "./functions-host";
 import { startProgram } from "./processes";
-import { ApiKeyBody, decode, discount, fiscalCode, merchantId, OtpBody, startService } from "./support";
+import { call, decode, discount, expectProblem, fiscalCode, merchantId, startService } from "./support";
 import type { Service } from "./support";
-
-const Printed = t.type({
-  registered: t.array(
-    t.type({ name: t.string, route: t.string, methods: t.array(t.string), authLevel: t.string }),
-  ),
-  answers: t.array(t.type({ status: t.number, body: t.string })),
-});
 
 const archive = "build/cgn-otp.zip";
 
 describe("what is deployed", () => {
   let service: Service;
-  let folder: string;
+  let unpacked: UnpackedArchive;
   beforeAll(async () => {
     service = await startService();
     // Of the two clocks, only this one can be set.
     service.clock.advance((Date.now() - service.clock().getTime()) / 1000);
-    // No node_modules here, nor in any folder above.
-    folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
-    expect(await startProgram(["package.mjs"], {}).ended).toBe(0);
-    for (const [name, content] of Object.entries(unzipSync(await readFile(archive)))) {
-      await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
-      await writeFile(path.join(folder, name), content);
-    }
-    await cp("tests/functions-worker.cjs", path.join(folder, "functions-worker.cjs"));
+    unpacked = await unpackArchive();
   });
   afterAll(async () => {
-    await rm(folder, { recursive: true });
+    await unpacked.remove();
     await service.stop();
   });
 
-  const runWorker = async (
-    invocations: readonly unknown[],
+  /** Runs it with these settings for as long as `use` takes. */
+  const withHost = async (
     settings: Readonly<Record<string, string>>,
-  ): Promise<{ code: number | null; errors: string; output: string }> => {
-    const program = startProgram(["functions-worker.cjs", JSON.stringify(invocations)], settings, folder);
-    return { code: await program.ended, errors: program.errors(), output: program.output() };
+    use: (host: FunctionsHost) => Promise<void>,
+    placeholder?: string,
+  ): Promise<void> => {
+    const host = await startFunctionsHost({ folder: unpacked.folder, settings, placeholder });
+    try {
+      await use(host);
+    } finally {
+      await host.stop();
+    }
   };
 
   it("registers every function with the worker, and answers through it, without node_modules", async () => {
-    const { code, errors, output } = await runWorker(
-      [
-        { name: "Info", method: "GET" },
-        {
-          name: "RegenerateApiKey",
-          method: "POST",
-          params: { merchant_id: merchantId, key_type: "primary" },
-        },
-        {
-          name: "GenerateOtp",
-          method: "POST",
-          params: { fiscalcode: fiscalCode },
-          body: JSON.stringify(discount),
-        },
-        { name: "ValidateOtp", method: "POST", body: "{}" },
-      ],
+    await withHost(service.settings, async (host) => {
+      expect(host.startError).toBeUndefined();
+      expect(
+        host.functions.map((each) => [each.name, each.methods.join(), each.route, each.authLevel]),
+      ).toEqual([
+        ["GenerateOtp", "POST", "api/v1/cgn/otp/{fiscalcode}", "function"],
+        ["ValidateOtp", "POST", "api/v1/merchant/cgn/otp/validate", "anonymous"],
+        ["RegenerateApiKey", "POST", "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", "function"],
+        ["OpenApi", "GET", "api/v1/openapi.yaml", "anonymous"],
+        ["Info", "GET", "api/v1/info", "anonymous"],
+      ]);
+      expect((await host.info()).json).toEqual({ name, version });
+      // What it wrote, any other instance finds.
+      const [apiKey, code] = [await host.newApiKey(), await host.newCode()];
+      expect((await service.ask(apiKey, code)).status).toBe(200);
+      expectProblem(await host.validate(apiKey, {}), 400, "invalid-request");
+      expect(host.printed()).toBe("");
+    });
+  });
+
+  it("takes its settings from the environment that it is specialized with", async () => {
+    await withHost(
       service.settings,
+      async (host) => {
+        expect(host.startError).toBeUndefined();
+        expect(
+          (await service.ask(await host.newApiKey(), await host.newCode("AAAAAA00A00A000D"))).status,
+        ).toBe(200);
+      },
+      unpacked.placeholder,
     );
-    expect({ code, errors }).toEqual({ code: 0, errors: "" });
-    const { registered, answers } = decode(Printed, JSON.parse(output));
-    expect(registered.map((each) => [each.name, each.methods.join(), each.route, each.authLevel])).toEqual([
-      ["GenerateOtp", "POST", "api/v1/cgn/otp/{fiscalcode}", "function"],
-      ["ValidateOtp", "POST", "api/v1/merchant/cgn/otp/validate", "anonymous"],
-      ["RegenerateApiKey", "POST", "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", "function"],
-      ["OpenApi", "GET", "api/v1/openapi.yaml", "anonymous"],
-      ["Info", "GET", "api/v1/info", "anonymous"],
-    ]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 400]);
-    const [info, apiKey, otp, refusal] = answers.map(({ body }): unknown => JSON.parse(body));
-    expect(info).toEqual({ name, version });
-    expect(refusal).toMatchObject({ instance: "urn:uuid:00000000-0000-4000-8000-000000000003" });
-    // What it wrote, any other instance finds.
-    const key = decode(ApiKeyBody, apiKey).api_key;
-    expectFound(await service.ask(key, decode(OtpBody, otp).code));
   });
 
   it("opens its connections and reads what the client reads once before it is asked for it", async () => {
     const paths = new Set<string | undefined>();
     service.storeServer.on("request", ({ url }) => paths.add(url));
-    await runWorker(
-      [
-        {
-          name: "GenerateOtp",
-          method: "POST",
-          params: { fiscalcode: fiscalCode },
-          body: JSON.stringify({ ...discount, merchant_id: "another-shop" }),
-        },
-      ],
-      service.settings,
-    );
+    await withHost(service.settings, async (host) => {
+      await host.newCode(fiscalCode, { ...discount, merchant_id: "another-shop" });
+    });
     expect([...paths]).toEqual(
       expect.arrayContaining(["/", "/dbs/cgn/colls/otps", "/dbs/cgn/colls/api-keys"]),
     );
@@ -117,16 +102,19 @@ describe("what is deployed", () => {
     const server = createTlsServer({ cert, key }, (socket) => {
       pipeline(socket, connect(Number(port), "127.0.0.1"), socket, () => undefined);
     });
-    const { errors, output } = await runWorker([{ name: "Info", method: "GET" }], {
-      ...service.settings,
-      COSMOSDB_ENDPOINT: `https://127.0.0.1:${await listen(server, 0)}`,
-      // The certificate is nobody's.
-      NODE_TLS_REJECT_UNAUTHORIZED: "0",
-      NODE_NO_WARNINGS: "1",
-    });
+    await withHost(
+      {
+        ...service.settings,
+        COSMOSDB_ENDPOINT: `https://127.0.0.1:${await listen(server, 0)}`,
+        // The certificate is nobody's.
+        NODE_TLS_REJECT_UNAUTHORIZED: "0",
+        NODE_NO_WARNINGS: "1",
+      },
+      async (host) => {
+        expect((await host.info()).status).toBe(200);
+      },
+    );
     server.close();
-    expect(errors).toBe("");
-    expect(decode(Printed, JSON.parse(output)).answers).toMatchObject([{ status: 200 }]);
   });
 
   // Parts of the SDK are left out of the file: none of them may be what an error comes to need.
@@ -155,64 +143,95 @@ describe("what is deployed", () => {
     });
     const shop = { merchant_id: merchantId, discount_id: JSON.stringify(fault).replaceAll(/\W+/g, "-") };
     const [code, apiKey] = [await service.newCode(fiscalCode, shop), await service.newApiKey()];
-    const validate = (invalidate: boolean, idempotencyKey: string): unknown => ({
-      name: "ValidateOtp",
-      method: "POST",
-      headers: { "ocp-apim-subscription-key": apiKey, "idempotency-key": idempotencyKey },
-      body: JSON.stringify({ otp_code: code, invalidate_otp: invalidate }),
-    });
-    const generate = {
-      name: "GenerateOtp",
-      method: "POST",
-      params: { fiscalcode: "AAAAAA00A00A000B" },
-      body: JSON.stringify(shop),
-    };
-    const regenerate = {
-      name: "RegenerateApiKey",
-      method: "POST",
-      params: { merchant_id: merchantId, key_type: "secondary" },
-    };
-    const { errors, output } = await runWorker(
-      [
-        validate(false, "1"),
-        validate(true, "1"),
-        validate(true, "1"),
-        validate(true, "2"),
-        generate,
-        regenerate,
-      ],
+    await withHost(
       {
         ...service.settings,
         COSMOSDB_ENDPOINT: proxy.endpoint,
         COSMOSDB_SINGLE_COPY: "false",
       },
+      async (host) => {
+        const replies = [
+          await host.ask(apiKey, code),
+          await host.use(apiKey, code, "1"),
+          await host.use(apiKey, code, "1"),
+          await host.use(apiKey, code, "2"),
+          await host.generate("AAAAAA00A00A000B", shop),
+          await host.regenerate(merchantId, "secondary"),
+        ];
+        expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 404, 200, 200]);
+      },
     );
     await proxy.close();
-    expect(errors).toBe("");
-    expect(decode(Printed, JSON.parse(output)).answers.map(({ status }) => status)).toEqual([
-      200, 200, 200, 404, 200, 200,
-    ]);
   });
 
-  const expectFound = ({ status }: { readonly status: number }): void => {
-    expect(status).toBe(200);
-  };
+  it.each([
+    ["started", false],
+    ["specialized", true],
+  ])(
+    "answers 503 with settings that are missing or malformed, and logs which, %s",
+    async (_, isSpecialized) => {
+      await withHost(
+        { COSMOSDB_ENDPOINT: "nonsense-endpoint", OTP_SECRET: "nonsense-secret" },
+        async (host) => {
+          expect(host.functions).toHaveLength(5);
+          const replies = [
+            await host.info(),
+            await host.ask("not a key", "not a code"),
+            await host.generate("not a fiscal code"),
+            await host.regenerate("a_b"),
+          ];
+          for (const reply of replies) {
+            expectProblem(reply, 503, "service-unavailable");
+          }
+          expect(host.printed()).toMatch(
+            /COSMOSDB_ENDPOINT is malformed.*\n.*COSMOSDB_KEY is missing.*\n.*OTP_SECRET is malformed/,
+          );
+          expect(host.log).toHaveLength(replies.length);
+          expect(host.log[0]?.text).toContain(
+            '"cause":"settings: COSMOSDB_ENDPOINT, COSMOSDB_KEY, OTP_SECRET"',
+          );
+          expect(host.printed() + JSON.stringify(host.log)).not.toContain("nonsense");
+        },
+        isSpecialized ? unpacked.placeholder : undefined,
+      );
+    },
+  );
 
-  it("answers 503 with settings that are missing or malformed, and logs which", async () => {
-    const { code, errors, output } = await runWorker(
-      [
-        { name: "Info", method: "GET" },
-        { name: "ValidateOtp", method: "POST", body: "{}" },
-      ],
-      { COSMOSDB_ENDPOINT: "nonsense-endpoint", OTP_SECRET: "nonsense-secret" },
+  it("answers 503 while the store is down, logs what it tried, and recovers by itself", async () => {
+    const proxy = await startFaultProxy(service.config.cosmos.endpoint);
+    let isDown = true;
+    proxy.script(() => (isDown ? { kind: "status", status: 503 } : undefined));
+    await withHost(
+      { ...service.settings, COSMOSDB_ENDPOINT: proxy.endpoint, REQUEST_DEADLINE_IN_MS: "500" },
+      async (host) => {
+        expectProblem(await host.regenerate(), 503, "service-unavailable");
+        const [storeCall, outcome] = host.log.map(({ text }): unknown => JSON.parse(text));
+        expect(storeCall).toMatchObject({ store_call: "findApiKeys", failure: "store: 503" });
+        const { attempts } = decode(t.type({ attempts: t.number }), storeCall);
+        expect(attempts).toBeGreaterThan(1);
+        expect(outcome).toMatchObject({ cause: "deadline", store_round_trips: attempts });
+        isDown = false;
+        expect((await host.regenerate()).status).toBe(200);
+      },
     );
-    expect(code).toBe(0);
-    expect(errors).toMatch(
-      /COSMOSDB_ENDPOINT is malformed.*\n.*COSMOSDB_KEY is missing.*\n.*OTP_SECRET is malformed/,
-    );
-    expect(errors + output).not.toContain("nonsense");
-    expect(decode(Printed, JSON.parse(output)).answers.map(({ status }) => status)).toEqual([503, 503]);
+    await proxy.close();
   });
+
+  it.each(["", "null", "{}", "<html>"])(
+    "survives a store that answers %j to all that it is asked at the start",
+    async (nonsense) => {
+      const server = createServer((_, response) => {
+        response.setHeader("Content-Type", "application/json").end(nonsense);
+      });
+      const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
+      await withHost({ ...service.settings, COSMOSDB_ENDPOINT: endpoint }, async (host) => {
+        expect((await call(`${host.baseUrl}/api/v1/openapi.yaml`)).status).toBe(200);
+        expect((await host.generate()).status).toBeGreaterThanOrEqual(500);
+        expect(host.printed()).toBe("");
+      });
+      await close(server);
+    },
+  );
 
   it("fails by name where it comes to need what is left out of the SDK", async () => {
     const query = `import { CosmosClient } from "@azure/cosmos";
@@ -227,17 +246,18 @@ describe("what is deployed", () => {
          const stdin = { contents: ${JSON.stringify(query)}, resolveDir: "." };
          const mainFields = ["module", "main"];
          await build({ stdin, bundle: true, platform: "node", mainFields, plugins: [leaveOut], outfile: process.argv[1] });`,
-        path.join(folder, "query.js"),
+        path.join(unpacked.folder, "query.js"),
       ],
       {},
     );
     expect({ code: await bundler.ended, errors: bundler.errors() }).toMatchObject({ code: 0 });
-    const program = startProgram(["query.js"], {}, folder);
+    const program = startProgram(["query.js"], {}, unpacked.folder);
     expect(await program.ended).toBe(1);
     expect(program.errors()).toContain("Error: QueryIterator is left out of this build");
   });
 
   it("is an archive of four files and at most 500 KB, the same for the same sources", async () => {
+    await startProgram(["package.mjs"], {}).ended;
     const bytes = await readFile(archive);
     expect(Object.keys(unzipSync(bytes))).toEqual([
       "dist/main.js",

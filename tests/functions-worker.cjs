@@ -1,66 +1,195 @@
-// Plays the Node.js worker of Azure Functions to the deployed file: provides `@azure/functions-core`, loads the
-// `main` of package.json from the current folder, and prints what is registered and what each invocation of the
-// JSON array on the command line answers.
+/**
+ * Stands in for the Node.js worker of Azure Functions, the process that loads the deployed file: `functions-host.ts`
+ * starts it and sends it the host's messages. It does what the real one does, in the same order; each step names the
+ * source that says so, a file of azure-functions-nodejs-worker 3.9.1, `src/`. What it leaves out: gRPC (messages are
+ * Node's own between parent and child), the retries of a file system that fails, patterns in `main`, blob and file
+ * bindings, and the programming model v3 that the worker has before an app sets its own.
+ */
+const { existsSync, readFileSync } = require("node:fs");
 const Module = require("node:module");
 const path = require("node:path");
+const { pathToFileURL } = require("node:url");
 
-const functions = new Map();
-let programmingModel;
-const core = {
-  version: "3.12.0",
-  hostVersion: "4.1048.0",
-  log: () => undefined,
-  registerHook: () => undefined,
-  setProgrammingModel: (model) => (programmingModel = model),
-  registerFunction: (metadata, callback) => functions.set(metadata.name, { metadata, callback }),
-};
-const load = Module._load;
-Module._load = (request, ...rest) => (request === "@azure/functions-core" ? core : load(request, ...rest));
+// AppContext.ts
+const makeApp = () => ({
+  packageJson: {},
+  programmingModel: undefined,
+  functions: new Map(),
+  hooks: [],
+  isIndexingLocked: false,
+  startError: undefined,
+});
+let app = makeApp();
 
-const invoke = async ({ name, method, params = {}, headers = {}, body = "" }, index) => {
-  const { metadata, callback } = functions.get(name);
-  const [trigger] = Object.entries(metadata.bindings).find(([, { type }]) => type === "httpTrigger");
-  const model = programmingModel.getInvocationModel({
-    invocationId: `00000000-0000-4000-8000-00000000000${index}`,
-    metadata,
-    log: () => undefined,
-    request: {
-      inputData: [
-        {
-          name: trigger,
-          data: {
-            http: { method, url: "http://localhost/", params, headers, body: { bytes: Buffer.from(body) } },
-          },
-        },
-      ],
-      triggerMetadata: {},
-    },
-  });
-  const { context, inputs } = await model.getArguments();
-  const { returnValue } = await model.getResponse(
-    context,
-    await model.invokeFunction(context, inputs, callback),
-  );
-  const { statusCode, headers: answered, body: answer } = returnValue.http;
-  return { status: Number(statusCode), headers: answered, body: Buffer.from(answer.bytes).toString() };
-};
+const send = (message) => process.send(message);
+const log = (entry) => send({ rpcLog: entry });
 
-const run = async () => {
-  const { main } = require(path.resolve("package.json"));
-  require(path.resolve(main));
-  const registered = [...functions.values()].map(({ metadata }) => ({
-    ...Object.values(metadata.bindings).find(({ type }) => type === "httpTrigger"),
-    name: metadata.name,
-  }));
-  const answers = [];
-  for (const [index, invocation] of JSON.parse(process.argv[2]).entries()) {
-    answers.push(await invoke(invocation, index));
+const executeHooks = async (name, context) => {
+  for (const hook of app.hooks.filter((each) => each.name === name)) {
+    await hook.callback(context);
   }
-  console.log(JSON.stringify({ registered, answers, rss: process.memoryUsage().rss }));
-  process.exit();
 };
 
-run().catch((error) => {
-  console.error(error instanceof Error ? error.message : error);
+// setupCoreModule.ts: the one module that only the worker has.
+const core = {
+  version: "3.9.1",
+  hostVersion: "4.1037.0",
+  // coreApi/setProgrammingModel.ts
+  setProgrammingModel: (model) => {
+    app.programmingModel = model;
+  },
+  getProgrammingModel: () => app.programmingModel,
+  log: (level, category, message) => {
+    log({ level, category, message });
+  },
+  // hooks/registerHook.ts
+  registerHook: (name, callback) => {
+    const hook = { name, callback };
+    app.hooks.push(hook);
+    return { dispose: () => (app.hooks = app.hooks.filter((each) => each !== hook)) };
+  },
+  // coreApi/registerFunction.ts
+  registerFunction: (metadata, callback) => {
+    if (app.isIndexingLocked) {
+      throw new Error("A function can only be registered during app startup.");
+    }
+    const id = metadata.functionId ?? metadata.name;
+    if (app.functions.has(id)) {
+      throw new Error(`A function with id "${id}" has already been registered.`);
+    }
+    app.functions.set(id, { metadata, callback });
+    return { dispose: () => app.functions.delete(id) };
+  },
+};
+const { require: requireModule } = Module.prototype;
+Module.prototype.require = function (id) {
+  return id === "@azure/functions-core" ? core : requireModule.call(this, id);
+};
+
+// loadScriptFile.ts. The function is async: what the file exports is awaited, and called if it has a `then`.
+const loadScriptFile = async (file) => {
+  const isModule = file.endsWith(".mjs") || (!file.endsWith(".cjs") && app.packageJson.type === "module");
+  return isModule ? import(pathToFileURL(file)) : require(file);
+};
+
+// parsers/parsePackageJson.ts
+const readPackageJson = (folder) => {
+  const file = path.join(folder, "package.json");
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+};
+
+// startApp.ts
+const startApp = async (folder) => {
+  app.packageJson = readPackageJson(folder);
+  const { main } = app.packageJson;
+  if (main !== undefined) {
+    try {
+      if (!existsSync(path.join(folder, main))) {
+        throw new Error("File does not exist");
+      }
+      await loadScriptFile(path.join(folder, main));
+    } catch (error) {
+      // Kept for the answer to the next message of the host: the worker itself is well.
+      error.message = `Worker was unable to load entry point "${main}": ${error.message}`;
+      app.startError = error;
+      console.error(error.stack);
+    }
+  }
+  await executeHooks("appStart", {});
+};
+
+const handlers = {
+  // eventHandlers/WorkerInitHandler.ts
+  workerInitRequest: ({ functionAppDirectory }) => startApp(functionAppDirectory),
+
+  // eventHandlers/FunctionEnvironmentReloadHandler.ts: the whole environment is replaced, and only then the app loaded.
+  functionEnvironmentReloadRequest: async ({ environmentVariables, functionAppDirectory }) => {
+    app = makeApp();
+    for (const name of Object.keys(process.env)) {
+      delete process.env[name];
+    }
+    Object.assign(process.env, environmentVariables);
+    process.chdir(functionAppDirectory);
+    await startApp(functionAppDirectory);
+  },
+
+  // eventHandlers/FunctionsMetadataHandler.ts
+  functionsMetadataRequest: () => {
+    app.isIndexingLocked = true;
+    if (app.functions.size > 0 && app.startError !== undefined) {
+      throw app.startError;
+    }
+    return [...app.functions].map(([functionId, { metadata }]) => ({
+      functionId,
+      name: metadata.name,
+      bindings: Object.entries(metadata.bindings).map(([name, binding]) => ({ ...binding, name })),
+    }));
+  },
+
+  // eventHandlers/FunctionLoadHandler.ts
+  functionLoadRequest: () => {
+    app.isIndexingLocked = true;
+    if (app.startError !== undefined) {
+      throw app.startError;
+    }
+  },
+
+  // eventHandlers/InvocationHandler.ts
+  invocationRequest: async ({ functionId, invocationId, ...request }) => {
+    const { metadata, callback } = app.functions.get(functionId);
+    const coreContext = {
+      invocationId,
+      metadata,
+      request: { invocationId, functionId, ...request },
+      state: undefined,
+      log: (level, category, message) => {
+        log({ invocationId, level, category, message });
+      },
+    };
+    const model = await app.programmingModel.getInvocationModel(coreContext);
+    const { context, inputs } = await model.getArguments();
+    const preInvocation = { invocationContext: context, functionCallback: callback, inputs };
+    await executeHooks("preInvocation", preInvocation);
+    const postInvocation = { invocationContext: context, inputs, result: null, error: null };
+    try {
+      postInvocation.result = await model.invokeFunction(
+        context,
+        preInvocation.inputs,
+        preInvocation.functionCallback,
+      );
+    } catch (error) {
+      postInvocation.error = error;
+    }
+    await executeHooks("postInvocation", postInvocation);
+    if (postInvocation.error instanceof Error) {
+      throw postInvocation.error;
+    }
+    return model.getResponse(context, postInvocation.result);
+  },
+};
+
+// eventHandlers/terminateWorker.ts
+const terminate = async () => {
+  await executeHooks("appTerminate", {});
+  process.exit(0);
+};
+
+// setupEventStream.ts
+process.on("message", async ({ requestId, name, content }) => {
+  if (name === "workerTerminate") {
+    await terminate();
+    return;
+  }
+  try {
+    send({ requestId, response: await handlers[name](content) });
+  } catch (error) {
+    send({ requestId, exception: error instanceof Error ? error.message : String(error) });
+  }
+});
+
+// Worker.ts: a rejection that nobody handles ends up here too.
+process.on("uncaughtException", (error) => {
+  console.error(`Worker uncaught exception: ${error.stack}`);
   process.exit(1);
 });
+process.on("disconnect", () => process.exit(1));

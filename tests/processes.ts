@@ -14,7 +14,7 @@ export interface Program {
   waitFor(pattern: RegExp): Promise<RegExpExecArray>;
   /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
-  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  readonly stop: (signal?: NodeJS.Signals) => Promise<number | null>;
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as t from "io-ts";
+import { unpackArchive } from "./archive";
+import { startFunctionsHost } from "./functions-host";
 import { startHostProcess } from "./processes";
-import type { HostProcess } from "./processes";
 import { decode, expectProblem, OtpBody, startService } from "./support";
 import type { Api, Reply, Service } from "./support";
 
@@ -8,20 +9,44 @@ const rounds = 20;
 const callers = 50;
 const Conflict = t.type({ otp: OtpBody });
 
-describe.each([
-  ["in one process", 0],
-  ["from three processes", 3],
-])("simultaneous calls %s", (_, processes) => {
+/** Something that serves the API, and ends when it is told to. */
+type Server = Api & { readonly stop: () => Promise<unknown> };
+
+const startLocalHost = async (settings: Service["settings"]): Promise<Server> => {
+  const { program, ...api } = await startHostProcess(settings);
+  return { ...api, stop: () => program.stop() };
+};
+
+const places: readonly (readonly [string, (service: Service) => Promise<readonly Server[]>])[] = [
+  ["in one process", () => Promise.resolve([])],
+  [
+    "from three processes",
+    ({ settings }) => Promise.all(Array.from({ length: 3 }, () => startLocalHost(settings))),
+  ],
+  [
+    "from two processes of the deployed archive on the platform, one of them specialized",
+    async ({ settings }) => {
+      const { folder, placeholder, remove } = await unpackArchive();
+      const [started, specialized] = await Promise.all([
+        startFunctionsHost({ folder, settings }),
+        startFunctionsHost({ folder, settings, placeholder }),
+      ]);
+      return [started, { ...specialized, stop: () => specialized.stop().then(remove) }];
+    },
+  ],
+];
+
+describe.each(places)("simultaneous calls %s", (_, startServers) => {
   let service: Service;
-  let hosts: HostProcess[];
+  let servers: readonly Server[];
   let apis: readonly Api[];
   beforeAll(async () => {
     service = await startService();
-    hosts = await Promise.all(Array.from({ length: processes }, () => startHostProcess(service.settings)));
-    apis = processes === 0 ? [service] : hosts;
+    servers = await startServers(service);
+    apis = servers.length === 0 ? [service] : servers;
   });
   afterAll(async () => {
-    await Promise.all(hosts.map(({ program }) => program.stop()));
+    await Promise.all(servers.map(({ stop }) => stop()));
     await service.stop();
   });
 
