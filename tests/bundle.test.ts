@@ -270,6 +270,16 @@ describe("what is deployed", () => {
     expect((await readFile(archive)).equals(bytes)).toBe(true);
   });
 
+  it("exports nothing, which the worker would await", async () => {
+    const program = startProgram(
+      ["--eval", `console.log(Object.keys(require("./dist/main.js")).length); process.exit();`],
+      service.settings,
+      unpacked.folder,
+    );
+    expect(await program.ended).toBe(0);
+    expect(program.output()).toBe("0\n");
+  });
+
   it("has a source map beside it", async () => {
     const main = await readFile("dist/main.js", "utf8");
     expect(main).toMatch(/\n\/\/# sourceMappingURL=main\.js\.map\s*$/);
