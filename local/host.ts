@@ -1,18 +1,19 @@
 /**
  * A Functions host for a machine without Core Tools: mounts function values on Node's HTTP server, with the
- * routes, methods and parameters, and the request and response objects, that they get under `func start`.
+ * routes, methods and parameters, and the request and response objects, that they get on the platform.
  * Like `func start` it does not enforce function keys.
  */
 import { randomUUID } from "node:crypto";
-import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { HttpRequest, HttpResponse, InvocationContext } from "@azure/functions";
 import type { LogHandler } from "@azure/functions";
 import type { HttpFunction } from "../shared/http";
 import { findPage } from "./pages";
+import { makePlatformServer, receive } from "./platform";
+import type { PlatformRequest } from "./platform";
 
-/** The Functions host's own limit; a connection that sends more is cut. */
+/** The Functions host's own limit (its `ScriptConstants.cs`). */
 const maxRequestBytes = 100 * 1024 * 1024;
 
 /** Of what the functions log, warnings and errors go to standard error. */
@@ -31,25 +32,23 @@ export const makeHost = (
 ): Server => {
   const routes = functions.map((mounted) => ({ mounted, pattern: toPattern(mounted.route) }));
 
-  const dispatch = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const url = parseTarget(request.url ?? "");
+  const dispatch = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const request = receive(incoming);
+    if ("refusal" in request) {
+      response.writeHead(request.refusal, { "content-length": 0, connection: "close" }).end();
+      return;
+    }
+    const { method, path } = request;
     for (const { mounted, pattern } of routes) {
-      const match = pattern.exec(url?.pathname ?? "");
-      if (match && mounted.methods.some((method) => method === request.method)) {
-        await invoke(
-          mounted,
-          request,
-          url?.href ?? "",
-          decodeParams(match.groups ?? {}),
-          response,
-          logHandler,
-        );
+      const match = pattern.exec(path);
+      if (match && mounted.methods.some((each) => each === method)) {
+        await invoke(mounted, incoming, request, match.groups ?? {}, response, logHandler);
         return;
       }
     }
     // To HEAD Node sends what it would to GET, without the body.
-    const isRead = request.method === "GET" || request.method === "HEAD";
-    const page = isRead ? await findPage(url?.pathname ?? "") : undefined;
+    const isRead = method === "GET" || method === "HEAD";
+    const page = isRead ? await findPage(path) : undefined;
     if (page !== undefined) {
       response.writeHead(200, page.headers).end(page.body);
       return;
@@ -58,7 +57,7 @@ export const makeHost = (
     response.writeHead(404).end();
   };
 
-  return createServer((request, response) => {
+  return makePlatformServer((request, response) => {
     dispatch(request, response).catch((error: unknown) => {
       // The client went away in the middle, or the function threw.
       logHandler("error", error instanceof Error ? error.name : typeof error);
@@ -70,55 +69,26 @@ export const makeHost = (
   });
 };
 
-/** The target of a request (RFC 9112, section 3.2): a path, however it begins, or a whole URL. */
-const parseTarget = (target: string): URL | null => {
-  const url = URL.parse(target.startsWith("/") ? `http://localhost${target}` : target);
-  if (url !== null) {
-    // Node's Request refuses a URL with credentials.
-    url.username = "";
-    url.password = "";
-  }
-  return url;
-};
-
 /** `api/{name}` as the Functions host matches it: ignoring case, a parameter being one segment. */
 const toPattern = (route: string): RegExp =>
   new RegExp(`^/${route.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}/?$`, "i");
 
-const decodeParams = (groups: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(groups).map(([name, value]) => {
-      try {
-        return [name, decodeURIComponent(value)];
-      } catch {
-        return [name, value];
-      }
-    }),
-  );
-
-const readBody = (request: IncomingMessage): Promise<Buffer> => {
-  let size = 0;
-  request.on("data", (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > maxRequestBytes) {
-      request.destroy();
-    }
-  });
-  return buffer(request);
-};
-
 const invoke = async (
   mounted: HttpFunction,
-  request: IncomingMessage,
-  url: string,
+  incoming: IncomingMessage,
+  { method, url, headers, contentLength }: PlatformRequest,
   params: Record<string, string>,
   response: ServerResponse,
   logHandler: LogHandler,
 ): Promise<void> => {
-  const bytes = await readBody(request);
-  const headers = Object.fromEntries(
-    Object.entries(request.headersDistinct).map(([name, values = []]) => [name, values.join(", ")]),
-  );
+  if (contentLength > maxRequestBytes) {
+    response.writeHead(500, { "content-length": 0, connection: "close" }).end();
+    return;
+  }
+  if (/^100-continue$/i.test(headers["expect"] ?? "") && contentLength > 0) {
+    response.writeContinue();
+  }
+  const bytes = contentLength > 0 ? await buffer(incoming) : undefined;
   let isOver = false;
   const context = new InvocationContext({
     functionName: mounted.name,
@@ -133,7 +103,7 @@ const invoke = async (
     },
   });
   const result = await mounted.handler(
-    new HttpRequest({ method: request.method ?? "", url, headers, params, body: { bytes } }),
+    new HttpRequest({ method, url, headers, params, ...(bytes && { body: { bytes } }) }),
     context,
   );
   isOver = true;

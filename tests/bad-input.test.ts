@@ -38,10 +38,10 @@ const headers: readonly [string, Record<string, string>][] = [
   ["a long Accept-Language", { "Accept-Language": `${marker},`.repeat(700) }],
   ["a senseless Accept-Language", { "Accept-Language": `;q=x,,${marker};q=9,*;q=-1` }],
   ["a form's Content-Type", { "Content-Type": "application/x-www-form-urlencoded" }],
-  ["a senseless Content-Type", { "Content-Type": `\xff${marker};charset=utf-7` }],
+  ["a senseless Content-Type", { "Content-Type": `\xc3\xbf${marker};charset=utf-7` }],
   ["a Content-Encoding", { "Content-Encoding": "gzip" }],
   ["a hostile API key", { "Ocp-Apim-Subscription-Key": `cgn_${marker}'"<script>${"x".repeat(4000)}` }],
-  ["a hostile Idempotency-Key", { "Idempotency-Key": `${marker}\xe8`.repeat(300) }],
+  ["a hostile Idempotency-Key", { "Idempotency-Key": `${marker}\xc3\xa8`.repeat(300) }],
   [
     "proxy headers",
     { "X-Forwarded-For": marker, "X-Original-URL": `/${marker}`, "X-HTTP-Method-Override": "PUT" },
@@ -117,21 +117,16 @@ describe("bad input", () => {
     }
   });
 
-  it("a body in chunks is limited too", async () => {
+  it("a body in chunks does not arrive, however large it is", async () => {
     for (const [, url] of routes) {
-      const chunks = new ReadableStream({
-        start: (controller) => {
-          for (let count = 0; count < 100; count++) {
-            controller.enqueue(new TextEncoder().encode(marker.repeat(10)));
-          }
-          controller.close();
-        },
-      });
-      expectProblem(
-        await call(url, { method: "POST", body: chunks, duplex: "half" }),
-        413,
-        "request-too-large",
-      );
+      for (const size of [1, 100_000]) {
+        const chunks = new Blob([JSON.stringify(discount).padEnd(size)]).stream();
+        expectProblem(
+          await call(url, { method: "POST", body: chunks, duplex: "half" }),
+          400,
+          "invalid-request",
+        );
+      }
     }
   });
 
@@ -167,9 +162,7 @@ describe("bad input", () => {
   it("a target that is a whole URL, with credentials, is answered as its path is", async () => {
     const { hostname, port } = new URL(service.baseUrl);
     const socket = connect(Number(port), hostname);
-    socket.write(
-      "GET http://user:password@localhost/api/v1/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    );
+    socket.write("GET http://user:password@x/api/v1/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
   });
 
