@@ -35,6 +35,7 @@ await build({
     "local/start.ts",
     "local/start-store.ts",
     "tests/fuzz-main.ts",
+    "tests/hostile-main.ts",
     "tests/screenshots-main.ts",
     "bench/bench.ts",
     "bench/store-server.ts",
