@@ -12,7 +12,16 @@ import MarkdownIt from "markdown-it";
 import { close, listen } from "../local/server";
 import { problemTypeBase, toProblem } from "../shared/problem";
 import { makeFailures } from "./contract";
-import { ApiKeyBody, call, decode, fiscalCode, OtpBody, startBehindFaults, startService } from "./support";
+import {
+  ApiKeyBody,
+  call,
+  decode,
+  expectProblem,
+  fiscalCode,
+  OtpBody,
+  startBehindFaults,
+  startService,
+} from "./support";
 import type { Reply, Service } from "./support";
 
 const guides = ["docs/merchant-integration.md", "docs/integrazione-operatori.md"] as const;
@@ -202,6 +211,11 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
         },
       );
 
+      it("takes a 500 without a body for what it is, and does not repeat it", async () => {
+        const { asked, output } = await runAgainst(answering(500, ""));
+        expect([asked.length, output]).toEqual([1, "ask 500 ?\n"]);
+      });
+
       it("takes a 200 that names no discount for no answer", async () => {
         const { asked, output } = await runAgainst(answering(200, '{"discount_id":null}'), refusing);
         expect([asked.length, output]).toEqual([2, "ask 404 otp-not-found\n"]);
@@ -355,6 +369,95 @@ describe.each(guides)("the calls in %s", (guide) => {
       [true, false],
       [false, true],
     ]);
+  });
+});
+
+/** How a client sends `BODY` to `URL` and prints the status, and what of its row in the guides says so. */
+const waysToSend: readonly (readonly [string, string, string, readonly string[]])[] = [
+  ["curl", "`-d`", "sh", ["-c", `curl -so /dev/null -w '%{http_code}' -d "$BODY" "$URL"`]],
+  [
+    "curl",
+    "`--data-binary`",
+    "sh",
+    ["-c", `curl -so /dev/null -w '%{http_code}' --data-binary "$BODY" "$URL"`],
+  ],
+  ["curl", "`-T -`", "sh", ["-c", `echo "$BODY" | curl -so /dev/null -w '%{http_code}' -X POST -T - "$URL"`]],
+  ...[
+    ["fetch", "BODY"],
+    ["Buffer", "Buffer.from(BODY)"],
+    ["stream", "new Blob([BODY]).stream()"],
+  ].map(([word = "", body = ""]) => {
+    const program = `const { BODY, URL: url } = process.env;
+      fetch(url, { method: "POST", body: ${body}, duplex: "half" }).then(({ status }) => console.log(status));`;
+    return ["Node.js", word, process.execPath, ["-e", program]] as const;
+  }),
+  ...[
+    ["`request.end(body)`", "request.end(BODY)"],
+    ["`request.write(body)`", "request.write(BODY); request.end()"],
+  ].map(([word = "", send = ""]) => {
+    const program = `const { BODY, URL: url } = process.env;
+      const request = require("node:http").request(url, { method: "POST" }, (response) => {
+        console.log(response.resume().statusCode);
+      });
+      ${send};`;
+    return ["Node.js", word, process.execPath, ["-e", program]] as const;
+  }),
+  ...[
+    ["`bytes`", "body"],
+    ["`str`", "body.decode()"],
+    ["generator", "(each for each in [body])"],
+    ["file", "io.BytesIO(body)"],
+  ].map(([word = "", sent = ""]) => {
+    const program = `import http.client, io, os, urllib.parse
+url = urllib.parse.urlsplit(os.environ["URL"])
+body = os.environ["BODY"].encode()
+connection = http.client.HTTPConnection(url.netloc)
+connection.request("POST", url.path, ${sent})
+print(connection.getresponse().status)`;
+    return ["Python", word, "python3", ["-c", program]] as const;
+  }),
+];
+
+describe.each(guides)("what %s says of a body's length and of headers", (guide) => {
+  let service: Service;
+  let url: string;
+  beforeAll(async () => {
+    service = await startService();
+    url = `${service.baseUrl}/api/v1/merchant/cgn/otp/validate`;
+  });
+  afterAll(() => service.stop());
+
+  const text = readFileSync(guide, "utf8");
+  const body = '{"otp_code":"AAAAAAAAAAA"}';
+
+  it.each(waysToSend)("holds for %s, with %s", async (client, word, command, args) => {
+    const row = text.split("\n").find((line) => line.startsWith(`| ${client} `)) ?? "";
+    const [, , withLength = "", inChunks = ""] = row.split("|");
+    if (!isThere(client === "curl" ? client : command)) {
+      console.warn(`${client} is not installed: what ${guide} says of it is not tried`);
+      return;
+    }
+    // 401: the body arrived, and there is no API key.
+    const { output } = await runProgram(command, args, { BODY: body, URL: url });
+    expect(["400", "401"]).toContain(output.trim());
+    expect(output.trim() === "401" ? withLength : inChunks).toContain(word);
+  });
+
+  it("holds for a body in chunks, whose problem names it", async () => {
+    const reply = await call(url, { method: "POST", body: new Blob([body]).stream(), duplex: "half" });
+    expectProblem(reply, 400, "invalid-request");
+    expect(decode(t.type({ detail: t.string }), reply.json).detail).toMatch(/\bbody\b/);
+  });
+
+  it("holds for a header beyond Latin-1, and for one that is not UTF-8", async () => {
+    const [, written = ""] = /`User-Agent: ([^`]+)`/.exec(text) ?? [];
+    expect(written).toContain("€");
+    const send = async (bytes: string): Promise<readonly [number, string]> => {
+      const reply = await fetch(url, { method: "POST", body, headers: { "User-Agent": bytes } });
+      return [reply.status, await reply.text()];
+    };
+    expect(await send(Buffer.from(written).toString("latin1"))).toEqual([500, ""]);
+    expect(await send("caff\xe8")).toEqual([400, ""]);
   });
 });
 
