@@ -51,9 +51,10 @@ describe("the contract is kept", () => {
 
   // Any other host, by hand: SERVICE_URL=http://127.0.0.1:7071 npx jest tests/contract-checks
   const url = process.env["SERVICE_URL"];
-  (url === undefined ? describe.skip : describe)("by the service at SERVICE_URL", () => {
-    it.each(contractChecks.filter(({ takesLifetime }) => !takesLifetime))("$promise", ({ run }) =>
-      run(makeApi(url ?? ""), lifetimeSeconds),
+  if (url !== undefined) {
+    it.each(contractChecks.filter(({ takesLifetime }) => !takesLifetime))(
+      "by the service at SERVICE_URL: $promise",
+      ({ run }) => run(makeApi(url), lifetimeSeconds),
     );
-  });
+  }
 });
