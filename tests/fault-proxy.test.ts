@@ -63,11 +63,12 @@ const cases: readonly Case[] = [
   { fault: { kind: "reset-before" }, told: "ECONNRESET", applied: false },
   { fault: { kind: "reset-after" }, told: "ECONNRESET", applied: true },
   { fault: { kind: "cut-off" }, told: "PARSE_ERROR", applied: true },
-  ...([408, 429, 449, 500, 503] as const).map((status): Case => ({
+  ...([408, 410, 429, 449, 500, 503] as const).map((status): Case => ({
     fault: { kind: "status", status },
     told: status,
     applied: false,
   })),
+  { fault: { kind: "status", status: 404, substatus: 1002 }, told: 404, applied: false },
   ...([408, 500, 503] as const).map((status): Case => ({
     fault: { kind: "status-after", status },
     told: status,
@@ -383,6 +384,13 @@ describe("the fault proxy", () => {
     };
     expect(await replace(containerAt(proxy.endpoint, { retryOptions }))).toBe(200);
     expect(proxy.requests).toHaveLength(2);
+  });
+
+  it("says with 404 that a replica lags behind, and not that the item is missing", async () => {
+    await create(direct);
+    scriptOnce("read", { kind: "status", status: 404, substatus: 1002 });
+    expect(await proxied.item("x", pk).read()).toMatchObject({ statusCode: 404, substatus: 1002 });
+    expect((await proxied.item("y", pk).read()).substatus).toBeUndefined();
   });
 
   it("applies a late write when its time has come, and the client has long gone", async () => {

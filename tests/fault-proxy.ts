@@ -19,9 +19,11 @@ export type Fault =
   /** It is answered with this status and not applied. A 429 always says when to come back. */
   | {
       readonly kind: "status";
-      readonly status: 408 | 429 | 449 | 500 | 503;
+      readonly status: 408 | 410 | 429 | 449 | 500 | 503;
       readonly retryAfterMs?: number;
     }
+  /** It is not applied, and answered 404 for another reason than a missing item: 1002 says that a replica lags behind. */
+  | { readonly kind: "status"; readonly status: 404; readonly substatus: 1002 }
   /** It is applied, and answered with this status all the same. */
   | { readonly kind: "status-after"; readonly status: 408 | 500 | 503 }
   /** It is applied after a while, and answered as ever. */
@@ -144,7 +146,11 @@ export const startFaultProxy = async (
         reset();
         return;
       case "status":
-        reply(failureAnswer(fault.status, fault.retryAfterMs));
+        reply(
+          fault.status === 404
+            ? failureAnswer(fault.status, { "x-ms-substatus": String(fault.substatus) })
+            : failureAnswer(fault.status, retryAfter(fault)),
+        );
         return;
       case "status-after":
         await forward();
@@ -326,17 +332,20 @@ const describeAccount = (
   return { ...answer, body: Buffer.from(body) };
 };
 
-const failureAnswer = (status: number, retryAfterMs?: number): Answer => {
-  const ms = retryAfterMs ?? (status === 429 ? defaultThrottleMs : undefined);
-  return {
-    status,
-    headers: {
-      "content-type": "application/json",
-      ...(ms === undefined ? {} : { "x-ms-retry-after-ms": String(ms) }),
-    },
-    body: Buffer.from(JSON.stringify({ code: String(status), message: `fault: ${status}` })),
-  };
-};
+const retryAfter = ({
+  status,
+  retryAfterMs = status === 429 ? defaultThrottleMs : undefined,
+}: {
+  readonly status: number;
+  readonly retryAfterMs?: number;
+}): IncomingHttpHeaders =>
+  retryAfterMs === undefined ? {} : { "x-ms-retry-after-ms": String(retryAfterMs) };
+
+const failureAnswer = (status: number, headers: IncomingHttpHeaders = {}): Answer => ({
+  status,
+  headers: { "content-type": "application/json", ...headers },
+  body: Buffer.from(JSON.stringify({ code: String(status), message: `fault: ${status}` })),
+});
 
 const writeAnswer = (
   response: ServerResponse,

@@ -99,11 +99,12 @@ const fault: fc.Arbitrary<Fault> = weighted<Fault>(
   [4, fc.constant<Fault>({ kind: "reset-before" })],
   [4, fc.constant<Fault>({ kind: "reset-after" })],
   [3, fc.constant<Fault>({ kind: "cut-off" })],
-  [5, fc.constantFrom(408, 449, 500, 503).map((status): Fault => ({ kind: "status", status }))],
+  [5, fc.constantFrom(408, 410, 449, 500, 503).map((status): Fault => ({ kind: "status", status }))],
   [
     2,
     fc.integer({ min: 1, max: 60 }).map((ms): Fault => ({ kind: "status", status: 429, retryAfterMs: ms })),
   ],
+  [1, fc.constant<Fault>({ kind: "status", status: 404, substatus: 1002 })],
   [4, fc.constantFrom(408, 500, 503).map((status): Fault => ({ kind: "status-after", status }))],
   [1, fc.integer({ min: 5, max: 60 }).map((forMs): Fault => ({ kind: "refuse", forMs }))],
   [1, fc.constant<Fault>({ kind: "hang" })],

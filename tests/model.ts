@@ -283,6 +283,8 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
     { kind: "status", status: 408 },
     { kind: "status", status: 429, retryAfterMs: 5 },
     { kind: "status", status: 429, retryAfterMs: 5_000 },
+    { kind: "status", status: 404, substatus: 1002 },
+    { kind: "status", status: 410 },
     { kind: "status", status: 449 },
     { kind: "status", status: 500 },
     { kind: "status", status: 503 },
