@@ -1,4 +1,4 @@
-import { makeBackoff } from "./backoff";
+import { makeBackoff, makePauses } from "./backoff";
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
 
@@ -52,5 +52,28 @@ describe("the pauses between attempts", () => {
     expect(timers()).toBe(before);
     ending.abort();
     await next;
+  });
+
+  it("are no shorter than the store asks for, and no shorter for it", async () => {
+    const none = makePauses(never, () => 0);
+    const whole = makePauses(never, () => 1);
+    const pausesMs: number[] = [];
+    for (const pause of [() => none(60), () => whole(1)]) {
+      const start = performance.now();
+      await pause();
+      pausesMs.push(performance.now() - start);
+    }
+    expect(pausesMs[0]).toBeGreaterThan(58);
+    expect(pausesMs[1]).toBeGreaterThan(18);
+  });
+
+  it("last, however long the store asks for", async () => {
+    const ending = new AbortController();
+    let isOver = false;
+    const pause = makePauses(ending.signal)(1e12).then(() => (isOver = true));
+    await makePauses(never, () => 1)();
+    expect(isOver).toBe(false);
+    ending.abort();
+    await pause;
   });
 });

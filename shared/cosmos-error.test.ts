@@ -46,6 +46,7 @@ describe("what the SDK throws", () => {
 
   it.each([
     [408, true],
+    [410, true],
     [449, true],
     [500, true],
     [503, true],
@@ -57,6 +58,16 @@ describe("what the SDK throws", () => {
     [499, false],
   ])("is or is not worth another read: %s", (status, expected) => {
     expect(isTransient({ cause: "", status, retryAfterMs: 0 })).toBe(expected);
+  });
+
+  it.each([
+    [404, 1002, true],
+    [404, 1003, false],
+    [404, 0, false],
+    [403, 1002, false],
+  ])("is or is not worth another read, by its substatus: %s/%s", (code, substatus, expected) => {
+    const error = Object.assign(new ErrorResponse("secret"), { code, substatus });
+    expect(isTransient(toStoreError(error))).toBe(expected);
   });
 });
 

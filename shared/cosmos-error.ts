@@ -26,6 +26,8 @@ export interface StoreError {
   /** For the log. */
   readonly cause: string;
   readonly status: number | string;
+  /** What the store says beyond the status, in `x-ms-substatus`. */
+  readonly substatus?: number | undefined;
   /** How long the store wants to be left alone; 0 when it does not say. */
   readonly retryAfterMs: number;
 }
@@ -33,17 +35,32 @@ export interface StoreError {
 export const toStoreError = (error: unknown): StoreError => {
   const origin = unwrap(error);
   const status = codeOf(origin);
-  const retryAfterMs = origin instanceof ErrorResponse ? (origin.retryAfterInMs ?? 0) : 0;
+  const { substatus, retryAfterInMs = 0 }: Partial<ErrorResponse> =
+    origin instanceof ErrorResponse ? origin : {};
   // Of a header that is no number it is NaN.
-  return { cause: `store: ${status}`, status, retryAfterMs: retryAfterMs > 0 ? retryAfterMs : 0 };
+  return {
+    cause: `store: ${status}`,
+    status,
+    substatus,
+    retryAfterMs: retryAfterInMs > 0 ? retryAfterInMs : 0,
+  };
 };
 
+/** `ReadSessionNotAvailable` in the SDK's `common/statusCodes.ts`: the replica that was asked lags behind. */
+const laggingReplica = 1002;
+
 /**
- * Whether a read that failed so is worth another attempt: all that passes (no answer, half an answer, 408, 449,
- * 5xx), but no refusal that stays, and no 429, which has been heeded already.
+ * Whether a read that failed so is worth another attempt: all that passes (no answer, half an answer, 408, 449, 5xx, 410
+ * while a partition moves, 404/1002 while a replica catches up), but no refusal that stays, and no 429, which has been
+ * heeded already.
  */
-export const isTransient = ({ status }: StoreError): boolean =>
-  typeof status === "string" || status >= 500 || status === 408 || status === 449;
+export const isTransient = ({ status, substatus }: StoreError): boolean =>
+  typeof status === "string" ||
+  status >= 500 ||
+  status === 408 ||
+  status === 410 ||
+  status === 449 ||
+  (status === 404 && substatus === laggingReplica);
 
 export const toUnavailable = ({ cause, retryAfterMs }: StoreError): ServiceUnavailable => ({
   tag: "service-unavailable",

@@ -266,7 +266,9 @@ describe("the store", () => {
     it.each<[string, Fault]>([
       ["a connection that is reset", { kind: "reset-before" }],
       ["an answer that is cut off", { kind: "cut-off" }],
+      ["404 of a replica that lags behind", { kind: "status", status: 404, substatus: 1002 }],
       ["408", { kind: "status", status: 408 }],
+      ["410", { kind: "status", status: 410 }],
       ["449", { kind: "status", status: 449 }],
       ["500", { kind: "status", status: 500 }],
       ["503", { kind: "status", status: 503 }],
@@ -365,6 +367,88 @@ describe("the store", () => {
       expect(await ended.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
       expect(await ended.replaceOtp(otpEntry(), "etag")).toBe("unknown");
       expect(proxy.requests).toHaveLength(0);
+    });
+
+    describe("after a write of unknown outcome", () => {
+      let doubtful: Store;
+      let ending: AbortController;
+      beforeEach(async () => {
+        ending = new AbortController();
+        doubtful = broken.connect({ signal: ending.signal, onCall: (each) => calls.push(each) });
+        proxy.script(() => ({ kind: "status", status: 500 }));
+        expect(await doubtful.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+        await proxy.reset();
+      });
+
+      it("is asked, though it throttles, until it answers", async () => {
+        proxy.script(({ index }) =>
+          index < 6 ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
+        );
+        expect(right(await doubtful.findOtp(otpEntry().ref))?.value).toMatchObject(otp);
+        expect(calls.at(-1)).toMatchObject({ operation: "findOtp", attempts: 7, failure: undefined });
+      });
+
+      it("is asked no sooner than it says, though that is later than a third of a call's time", async () => {
+        proxy.script(({ index }) =>
+          index === 0 ? { kind: "status", status: 429, retryAfterMs: 400 } : undefined,
+        );
+        expect(right(await doubtful.findOtp(otpEntry().ref))?.value).toMatchObject(otp);
+        expect(calls.at(-1)).toMatchObject({ attempts: 2, failure: undefined });
+        // A timer may be up to 1 ms early.
+        expect(calls.at(-1)?.durationMs).toBeGreaterThan(399);
+      });
+
+      it("is asked more and more seldom, though it does not say for how long it throttles", async () => {
+        proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 0 }));
+        const found = doubtful.findOtp(otpEntry().ref);
+        await pause(500);
+        ending.abort();
+        expect(await found).toMatchObject({ left: { tag: "service-unavailable" } });
+        // Whole pauses of 20, 40, 80, 160 and 320 ms would make it five, no pauses hundreds.
+        expect(proxy.requests.length).toBeLessThan(30);
+      });
+
+      it("is asked no more once the signal has ended the call", async () => {
+        proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 3_600_000 }));
+        const found = doubtful.findOtp(otpEntry().ref);
+        while (proxy.requests.length === 0) {
+          await pause(1);
+        }
+        await proxy.settled();
+        await pause(50);
+        ending.abort();
+        expect(await found).toMatchObject({ left: { tag: "service-unavailable" } });
+        expect(proxy.requests).toHaveLength(1);
+        expect(calls.at(-1)).toMatchObject({ attempts: 1, failure: "store: 429" });
+      });
+
+      it("is left in peace when it refuses for a reason that stays", async () => {
+        const { stub, stop } = await startStub(403, { message: "x" });
+        expect(await stub.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+        expect(await stub.findOtp(otpEntry().ref)).toMatchObject({ left: { cause: "store: 403" } });
+        await stop();
+      });
+
+      it("is written to, though it throttles, and the other calls are not waited for", async () => {
+        proxy.script(({ index }) =>
+          index < 6 ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
+        );
+        expect(await doubtful.replaceOtp({ ...otpEntry(), value: used }, await etagOfOtp())).toBe("written");
+        expect(calls.at(-1)).toMatchObject({ operation: "replaceOtp", attempts: 7, failure: undefined });
+        await proxy.reset();
+        proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 1 }));
+        expect(await findThrough(10_000)).toMatchObject({ left: { cause: "store: 429" } });
+        expect(proxy.requests).toHaveLength(4);
+      });
+
+      it("is looked at again when an operation of a batch was throttled", async () => {
+        const { stub, stop } = await startStub(207, [{ statusCode: 429 }, { statusCode: 424 }]);
+        // It answers the replace with a status that says nothing.
+        expect(await stub.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+        expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toBe("unknown");
+        expect(calls.at(-1)?.failure).toBe("store: 429");
+        await stop();
+      });
     });
 
     it("is left in peace while it throttles, and its caller told for how long", async () => {

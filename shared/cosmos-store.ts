@@ -1,5 +1,4 @@
 /** The store on Azure Cosmos DB for NoSQL: point operations only, each on one logical partition. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { CosmosClient, CosmosDiagnostics, isRestError, RestError } from "@azure/cosmos";
 import type {
   Container,
@@ -17,7 +16,7 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { ApiKeyHash } from "./api-key";
-import { makeBackoff } from "./backoff";
+import { makeBackoff, makePauses } from "./backoff";
 import type { CosmosConfig } from "./config";
 import { isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./cosmos-error";
 import type { StoreError } from "./cosmos-error";
@@ -114,7 +113,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
   return {
     connect: ({ signal, onCall }) => {
       const options = { abortSignal: signal };
-      const caller = { signal, onCall, patienceMs };
+      const caller = { signal, onCall, patienceMs, isInDoubt: false };
       const readItem = <A>(
         operation: keyof Store,
         container: Container,
@@ -197,7 +196,8 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
       ];
       const { signal } = new AbortController();
       for (const step of steps) {
-        const result = await requestHeedingThrottle<Diagnosed>(step, { signal, patienceMs }, attempt);
+        const caller = { signal, patienceMs, isInDoubt: false };
+        const result = await requestHeedingThrottle<Diagnosed>(step, caller, attempt);
         if (E.isLeft(result)) {
           return E.left(toUnavailable(result.left));
         }
@@ -260,6 +260,11 @@ interface Caller {
   readonly onCall: (call: StoreCall) => void;
   /** How long one request may take, and how long a throttled one waits to be made again. */
   readonly patienceMs: number;
+  /**
+   * Whether the outcome of a write of this call's was unknown. Its caller must not be sent away as long as there is time to
+   * find out: from then on all that passes is waited for, a 429 included.
+   */
+  isInDoubt: boolean;
 }
 
 /** What an SDK call came to, and with how many requests. */
@@ -282,23 +287,26 @@ const attempt: Attempt = async (call) => {
 
 const maxThrottledRetries = 3;
 
-/** Makes an SDK call again when a 429 says, unless that is longer than the caller can wait. */
+/**
+ * Makes an SDK call again when a 429 says: what is throttled was not applied. A store that goes on throttling, or says to
+ * come back later than the caller can wait, is left in peace, unless the call is in doubt.
+ */
 const requestHeedingThrottle = async <R extends Diagnosed>(
   call: () => Promise<R>,
-  { signal, patienceMs }: Pick<Caller, "signal" | "patienceMs">,
+  { signal, patienceMs, isInDoubt }: Pick<Caller, "signal" | "patienceMs" | "isInDoubt">,
   request: Attempt,
 ): Promise<Either<StoreError, R>> => {
+  const pause = makePauses(signal);
   for (let retries = 0; ; retries += 1) {
     const { result } = await request(call);
-    if (
-      E.isRight(result) ||
-      result.left.status !== 429 ||
-      result.left.retryAfterMs > patienceMs ||
-      retries === maxThrottledRetries
-    ) {
+    if (E.isRight(result) || result.left.status !== 429) {
       return result;
     }
-    await sleep(result.left.retryAfterMs, undefined, { signal, ref: false }).catch(() => undefined);
+    const { retryAfterMs } = result.left;
+    if (!isInDoubt && (retryAfterMs > patienceMs || retries === maxThrottledRetries)) {
+      return result;
+    }
+    await pause(retryAfterMs);
   }
 };
 
@@ -369,7 +377,10 @@ const runRead = async <R extends Diagnosed, A>(
   return answer === undefined ? E.left(unsettled) : E.mapLeft(toUnavailable)(answer);
 };
 
-/** Writes once: if the outcome is unknown, only what is read next can tell whether to write again. */
+/**
+ * Writes once: if the outcome is unknown, only what is read next can tell whether to write again. Once it was unknown, the
+ * call is in doubt, and no 429 ends it: a batch tells one for an operation, without a time to wait.
+ */
 const runWrite = async <R extends Diagnosed>(
   operation: keyof Store,
   call: () => Promise<R>,
@@ -381,7 +392,8 @@ const runWrite = async <R extends Diagnosed>(
   const status = E.isLeft(result) ? result.left.status : statusOf(result.right);
   const outcome = toWriteOutcome(status, E.isLeft(result) ? result.left.retryAfterMs : undefined);
   end(outcome === "written" || outcome === "conflict" ? undefined : `store: ${status}`);
-  return outcome;
+  caller.isInDoubt ||= outcome === "unknown";
+  return caller.isInDoubt && typeof outcome === "object" ? "unknown" : outcome;
 };
 
 const decodeItem = <A>(
@@ -389,9 +401,9 @@ const decodeItem = <A>(
   codec: t.Decoder<unknown, A>,
 ): Either<StoreError, Versioned<A> | undefined> => {
   if (statusCode === 404) {
-    // With a substatus it is not the item that is missing: 1003 says that the container is.
+    // With a substatus it is not the item that is missing: 1003 says that the container is, 1002 that a replica lags behind.
     return substatus
-      ? E.left({ cause: `store: 404/${substatus}`, status: 404, retryAfterMs: 0 })
+      ? E.left({ cause: `store: 404/${substatus}`, status: 404, substatus, retryAfterMs: 0 })
       : E.right(undefined);
   }
   const value = codec.decode(resource);

@@ -29,8 +29,10 @@ export interface Entry<A> {
  * How a conditional write ended:
  * - `written`: by this call;
  * - `conflict`: not by this call, somebody else wrote first;
- * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only reading tells;
- * - a `ServiceUnavailable`: the store throttles, so it was not applied, and is not to be tried again now.
+ * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only reading tells. From then on
+ *   whatever passes, a throttled store included, ends neither a read nor a write of the same call before its signal does;
+ * - a `ServiceUnavailable`: the store throttles, so it was not applied, and is not to be tried again now. No earlier write
+ *   of the same call was `unknown`.
  */
 export type WriteOutcome = "written" | "conflict" | "unknown" | ServiceUnavailable;
 

@@ -20,6 +20,9 @@ import type { Api, FaultyInstance, Reply, Service } from "./support";
 
 const deadlineMs = 500;
 const lanes = 16;
+/** Time enough for what must not fail, however busy the machine is. */
+const patientDeadlineMs = 5000;
+const patientLanes = 6;
 const Conflict = t.type({ otp: OtpBody });
 
 const faults: readonly (readonly [string, Fault])[] = [
@@ -30,6 +33,8 @@ const faults: readonly (readonly [string, Fault])[] = [
   ["408", { kind: "status", status: 408 }],
   ["429", { kind: "status", status: 429, retryAfterMs: 20 }],
   ["429 for longer than anybody waits", { kind: "status", status: 429, retryAfterMs: 5_000 }],
+  ["404 of a replica that lags behind", { kind: "status", status: 404, substatus: 1002 }],
+  ["410", { kind: "status", status: 410 }],
   ["449", { kind: "status", status: 449 }],
   ["500", { kind: "status", status: 500 }],
   ["503", { kind: "status", status: 503 }],
@@ -41,6 +46,36 @@ const faults: readonly (readonly [string, Fault])[] = [
   ["hang though applied", { kind: "hang-after" }],
   ["applied late", { kind: "late", ms: 250 }],
   ["applied after the deadline", { kind: "late", ms: deadlineMs + 100 }],
+];
+
+const throttled: Fault = { kind: "status", status: 429, retryAfterMs: 15 };
+const lagging: Fault = { kind: "status", status: 404, substatus: 1002 };
+const moved: Fault = { kind: "status", status: 410 };
+const reset: Fault = { kind: "reset-before" };
+const four = (fault: Fault): readonly Fault[] => [fault, fault, fault, fault];
+const passing: readonly Fault[] = [
+  { kind: "status", status: 408 },
+  { kind: "status", status: 449 },
+  { kind: "status", status: 503 },
+  reset,
+  { kind: "status", status: 500 },
+  { kind: "cut-off" },
+];
+
+/** What the requests that follow a write of unknown outcome meet, one after the other. All of it passes. */
+const afterwards: readonly (readonly [string, readonly (Fault | undefined)[]])[] = [
+  ["429 four times", four(throttled)],
+  ["429 six times", [...four(throttled), throttled, throttled]],
+  ["429 for longer than a third of the time", [{ kind: "status", status: 429, retryAfterMs: 1_800 }]],
+  ["410", [moved]],
+  ["410 four times", four(moved)],
+  ["404/1002", [lagging]],
+  ["404/1002 four times", four(lagging)],
+  ["all else that passes", passing],
+  ["a mixture", [...four(throttled), moved, ...four(throttled), lagging, reset, throttled]],
+  ["429 four times, at each of two requests", [...four(throttled), undefined, ...four(throttled)]],
+  ["410 and 404/1002, at each of two requests", [moved, lagging, undefined, lagging, moved]],
+  ["429 six times, at the second request", [undefined, ...four(throttled), throttled, throttled]],
 ];
 
 /** What a case works with: ids of its own, the instance behind the fault proxy, and one that is not. */
@@ -275,17 +310,20 @@ describe("whatever the store does", () => {
   let service: Service;
   /** Each is one case's at a time. */
   let pool: FaultyInstance[];
-  /** One that has time enough for what must not fail, however busy the machine is. */
   let patient: FaultyInstance;
+  let patientPool: FaultyInstance[];
   let serial = 0;
 
   beforeAll(async () => {
     service = await startService();
     patient = await startBehindFaults(service, 3000);
-    pool = await Promise.all(Array.from({ length: lanes }, () => startBehindFaults(service, deadlineMs)));
+    const startPool = (size: number, ms: number): Promise<FaultyInstance[]> =>
+      Promise.all(Array.from({ length: size }, () => startBehindFaults(service, ms)));
+    pool = await startPool(lanes, deadlineMs);
+    patientPool = await startPool(patientLanes, patientDeadlineMs);
   });
   afterAll(async () => {
-    await Promise.all([patient, ...pool].map((lane) => lane.stop()));
+    await Promise.all([patient, ...pool, ...patientPool].map((lane) => lane.stop()));
     await service.stop();
   });
 
@@ -318,22 +356,27 @@ describe("whatever the store does", () => {
     return { reply, requests };
   };
 
-  /** Runs the cases of a scenario side by side, each on a lane of its own, and tells which of them failed. */
-  const runAll = async (cases: readonly NamedCase[], scenario: Scenario): Promise<void> => {
+  /** Runs cases side by side, each on a lane of its own, and tells which of them failed. */
+  const runSideBySide = async <A>(
+    on: readonly FaultyInstance[],
+    cases: readonly (readonly [name: string, what: A])[],
+    run: (lane: FaultyInstance, what: A) => Promise<unknown>,
+  ): Promise<void> => {
     const queue = [...cases];
     const failures: string[] = [];
     await Promise.all(
-      pool.map(async (lane) => {
+      on.map(async (lane) => {
         for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-          const [name, decide] = next;
-          await runCase(lane, scenario, decide).catch((error: unknown) =>
-            failures.push(`${name}: ${String(error)}`),
-          );
+          const [name, what] = next;
+          await run(lane, what).catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
         }
       }),
     );
     expect(failures).toEqual([]);
   };
+
+  const runAll = (cases: readonly NamedCase[], scenario: Scenario): Promise<void> =>
+    runSideBySide(pool, cases, (lane, decide) => runCase(lane, scenario, decide));
 
   describe.each(scenarios.map((scenario) => [scenario.name, scenario] as const))("%s", (_, scenario) => {
     let storeCalls: number;
@@ -376,22 +419,25 @@ describe("whatever the store does", () => {
     });
   });
 
+  const writing: readonly Scenario[] = [
+    generateScenario("the first OTP", "none"),
+    generateScenario("a used OTP being there", "used"),
+    useScenario("cart 1"),
+    useScenario(undefined),
+    regenerateScenario("the merchant's first", "none"),
+    regenerateScenario("in place of one", "both"),
+  ];
+  const isWrite = ({ operation }: StoreRequest): boolean =>
+    operation === "create" || operation === "replace" || operation === "batch";
+
   it("resolves a write whose answer was lost, as long as the store can be asked", async () => {
     for (const [name, fault] of faults.filter(([, { kind }]) =>
       ["reset-after", "cut-off", "status-after", "hang-after"].includes(kind),
     )) {
-      for (const scenario of [
-        generateScenario("", "none"),
-        generateScenario("", "used"),
-        useScenario("cart 1"),
-        useScenario(undefined),
-        regenerateScenario("", "none"),
-        regenerateScenario("", "both"),
-      ]) {
+      for (const scenario of writing) {
         let isBroken = false;
-        const { reply } = await runCase(patient, scenario, ({ operation }) => {
-          const isWrite = operation === "create" || operation === "replace" || operation === "batch";
-          if (!isWrite || isBroken) {
+        const { reply } = await runCase(patient, scenario, (request) => {
+          if (!isWrite(request) || isBroken) {
             return undefined;
           }
           isBroken = true;
@@ -401,4 +447,58 @@ describe("whatever the store does", () => {
       }
     }
   });
+
+  /** A write meets the first fault; the requests that follow it, whatever they are, meet the others. */
+  const afterWrite = (first: Fault, others: readonly (Fault | undefined)[]): [Decide, () => number] => {
+    let met: number | undefined;
+    const decide: Decide = (request) => {
+      if (met === undefined) {
+        met = isWrite(request) ? 0 : undefined;
+        return met === 0 ? first : undefined;
+      }
+      met += 1;
+      return others[met - 1];
+    };
+    return [decide, () => met ?? 0];
+  };
+
+  it.each(writing.map((scenario) => [scenario.name, scenario] as const))(
+    "resolves a write whose answer was lost, whatever passes while it is looked up: %s",
+    async (_, scenario) => {
+      const cases = afterwards.flatMap(([name, others]) =>
+        (
+          [
+            ["applied and answered 500", { kind: "status-after", status: 500 }],
+            ["applied, its answer lost", { kind: "reset-after" }],
+            ["answered 500 and not applied", { kind: "status", status: 500 }],
+          ] as const satisfies readonly (readonly [string, Fault])[]
+        ).map(([outcome, first]) => [`${outcome}, then ${name}`, { first, others }] as const),
+      );
+      await runSideBySide(patientPool, cases, async (lane, { first, others }) => {
+        const [decide, met] = afterWrite(first, others);
+        const { reply } = await runCase(lane, scenario, decide);
+        expect(reply.status).toBe(200);
+        // A look-up that one request settles meets what comes before the gap.
+        const gap = others.indexOf(undefined);
+        expect(met()).toBeGreaterThanOrEqual(gap === -1 ? others.length : gap);
+      });
+    },
+  );
+
+  it.each(writing.map((scenario) => [scenario.name, scenario] as const))(
+    "resolves a write that is applied while the next one is throttled: %s",
+    async (_, scenario) => {
+      // It comes after the service has given it up and looked for it in vain.
+      const late: Fault = { kind: "late", ms: patientDeadlineMs / 3 + 250 };
+      const cases = [4, 6].map((times) => [`throttled ${times} times`, times] as const);
+      await runSideBySide(patientPool, cases, async (lane, times) => {
+        let writes = 0;
+        const { reply } = await runCase(lane, scenario, (request) => {
+          writes += isWrite(request) ? 1 : 0;
+          return !isWrite(request) || writes > 1 + times ? undefined : writes === 1 ? late : throttled;
+        });
+        expect(reply.status).toBe(200);
+      });
+    },
+  );
 });
