@@ -299,13 +299,26 @@ describe("the store", () => {
     });
 
     it("is told to have lost its connection, which the SDK would wait a second for", async () => {
-      proxy.script(() => ({ kind: "reset-before" }));
-      // The time may be up in the middle of an attempt, or between two.
-      const found = await findThrough(900);
-      expect(E.isLeft(found) && found.left.cause).toMatch(
-        /^store: (lost connection \(ECONNRESET\)|AbortError)$/,
-      );
-      expect(proxy.requests.length).toBeGreaterThan(2);
+      // Only the signal ends its fourth attempt, however busy the machine is.
+      const patient = makeCosmosStore({ ...service.config.cosmos, endpoint: proxy.endpoint }, 3_600_000);
+      const ending = new AbortController();
+      const arrivals: number[] = [];
+      proxy.script(({ index }) => {
+        arrivals.push(performance.now());
+        if (index < 3) {
+          return { kind: "reset-before" };
+        }
+        ending.abort();
+        return { kind: "hang" };
+      });
+      const found = await patient
+        .connect({ signal: ending.signal, onCall: (each) => calls.push(each) })
+        .findOtp(otpEntry().ref);
+      expect(found).toMatchObject({ left: { cause: "store: no answer in time" } });
+      expect(calls.at(-1)).toMatchObject({ attempts: 4, failure: "store: lost connection (ECONNRESET)" });
+      const [first = NaN, , , fourth = NaN] = arrivals;
+      expect(fourth - first).toBeLessThan(3 * 1000);
+      patient.dispose();
     });
 
     it("lets go of a call whose time is up, though the client has not yet got to know the account", async () => {
@@ -419,7 +432,7 @@ describe("the store", () => {
         ending.abort();
         expect(await found).toMatchObject({ left: { tag: "service-unavailable" } });
         expect(proxy.requests).toHaveLength(1);
-        expect(calls.at(-1)).toMatchObject({ attempts: 1, failure: "store: 429" });
+        expect(calls.at(-1)).toMatchObject({ attempts: 1 });
       });
 
       it("is left in peace when it refuses for a reason that stays", async () => {
