@@ -7,5 +7,6 @@ export default {
     "\\.yaml$": "<rootDir>/tests/text-transformer.cjs",
     "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }],
   },
+  setupFilesAfterEnv: ["<rootDir>/tests/left-open.ts"],
   testTimeout: 60_000,
 };

@@ -192,10 +192,12 @@ export const startFaultProxy = async (
     server.close();
     const waiting = new AbortController();
     const reopen = async (): Promise<void> => {
-      await pause(forMs, undefined, { signal: waiting.signal }).catch(() => undefined);
+      // A test that fails may not come to close the proxy: its opening again must not keep the process alive.
+      await pause(forMs, undefined, { signal: waiting.signal, ref: false }).catch(() => undefined);
       while (!ending.signal.aborted) {
         try {
           await listen(server, port);
+          server.unref();
           return;
         } catch {
           // Another process was given the port meanwhile.
