@@ -12,6 +12,7 @@ import type { HttpFunction } from "../shared/http";
 import { findPage } from "./pages";
 import { makePlatformServer, receive } from "./platform";
 import type { PlatformRequest } from "./platform";
+import { refuseForeign } from "./same-origin";
 
 /** The Functions host's own limit (its `ScriptConstants.cs`). */
 const maxRequestBytes = 100 * 1024 * 1024;
@@ -36,6 +37,9 @@ export const makeHost = (
     const request = receive(incoming);
     if ("refusal" in request) {
       response.writeHead(request.refusal, { "content-length": 0, connection: "close" }).end();
+      return;
+    }
+    if (refuseForeign(incoming, response)) {
       return;
     }
     const { method, path } = request;

@@ -135,7 +135,7 @@ describe("bad input", () => {
     for (const length of ["-1", "0x10", marker, "1, 2"]) {
       const socket = connect(Number(port), hostname);
       socket.write(
-        `POST /api/v1/merchant/cgn/otp/validate HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n{}`,
+        `POST /api/v1/merchant/cgn/otp/validate HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n{}`,
       );
       expect(await text(socket)).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/);
     }
@@ -162,7 +162,9 @@ describe("bad input", () => {
   it("a target that is a whole URL, with credentials, is answered as its path is", async () => {
     const { hostname, port } = new URL(service.baseUrl);
     const socket = connect(Number(port), hostname);
-    socket.write("GET http://user:password@x/api/v1/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    socket.write(
+      "GET http://user:password@localhost/api/v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    );
     expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
   });
 

@@ -245,8 +245,11 @@ const sendRaw = async ({ body: bytes }: Template, port: number): Promise<Reply> 
   return { status: Math.max(0, ...statuses), headers: {}, text };
 };
 
-/** The contract's, and those of the platform, whose 500 comes before the service (`hostile-requests.ts`). */
-const rawStatuses = [0, 100, 200, 400, 401, 404, 405, 409, 413, 414, 431, 500, 505];
+/**
+ * The contract's, those of the platform, whose 500 comes before the service (`hostile-requests.ts`), and the local host's 403
+ * for a `Host` that is not loopback.
+ */
+const rawStatuses = [0, 100, 200, 400, 401, 403, 404, 405, 409, 413, 414, 431, 500, 505];
 
 /** @returns which of the contract's answers it is. */
 const classify = ({ method: sent, target }: Template, { status, headers: received, text }: Reply): string => {

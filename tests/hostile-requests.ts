@@ -51,7 +51,7 @@ const request = ({
   method = "POST",
   target = validate,
   version = "HTTP/1.1",
-  headers = ["Host: shop"],
+  headers = ["Host: localhost"],
   body = "",
 }: Parts): string =>
   [`${method} ${target} ${version}`, ...headers, "Connection: close", "", body].join("\r\n");
@@ -61,7 +61,7 @@ const finished = (name: string, bytes: string): HostileRequest => ({ name, parts
 const left = (name: string, bytes: string): HostileRequest => ({ name, parts: [bytes], then: "leave" });
 
 const post = (name: string, target: string, headers: readonly string[], body: string): HostileRequest =>
-  sent(name, request({ target, headers: ["Host: shop", ...headers], body }));
+  sent(name, request({ target, headers: ["Host: localhost", ...headers], body }));
 
 /** With a body that arrives, so that nothing but the header is at fault. */
 const withHeaders = (name: string, ...headers: readonly string[]): HostileRequest =>
@@ -163,7 +163,7 @@ const framing: readonly HostileRequest[] = [
   post("Content-Length smaller than the body", validate, ["Content-Length: 2"], question),
   finished(
     "Content-Length larger than the body",
-    request({ headers: ["Host: shop", "Content-Length: 40"], body: question }),
+    request({ headers: ["Host: localhost", "Content-Length: 40"], body: question }),
   ),
   post("Content-Length of 0 and a body", validate, ["Content-Length: 0"], question),
   post("no Content-Length and a body", validate, [], question),
@@ -190,25 +190,25 @@ const versions: readonly HostileRequest[] = [
   sent("empty lines before the request", `\r\n\r\n${request({ method: "GET", target: document })}`),
   sent("two spaces after the method", request({ method: "GET ", target: document })),
   sent("two spaces after the target", request({ method: "GET", target: `${document} ` })),
-  sent("a tab after the method", `GET\t${document} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n`),
-  sent("no target", "GET HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"),
+  sent("a tab after the method", `GET\t${document} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`),
+  sent("no target", "GET HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
 ];
 
 const hosts: readonly HostileRequest[] = [
   sent("no Host", request({ method: "GET", target: document, headers: [] })),
   sent("an empty Host", request({ method: "GET", target: document, headers: ["Host:"] })),
-  sent("two Hosts", request({ method: "GET", target: document, headers: ["Host: shop", "Host: other"] })),
+  sent("two Hosts", request({ method: "GET", target: document, headers: ["Host: localhost", "Host: other"] })),
   sent(
     "two Hosts that agree",
-    request({ method: "GET", target: document, headers: ["Host: shop", "Host: shop"] }),
+    request({ method: "GET", target: document, headers: ["Host: localhost", "Host: localhost"] }),
   ),
   sent("a Host with a space", request({ method: "GET", target: document, headers: ["Host: a b"] })),
-  sent("a Host with a path", request({ method: "GET", target: document, headers: ["Host: shop/path"] })),
-  sent("a Host with a user", request({ method: "GET", target: document, headers: ["Host: user@shop"] })),
-  sent("a Host with port 99999", request({ method: "GET", target: document, headers: ["Host: shop:99999"] })),
+  sent("a Host with a path", request({ method: "GET", target: document, headers: ["Host: localhost/path"] })),
+  sent("a Host with a user", request({ method: "GET", target: document, headers: ["Host: user@localhost"] })),
+  sent("a Host with port 99999", request({ method: "GET", target: document, headers: ["Host: localhost:99999"] })),
   sent(
     "a Host with a port that is a word",
-    request({ method: "GET", target: document, headers: ["Host: shop:a"] }),
+    request({ method: "GET", target: document, headers: ["Host: localhost:a"] }),
   ),
   sent(
     "a Host with half an IPv6 address",
@@ -218,7 +218,7 @@ const hosts: readonly HostileRequest[] = [
     "a Host with an IPv6 address",
     request({ method: "GET", target: document, headers: ["Host: [::1]:80"] }),
   ),
-  sent("a Host with a percent sign", request({ method: "GET", target: document, headers: ["Host: sh%6fp"] })),
+  sent("a Host with a percent sign", request({ method: "GET", target: document, headers: ["Host: localh%6fst"] })),
   sent("a Host with a €", request({ method: "GET", target: document, headers: [utf8("Host: negozio€")] })),
   sent("a Host with an underscore", request({ method: "GET", target: document, headers: ["Host: my_shop"] })),
 ];
@@ -234,14 +234,14 @@ const headers: readonly HostileRequest[] = [
   post("a € in User-Agent, to GenerateOtp", generate, [sized("{}"), utf8("User-Agent: negozio €")], "{}"),
   sent(
     "a € in User-Agent, to Info",
-    request({ method: "GET", target: info, headers: ["Host: shop", utf8("User-Agent: negozio €")] }),
+    request({ method: "GET", target: info, headers: ["Host: localhost", utf8("User-Agent: negozio €")] }),
   ),
   sent(
     "a € in User-Agent, to no function",
     request({
       method: "GET",
       target: "/api/v1/none",
-      headers: ["Host: shop", utf8("User-Agent: negozio €")],
+      headers: ["Host: localhost", utf8("User-Agent: negozio €")],
     }),
   ),
   withHeaders("an è in User-Agent, in UTF-8", utf8("User-Agent: caffè")),
@@ -314,9 +314,9 @@ const headers: readonly HostileRequest[] = [
     "headers of 60 KB",
     ...Array.from({ length: 60 }, (_, index) => `X-${index}: ${"x".repeat(1000)}`),
   ),
-  sent("lines that end in LF only", `GET ${document} HTTP/1.1\nHost: shop\nConnection: close\n\n`),
-  sent("header lines that end in LF only", `GET ${document} HTTP/1.1\r\nHost: shop\nConnection: close\n\r\n`),
-  left("lines that end in CR only", `GET ${document} HTTP/1.1\rHost: shop\rConnection: close\r\r`),
+  sent("lines that end in LF only", `GET ${document} HTTP/1.1\nHost: localhost\nConnection: close\n\n`),
+  sent("header lines that end in LF only", `GET ${document} HTTP/1.1\r\nHost: localhost\nConnection: close\n\r\n`),
+  left("lines that end in CR only", `GET ${document} HTTP/1.1\rHost: localhost\rConnection: close\r\r`),
 ];
 
 const bodies: readonly HostileRequest[] = [
@@ -416,38 +416,38 @@ const targets: readonly HostileRequest[] = [
   read("a request line of 8,200 characters", `${document}?a=${"x".repeat(8200 - 40)}`),
   read("a request line of 20,000 characters", `${document}?a=${"x".repeat(20_000)}`),
   read("a request line of 100,000 characters", `${document}?a=${"x".repeat(100_000)}`),
-  read("a whole URL", `http://shop${document}`),
+  read("a whole URL", `http://localhost${document}`),
   read("a whole URL of another host", `http://other${document}`),
-  read("a whole URL with credentials", `http://user:password@shop${document}`),
-  read("a whole URL of another port", `http://shop:81${document}`),
+  read("a whole URL with credentials", `http://user:password@localhost${document}`),
+  read("a whole URL of another port", `http://localhost:81${document}`),
   sent(
     "a whole URL whose Host names the port",
-    request({ method: "GET", target: `http://shop${document}`, headers: ["Host: shop:80"] }),
+    request({ method: "GET", target: `http://localhost${document}`, headers: ["Host: localhost:80"] }),
   ),
   sent(
     "a whole URL whose Host is in capitals",
-    request({ method: "GET", target: `http://shop${document}`, headers: ["Host: SHOP"] }),
+    request({ method: "GET", target: `http://localhost${document}`, headers: ["Host: LOCALHOST"] }),
   ),
   sent(
     "a whole URL and no Host, in HTTP/1.0",
-    request({ method: "GET", target: `http://shop${document}`, version: "HTTP/1.0", headers: [] }),
+    request({ method: "GET", target: `http://localhost${document}`, version: "HTTP/1.0", headers: [] }),
   ),
-  read("a whole URL with dot segments", "http://shop/api/v1/x/../openapi.yaml"),
-  read("a whole URL with an encoded slash", "http://shop/api/v1%2fopenapi.yaml"),
-  read("a whole URL with a letter percent-encoded", "http://shop/api/v1/openapi.y%61ml"),
+  read("a whole URL with dot segments", "http://localhost/api/v1/x/../openapi.yaml"),
+  read("a whole URL with an encoded slash", "http://localhost/api/v1%2fopenapi.yaml"),
+  read("a whole URL with a letter percent-encoded", "http://localhost/api/v1/openapi.y%61ml"),
   read("a path with DEL", `${document}\x7f`),
   read("a path with an escape character", `${document}\x1b`),
-  read("a whole URL with https", `https://shop${document}`),
-  read("a whole URL with ftp", `ftp://shop${document}`),
+  read("a whole URL with https", `https://localhost${document}`),
+  read("a whole URL with ftp", `ftp://localhost${document}`),
   read("a whole URL in capitals", `HTTP://SHOP${document}`),
-  read("a whole URL without a path", "http://shop"),
+  read("a whole URL without a path", "http://localhost"),
   read("half a URL", "http://"),
   read("a URL with half an IPv6 address", `http://[::1${document}`),
   read("a script's URL", "javascript:alert(1)"),
   read("an asterisk, with GET", "*"),
   sent("an asterisk, with OPTIONS", request({ method: "OPTIONS", target: "*" })),
-  read("an authority, with GET", "shop:80"),
-  sent("an authority, with CONNECT", request({ method: "CONNECT", target: "shop:80" })),
+  read("an authority, with GET", "localhost:80"),
+  sent("an authority, with CONNECT", request({ method: "CONNECT", target: "localhost:80" })),
 ];
 
 const methods: readonly HostileRequest[] = [
@@ -458,20 +458,20 @@ const methods: readonly HostileRequest[] = [
   ...["POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"].map((method) =>
     sent(
       `${method} OpenApi`,
-      request({ method, target: document, headers: ["Host: shop", "Content-Length: 0"] }),
+      request({ method, target: document, headers: ["Host: localhost", "Content-Length: 0"] }),
     ),
   ),
   sent("HEAD Info", request({ method: "HEAD", target: info })),
   sent(
     "GET OpenApi with a body",
-    request({ method: "GET", target: document, headers: ["Host: shop", sized(question)], body: question }),
+    request({ method: "GET", target: document, headers: ["Host: localhost", sized(question)], body: question }),
   ),
   sent(
     "GET OpenApi with a chunked body",
     request({
       method: "GET",
       target: document,
-      headers: ["Host: shop", "Transfer-Encoding: chunked"],
+      headers: ["Host: localhost", "Transfer-Encoding: chunked"],
       body: chunked(question),
     }),
   ),
@@ -479,7 +479,7 @@ const methods: readonly HostileRequest[] = [
   sent("a method in small letters", request({ method: "get", target: document })),
   sent(
     "post in small letters",
-    request({ method: "post", headers: ["Host: shop", sized(question)], body: question }),
+    request({ method: "post", headers: ["Host: localhost", sized(question)], body: question }),
   ),
   sent("a method of mixed letters", request({ method: "Get", target: document })),
   sent("an unknown method", request({ method: "BREW", target: document })),
@@ -495,18 +495,18 @@ const connections: readonly HostileRequest[] = [
   left("half a head, and away", `POST ${validate} HTTP/1.1\r\nHost: sh`),
   left(
     "half a body, and away",
-    request({ headers: ["Host: shop", "Content-Length: 26"], body: '{"otp_code":' }),
+    request({ headers: ["Host: localhost", "Content-Length: 26"], body: '{"otp_code":' }),
   ),
   left(
     "half a chunk, and away",
-    request({ headers: ["Host: shop", "Transfer-Encoding: chunked"], body: '1a\r\n{"otp_code":' }),
+    request({ headers: ["Host: localhost", "Transfer-Encoding: chunked"], body: '1a\r\n{"otp_code":' }),
   ),
-  left("a whole request, and away", request({ headers: ["Host: shop", sized(question)], body: question })),
+  left("a whole request, and away", request({ headers: ["Host: localhost", sized(question)], body: question })),
   left("nothing, and away", ""),
   finished("nothing, and no more", ""),
   {
     name: "Expect: 100-continue",
-    parts: [request({ headers: ["Host: shop", sized(question), "Expect: 100-continue"] }), question],
+    parts: [request({ headers: ["Host: localhost", sized(question), "Expect: 100-continue"] }), question],
     then: "continue",
   },
   {
@@ -514,7 +514,7 @@ const connections: readonly HostileRequest[] = [
     parts: [
       request({
         target: "/api/v1/none",
-        headers: ["Host: shop", sized(question), "Expect: 100-continue"],
+        headers: ["Host: localhost", sized(question), "Expect: 100-continue"],
       }),
       question,
     ],
@@ -522,36 +522,36 @@ const connections: readonly HostileRequest[] = [
   },
   sent(
     "Expect: 100-continue with the body at once",
-    request({ headers: ["Host: shop", sized(question), "Expect: 100-continue"], body: question }),
+    request({ headers: ["Host: localhost", sized(question), "Expect: 100-continue"], body: question }),
   ),
   sent(
     "an Expect that nobody meets",
-    request({ headers: ["Host: shop", sized(question), "Expect: tea"], body: question }),
+    request({ headers: ["Host: localhost", sized(question), "Expect: tea"], body: question }),
   ),
   sent(
     "three requests at once",
-    `POST ${validate} HTTP/1.1\r\nHost: shop\r\n${sized(question)}\r\n\r\n${question}` +
-      `POST ${validate} HTTP/1.1\r\nHost: shop\r\n${sized("{}")}\r\n\r\n{}` +
+    `POST ${validate} HTTP/1.1\r\nHost: localhost\r\n${sized(question)}\r\n\r\n${question}` +
+      `POST ${validate} HTTP/1.1\r\nHost: localhost\r\n${sized("{}")}\r\n\r\n{}` +
       request({ method: "GET", target: document }),
   ),
   sent(
     "a request behind a chunked one",
-    `POST ${validate} HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n${chunked(question)}` +
+    `POST ${validate} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n${chunked(question)}` +
       request({ method: "GET", target: document }),
   ),
   sent(
     "a request behind a bad one",
-    `POST ${validate} HTTP/1.1\r\nHost: shop\r\nContent-Length: a\r\n\r\n` +
+    `POST ${validate} HTTP/1.1\r\nHost: localhost\r\nContent-Length: a\r\n\r\n` +
       request({ method: "GET", target: document }),
   ),
   sent(
     "a request behind one with more body than its Content-Length",
-    `POST ${validate} HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\n${question}` +
+    `POST ${validate} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n${question}` +
       request({ method: "GET", target: document }),
   ),
   sent(
     "a request behind one with a € in its User-Agent",
-    `GET ${document} HTTP/1.1\r\nHost: shop\r\n${utf8("User-Agent: €")}\r\n\r\n` +
+    `GET ${document} HTTP/1.1\r\nHost: localhost\r\n${utf8("User-Agent: €")}\r\n\r\n` +
       request({ method: "GET", target: document }),
   ),
 ];

@@ -34,7 +34,7 @@ export const sendHostileRequests = async (baseUrl: string): Promise<HostileAnswe
 
 const stillThere: HostileRequest = {
   name: "still there",
-  parts: ["GET /api/v1/openapi.yaml HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n"],
+  parts: ["GET /api/v1/openapi.yaml HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"],
   then: "wait",
 };
 

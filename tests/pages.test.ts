@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import * as t from "io-ts";
 import type { Browser } from "playwright-core";
 import { parse } from "yaml";
+import { close, listen } from "../local/server";
 import { problemTypeBase, toProblem } from "../shared/problem";
 import { describeMissingChromium, findChromium, launchChromium } from "./browser";
 import { describedAnswers, makeFailures } from "./contract";
@@ -204,6 +206,37 @@ describe("the pages of the local host", () => {
         await page.goto(service.baseUrl + path, { waitUntil: "networkidle" });
         await page.locator("h1").first().waitFor();
         expect({ elsewhere, errors }).toEqual({ elsewhere: [], errors: [] });
+        await page.close();
+      },
+    );
+
+    // 127.0.0.1 on another port is the same site, and localhost is another one.
+    it.each(["127.0.0.1", "localhost"])(
+      "are closed to a page of another host at %s, which can kill no key either",
+      async (name) => {
+        const apiKey = await service.newApiKey();
+        const key = `${service.baseUrl}/api/v1/cgn/merchants/shop-1/api-keys/primary`;
+        const other = createServer((_, response) => {
+          response.writeHead(200, { "content-type": "text/html" }).end(
+            `<form method="post" action="${key}"><button>Win a prize</button></form>
+             <a href="${service.baseUrl}/docs">Documentation</a>`,
+          );
+        });
+        const port = await listen(other, 0);
+        service.stopFirst(() => close(other));
+        const page = await browser.newPage();
+        for (const choose of ["button", "a"]) {
+          await page.goto(`http://${name}:${port}/`);
+          const [response] = await Promise.all([
+            page.waitForResponse((each) => each.url().startsWith(service.baseUrl)),
+            page.locator(choose).click(),
+          ]);
+          expect(response.status()).toBe(403);
+          await page.getByText("paste it into the address bar").waitFor();
+        }
+        expect((await service.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
+        // The address that was refused, typed.
+        expect((await page.goto(`${service.baseUrl}/docs`))?.status()).toBe(200);
         await page.close();
       },
     );
