@@ -4,7 +4,8 @@ import * as t from "io-ts";
 import { decode, right } from "../tests/support";
 import { decodeConfig, settingNames } from "./config";
 
-const secret = Buffer.alloc(32, 7).toString("base64");
+const secretBytes = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
+const secret = secretBytes.toString("base64");
 const settings = {
   COSMOSDB_ENDPOINT: "https://account.documents.azure.com:443/",
   COSMOSDB_KEY: "a2V5",
@@ -25,7 +26,7 @@ describe("the settings", () => {
         databaseName: "cgn",
         isSingleCopy: false,
       },
-      otpSecret: Buffer.alloc(32, 7),
+      otpSecret: secretBytes,
       otpLifetime: { ttlSeconds: 600, retentionSeconds: 86_400 },
       requestDeadlineMs: 5000,
     });
@@ -35,6 +36,7 @@ describe("the settings", () => {
     const config = right(
       decodeConfig({
         ...settings,
+        COSMOSDB_ENDPOINT: "https://emulator:8081",
         COSMOSDB_DATABASE_NAME: "other",
         COSMOSDB_SINGLE_COPY: "true",
         OTP_TTL_IN_SECONDS: "",
@@ -109,6 +111,85 @@ describe("the settings", () => {
   });
 });
 
+describe("the settings of a laptop", () => {
+  const guessable = [
+    Buffer.alloc(32),
+    Buffer.alloc(32, 7),
+    Buffer.alloc(33, 7),
+    Buffer.alloc(100, "x"),
+    Buffer.from("ab".repeat(20)),
+    Buffer.from("0123456789abcdef".repeat(2)),
+    Buffer.from(`${"0123456789".repeat(4)}0123`),
+    Buffer.alloc(62, secretBytes.subarray(1)),
+  ].map((bytes) => bytes.toString("base64"));
+
+  it.each(guessable)("do as %s for a secret on loopback, and nowhere else", (OTP_SECRET) => {
+    expect(
+      E.isRight(decodeConfig({ ...settings, COSMOSDB_ENDPOINT: "http://127.0.0.1:8081", OTP_SECRET })),
+    ).toBe(true);
+    for (const COSMOSDB_ENDPOINT of [settings.COSMOSDB_ENDPOINT, "https://emulator:8081"]) {
+      const message = messageOf({ ...settings, COSMOSDB_ENDPOINT, OTP_SECRET });
+      expect(message).toMatch(/\n {2}OTP_SECRET is known or can be guessed: expected [^\n]+$/);
+      expect(message).not.toContain(OTP_SECRET);
+    }
+  });
+
+  it.each([
+    secretBytes,
+    // As many different bytes as must be are there twice.
+    Buffer.concat([secretBytes, secretBytes]),
+    Buffer.concat([Buffer.alloc(32), Buffer.from([1])]),
+    // That it begins as it ends can be chance.
+    Buffer.concat([secretBytes.subarray(0, 30), secretBytes.subarray(0, 2)]),
+  ])("are not taken for a secret that repeats itself, such as %j", (bytes) => {
+    expect(E.isRight(decodeConfig({ ...settings, OTP_SECRET: bytes.toString("base64") }))).toBe(true);
+  });
+
+  it.each([
+    "https://account.documents.azure.com:443/",
+    "https://ACCOUNT.Documents.Azure.com",
+    "https://account.documents.azure.com.:443",
+    "https://account-italynorth.documents.azure.com",
+    "https://account.privatelink.documents.azure.com",
+    "https://account.documents.azure.us",
+    "https://account.documents.azure.cn",
+    "https://account.documents.microsoftazure.de",
+    "https://account.sqlx.cosmos.azure.com",
+    "https://account.sql.cosmosdb.azure.com",
+  ])("do not make an account on Azure one copy: %s", (COSMOSDB_ENDPOINT) => {
+    expect(E.isRight(decodeConfig({ ...settings, COSMOSDB_ENDPOINT }))).toBe(true);
+    expect(messageOf({ ...settings, COSMOSDB_ENDPOINT, COSMOSDB_SINGLE_COPY: "true" })).toBe(
+      "The service cannot work with its settings:\n  COSMOSDB_SINGLE_COPY is true for an account on Azure: expected false",
+    );
+  });
+
+  it.each([
+    "https://emulator:8081",
+    "https://documents.azure.com.example",
+    "https://notdocuments.azure.com",
+    "https://localhost:8081",
+  ])("make an emulator elsewhere one copy: %s", (COSMOSDB_ENDPOINT) => {
+    expect(E.isRight(decodeConfig({ ...settings, COSMOSDB_ENDPOINT, COSMOSDB_SINGLE_COPY: "true" }))).toBe(
+      true,
+    );
+  });
+
+  it("are told of all at once, with what is missing or malformed", () => {
+    const config = decodeConfig({
+      COSMOSDB_ENDPOINT: settings.COSMOSDB_ENDPOINT,
+      COSMOSDB_SINGLE_COPY: "true",
+      OTP_SECRET: Buffer.alloc(32).toString("base64"),
+      OTP_TTL_IN_SECONDS: "0",
+    });
+    expect(E.isLeft(config) && config.left.names).toEqual([
+      "COSMOSDB_KEY",
+      "OTP_TTL_IN_SECONDS",
+      "COSMOSDB_SINGLE_COPY",
+      "OTP_SECRET",
+    ]);
+  });
+});
+
 describe("local.settings.json.example", () => {
   const text = readFileSync("local.settings.json.example", "utf8");
   // Core Tools take comments in this file; JSON.parse does not.
@@ -126,6 +207,15 @@ describe("local.settings.json.example", () => {
 
   it("works as it is", () => {
     expect(E.isRight(decodeConfig(values))).toBe(true);
+  });
+
+  it("has a secret that serves on loopback only", () => {
+    const COSMOSDB_ENDPOINT = "https://account.documents.azure.com";
+    const config = decodeConfig({ ...values, COSMOSDB_ENDPOINT });
+    expect(E.isLeft(config) && config.left.names).toEqual(["COSMOSDB_SINGLE_COPY", "OTP_SECRET"]);
+    expect(
+      E.isRight(decodeConfig({ ...values, COSMOSDB_ENDPOINT, COSMOSDB_SINGLE_COPY: "", OTP_SECRET: secret })),
+    ).toBe(true);
   });
 });
 

@@ -1,5 +1,4 @@
 /** The settings of the service: read once, all together, so that a mistake is told before the first request. */
-import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
@@ -33,10 +32,11 @@ const setting = <A>(expected: string, parse: (text: string) => A | undefined): t
     t.identity,
   );
 
+const isLoopback = ({ hostname }: URL): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+
 const endpoint = setting("an https URL (http on loopback only)", (text) => {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isLoopback = url !== undefined && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-  return url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback) ? text : undefined;
+  const url = URL.parse(text);
+  return url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url)) ? text : undefined;
 });
 
 const base64 = (expected: string, minBytes: number): t.Type<Buffer<ArrayBuffer>, Buffer<ArrayBuffer>> =>
@@ -61,12 +61,14 @@ const databaseName = setting("1–255 characters other than / \\ # ?", (text) =>
 
 const day = 86_400;
 
+const minSecretBytes = 32;
+
 const Settings = t.type({
   COSMOSDB_ENDPOINT: endpoint,
   COSMOSDB_KEY: base64("base64", 1),
   COSMOSDB_DATABASE_NAME: databaseName,
   COSMOSDB_SINGLE_COPY: flag,
-  OTP_SECRET: base64("base64 of at least 32 bytes", 32),
+  OTP_SECRET: base64(`base64 of at least ${minSecretBytes} bytes`, minSecretBytes),
   OTP_TTL_IN_SECONDS: integer(1, day),
   // The contract tells expired and used OTPs apart from unknown ones for at least 24 hours.
   OTP_RETENTION_IN_SECONDS: integer(day, 365 * day),
@@ -84,6 +86,61 @@ const defaults = {
 /** The name of every setting. */
 export const settingNames: readonly string[] = Object.keys(Settings.props);
 
+/** The bytes of the `OTP_SECRET` in `local.settings.json.example`, which whoever reads the repository knows. */
+const exampleSecret = Buffer.from("local-development-only-not-a-secret");
+
+/** All of it follows from a sequence that is shorter than a secret must be: `0000…`, `abab…`. */
+const repeatsItself = (secret: Buffer): boolean =>
+  Array.from({ length: minSecretBytes - 1 }, (_, index) => index + 1).some(
+    (period) => secret.length >= 2 * period && secret.subarray(period).equals(secret.subarray(0, -period)),
+  );
+
+/**
+ * Under these names Azure has its accounts: in the public cloud, in those of the US government, of China and, until it was
+ * closed, of Germany (`CosmosDBDNSSuffix` in Azure/go-autorest, environments.go); and, under the last two, the regional
+ * and the dedicated gateways (`SQL_DNS_ZONES` in Azure/cosmos-explorer).
+ */
+const azureDomains = [
+  "documents.azure.com",
+  "documents.azure.us",
+  "documents.azure.cn",
+  "documents.microsoftazure.de",
+  "cosmos.azure.com",
+  "cosmosdb.azure.com",
+];
+
+const isOnAzure = ({ hostname }: URL): boolean =>
+  azureDomains.some((domain) => `.${hostname}`.replace(/\.$/, "").endsWith(`.${domain}`));
+
+interface Fault {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What is right by itself, but not for this endpoint: the settings of a laptop, copied to a service for others. */
+const faultsBetween = (given: Readonly<Record<string, string | undefined>>): readonly Fault[] => {
+  const url = URL.parse(given["COSMOSDB_ENDPOINT"] ?? "");
+  if (url === null || isLoopback(url)) {
+    return [];
+  }
+  const secret = Settings.props.OTP_SECRET.decode(given["OTP_SECRET"]);
+  const isGuessable =
+    E.isRight(secret) && (secret.right.equals(exampleSecret) || repeatsItself(secret.right));
+  return [
+    ...(given["COSMOSDB_SINGLE_COPY"] === "true" && isOnAzure(url)
+      ? [{ name: "COSMOSDB_SINGLE_COPY", text: "is true for an account on Azure: expected false" }]
+      : []),
+    ...(isGuessable
+      ? [
+          {
+            name: "OTP_SECRET",
+            text: "is known or can be guessed: expected random bytes of your own, since COSMOSDB_ENDPOINT is not on loopback",
+          },
+        ]
+      : []),
+  ];
+};
+
 /** What is wrong with the settings: names and expectations, and the value of none. */
 export interface BadSettings {
   readonly names: readonly string[];
@@ -91,7 +148,7 @@ export interface BadSettings {
   readonly message: string;
 }
 
-/** Left: every setting that is missing or malformed. */
+/** Left: every setting that is missing or malformed, or that does not go with the endpoint. */
 export const decodeConfig = (
   environment: Readonly<Record<string, string | undefined>>,
 ): Either<BadSettings, Config> => {
@@ -99,33 +156,34 @@ export const decodeConfig = (
   const given = Object.fromEntries(
     settingNames.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])),
   );
-  return pipe(
-    Settings.decode({ ...defaults, ...given }),
-    E.mapLeft((errors) => {
-      // An error's context leads from all settings to the one.
-      const faults = errors.map(({ value, context: [, setting] }) => ({
+  const settings = Settings.decode({ ...defaults, ...given });
+  const malformed = E.isRight(settings)
+    ? []
+    : // An error's context leads from all settings to the one.
+      settings.left.map(({ value, context: [, setting] }) => ({
         name: setting?.key ?? "",
         text: `is ${value === undefined ? "missing" : "malformed"}: expected ${setting?.type.name}`,
       }));
-      const lines = faults.map(({ name, text }) => `  ${name} ${text}`);
-      return {
-        names: faults.map(({ name }) => name),
-        message: `The service cannot work with its settings:\n${lines.join("\n")}`,
-      };
-    }),
-    E.map((settings) => ({
-      cosmos: {
-        endpoint: settings.COSMOSDB_ENDPOINT,
-        key: settings.COSMOSDB_KEY.toString("base64"),
-        databaseName: settings.COSMOSDB_DATABASE_NAME,
-        isSingleCopy: settings.COSMOSDB_SINGLE_COPY,
-      },
-      otpSecret: settings.OTP_SECRET,
-      otpLifetime: {
-        ttlSeconds: settings.OTP_TTL_IN_SECONDS,
-        retentionSeconds: settings.OTP_RETENTION_IN_SECONDS,
-      },
-      requestDeadlineMs: settings.REQUEST_DEADLINE_IN_MS,
-    })),
-  );
+  const faults = [...malformed, ...faultsBetween(given)];
+  if (E.isLeft(settings) || faults.length > 0) {
+    const lines = faults.map(({ name, text }) => `  ${name} ${text}`);
+    return E.left({
+      names: faults.map(({ name }) => name),
+      message: `The service cannot work with its settings:\n${lines.join("\n")}`,
+    });
+  }
+  return E.right({
+    cosmos: {
+      endpoint: settings.right.COSMOSDB_ENDPOINT,
+      key: settings.right.COSMOSDB_KEY.toString("base64"),
+      databaseName: settings.right.COSMOSDB_DATABASE_NAME,
+      isSingleCopy: settings.right.COSMOSDB_SINGLE_COPY,
+    },
+    otpSecret: settings.right.OTP_SECRET,
+    otpLifetime: {
+      ttlSeconds: settings.right.OTP_TTL_IN_SECONDS,
+      retentionSeconds: settings.right.OTP_RETENTION_IN_SECONDS,
+    },
+    requestDeadlineMs: settings.right.REQUEST_DEADLINE_IN_MS,
+  });
 };

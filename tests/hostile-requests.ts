@@ -197,7 +197,10 @@ const versions: readonly HostileRequest[] = [
 const hosts: readonly HostileRequest[] = [
   sent("no Host", request({ method: "GET", target: document, headers: [] })),
   sent("an empty Host", request({ method: "GET", target: document, headers: ["Host:"] })),
-  sent("two Hosts", request({ method: "GET", target: document, headers: ["Host: localhost", "Host: other"] })),
+  sent(
+    "two Hosts",
+    request({ method: "GET", target: document, headers: ["Host: localhost", "Host: other"] }),
+  ),
   sent(
     "two Hosts that agree",
     request({ method: "GET", target: document, headers: ["Host: localhost", "Host: localhost"] }),
@@ -205,7 +208,10 @@ const hosts: readonly HostileRequest[] = [
   sent("a Host with a space", request({ method: "GET", target: document, headers: ["Host: a b"] })),
   sent("a Host with a path", request({ method: "GET", target: document, headers: ["Host: localhost/path"] })),
   sent("a Host with a user", request({ method: "GET", target: document, headers: ["Host: user@localhost"] })),
-  sent("a Host with port 99999", request({ method: "GET", target: document, headers: ["Host: localhost:99999"] })),
+  sent(
+    "a Host with port 99999",
+    request({ method: "GET", target: document, headers: ["Host: localhost:99999"] }),
+  ),
   sent(
     "a Host with a port that is a word",
     request({ method: "GET", target: document, headers: ["Host: localhost:a"] }),
@@ -218,7 +224,10 @@ const hosts: readonly HostileRequest[] = [
     "a Host with an IPv6 address",
     request({ method: "GET", target: document, headers: ["Host: [::1]:80"] }),
   ),
-  sent("a Host with a percent sign", request({ method: "GET", target: document, headers: ["Host: localh%6fst"] })),
+  sent(
+    "a Host with a percent sign",
+    request({ method: "GET", target: document, headers: ["Host: localh%6fst"] }),
+  ),
   sent("a Host with a €", request({ method: "GET", target: document, headers: [utf8("Host: negozio€")] })),
   sent("a Host with an underscore", request({ method: "GET", target: document, headers: ["Host: my_shop"] })),
 ];
@@ -315,7 +324,10 @@ const headers: readonly HostileRequest[] = [
     ...Array.from({ length: 60 }, (_, index) => `X-${index}: ${"x".repeat(1000)}`),
   ),
   sent("lines that end in LF only", `GET ${document} HTTP/1.1\nHost: localhost\nConnection: close\n\n`),
-  sent("header lines that end in LF only", `GET ${document} HTTP/1.1\r\nHost: localhost\nConnection: close\n\r\n`),
+  sent(
+    "header lines that end in LF only",
+    `GET ${document} HTTP/1.1\r\nHost: localhost\nConnection: close\n\r\n`,
+  ),
   left("lines that end in CR only", `GET ${document} HTTP/1.1\rHost: localhost\rConnection: close\r\r`),
 ];
 
@@ -464,7 +476,12 @@ const methods: readonly HostileRequest[] = [
   sent("HEAD Info", request({ method: "HEAD", target: info })),
   sent(
     "GET OpenApi with a body",
-    request({ method: "GET", target: document, headers: ["Host: localhost", sized(question)], body: question }),
+    request({
+      method: "GET",
+      target: document,
+      headers: ["Host: localhost", sized(question)],
+      body: question,
+    }),
   ),
   sent(
     "GET OpenApi with a chunked body",
@@ -501,7 +518,10 @@ const connections: readonly HostileRequest[] = [
     "half a chunk, and away",
     request({ headers: ["Host: localhost", "Transfer-Encoding: chunked"], body: '1a\r\n{"otp_code":' }),
   ),
-  left("a whole request, and away", request({ headers: ["Host: localhost", sized(question)], body: question })),
+  left(
+    "a whole request, and away",
+    request({ headers: ["Host: localhost", sized(question)], body: question }),
+  ),
   left("nothing, and away", ""),
   finished("nothing, and no more", ""),
   {
