@@ -1,8 +1,11 @@
+import type { ContainerDefinition } from "@azure/cosmos";
 import { name, version } from "../package.json";
 import { makeFunctions } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
-import { makeCosmosStore } from "../shared/cosmos-store";
+import { makeCosmosStore, toDefinition } from "../shared/cosmos-store";
+import { containerShapes } from "../shared/store";
+import type { ContainerName, ContainerShape } from "../shared/store";
 import { startFaultProxy } from "../tests/fault-proxy";
 import { expectProblem, makeApi, startBehindFaults, startService } from "../tests/support";
 import type { Reply, Service } from "../tests/support";
@@ -97,6 +100,57 @@ describe("Info", () => {
     });
   });
 
+  describe("on containers that somebody else created", () => {
+    type Definition = Omit<ContainerDefinition, "id">;
+    const good = { otps: toDefinition("otps"), "api-keys": toDefinition("api-keys") };
+    const infoWith = async (name: ContainerName, definition: Definition): Promise<[Reply, string]> => {
+      await (name === "otps" ? service.otps : service.apiKeys).delete();
+      await service.otps.database.containers.create({ ...definition, id: name });
+      const reply = await service.info();
+      return [reply, service.log.map(({ text }) => text).join("\n")];
+    };
+
+    it.each<[ContainerName, Definition, string]>([
+      [
+        "otps",
+        { ...good.otps, partitionKey: { paths: ["/id"] } },
+        "the partition key of the container otps must be /partitionKey",
+      ],
+      [
+        "api-keys",
+        { ...good["api-keys"], partitionKey: { paths: ["/merchantId"] } },
+        "the partition key of the container api-keys must be /id",
+      ],
+      ["otps", { partitionKey: { paths: ["/partitionKey"] } }, "the container otps must have a time to live"],
+      [
+        "api-keys",
+        { ...good["api-keys"], defaultTtl: 3600 },
+        "the container api-keys must have no default time to live",
+      ],
+    ])("is unavailable, and logs why: %s with %j", async (name, definition, cause) => {
+      const [reply, log] = await infoWith(name, definition);
+      expectProblem(reply, 503, "service-unavailable");
+      expect(log).toContain(cause);
+      expect(reply.text).not.toContain(name);
+    });
+
+    it.each<[ContainerName, Definition]>([
+      ["otps", good.otps],
+      ["otps", { ...good.otps, defaultTtl: 86_400 }],
+      ["api-keys", good["api-keys"]],
+      ["api-keys", { ...good["api-keys"], defaultTtl: -1 }],
+    ])("is available with %s as the promises need it: %j", async (name, definition) => {
+      expect((await infoWith(name, definition))[0].status).toBe(200);
+    });
+  });
+
+  const sound = {
+    consistencyLevel: "Strong",
+    hasSeveralWriteRegions: false,
+    hasSeveralReadRegions: false,
+    containers: containerShapes,
+  };
+
   it.each([
     ["Strong", false, false, undefined],
     ["Strong", false, true, undefined],
@@ -107,8 +161,53 @@ describe("Info", () => {
   ])(
     "names the guarantee that an account cannot give: %s, several write regions %s, several read regions %s",
     (consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions, missing) => {
-      const told = missingGuarantee({ consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions });
+      const account = { ...sound, consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions };
+      const told = missingGuarantee(account, false);
       expect(told?.includes(missing ?? "nothing")).toBe(missing && true);
+      // One copy has no regions.
+      expect(missingGuarantee(account, true)).toBeUndefined();
     },
   );
+
+  it.each<[ContainerName, Partial<ContainerShape>, string | undefined]>([
+    ["otps", {}, undefined],
+    ["otps", { partitionKeyPaths: ["/partitionKey", "/id"] }, "partition key of the container otps"],
+    ["otps", { partitionKeyPaths: ["/partitionkey"] }, "partition key of the container otps"],
+    ["otps", { partitionKeyPaths: [] }, "partition key of the container otps"],
+    ["otps", { defaultTtlSeconds: 1 }, undefined],
+    ["otps", { defaultTtlSeconds: undefined }, "otps must have a time to live"],
+    ["api-keys", { partitionKeyPaths: ["/id", "/hash"] }, "partition key of the container api-keys"],
+    ["api-keys", { defaultTtlSeconds: -1 }, undefined],
+    ["api-keys", { defaultTtlSeconds: 2_147_483_647 }, "api-keys must have no default time to live"],
+  ])(
+    "names the container that cannot keep a promise, one copy or not: %s with %j",
+    (name, shape, missing) => {
+      const containers = { ...containerShapes, [name]: { ...containerShapes[name], ...shape } };
+      for (const isSingleCopy of [true, false]) {
+        const told = missingGuarantee({ ...sound, containers }, isSingleCopy);
+        expect(told?.includes(missing ?? "nothing")).toBe(missing && true);
+      }
+    },
+  );
+
+  it("names all that is missing at once", () => {
+    const none = { partitionKeyPaths: [], defaultTtlSeconds: 1 };
+    const told = missingGuarantee(
+      {
+        consistencyLevel: "Session",
+        hasSeveralWriteRegions: true,
+        hasSeveralReadRegions: true,
+        containers: { otps: { ...none, defaultTtlSeconds: undefined }, "api-keys": none },
+      },
+      false,
+    );
+    expect(told?.split("; ").map((each) => each.split(":")[0])).toEqual([
+      "single use",
+      "immediate revocation",
+      "single use",
+      "single use",
+      "forgetting",
+      "keys in force",
+    ]);
+  });
 });

@@ -7,6 +7,7 @@ import type { ApiKeys } from "../shared/api-key";
 import { decodeConfig } from "../shared/config";
 import { DiscountId, MerchantId } from "../shared/identifiers";
 import type { Otp } from "../shared/otp";
+import { containerShapes } from "../shared/store";
 import type { Store, StoreResult, Versioned, WriteOutcome } from "../shared/store";
 import { decode, fiscalCode, right } from "../tests/support";
 import {
@@ -48,7 +49,12 @@ const store: Store = {
   putApiKeys: written,
   describeAccount: () =>
     Promise.resolve(
-      E.right({ consistencyLevel: "Strong", hasSeveralWriteRegions: false, hasSeveralReadRegions: false }),
+      E.right({
+        consistencyLevel: "Strong",
+        hasSeveralWriteRegions: false,
+        hasSeveralReadRegions: false,
+        containers: containerShapes,
+      }),
     ),
 };
 

@@ -2,6 +2,8 @@
 import { CosmosClient, CosmosDiagnostics, isRestError, RestError } from "@azure/cosmos";
 import type {
   Container,
+  ContainerDefinition,
+  ContainerResponse,
   IndexingPolicy,
   ItemDefinition,
   ItemResponse,
@@ -23,7 +25,18 @@ import type { StoreError } from "./cosmos-error";
 import { Defect, unsettled } from "./failure";
 import { DiscountId } from "./identifiers";
 import type { ItemRef } from "./otp-keyring";
-import type { ConnectStore, Entry, Store, StoreCall, StoreResult, Versioned, WriteOutcome } from "./store";
+import { containerShapes } from "./store";
+import type {
+  ConnectStore,
+  ContainerName,
+  ContainerShape,
+  Entry,
+  Store,
+  StoreCall,
+  StoreResult,
+  Versioned,
+  WriteOutcome,
+} from "./store";
 
 // Every item is reached by its id: an index would only make each write dearer. (Indexing cannot be switched off
 // altogether, because the time to live needs it.)
@@ -33,16 +46,22 @@ const indexingPolicy = {
   excludedPaths: [{ path: "/*" }],
 } satisfies IndexingPolicy;
 
-/** OTPs and slots; each item says itself when it is to be forgotten. */
-const otpsContainer = {
-  id: "otps",
-  partitionKey: { paths: ["/partitionKey"] },
-  defaultTtl: -1,
-  indexingPolicy,
+/** The definition with which a container is created. */
+export const toDefinition = (name: ContainerName): ContainerDefinition => {
+  const { partitionKeyPaths, defaultTtlSeconds } = containerShapes[name];
+  return {
+    id: name,
+    partitionKey: { paths: [...partitionKeyPaths] },
+    ...(defaultTtlSeconds === undefined ? {} : { defaultTtl: defaultTtlSeconds }),
+    indexingPolicy,
+  };
 };
 
-/** The keys of each merchant, in one item whose id is the merchant's. */
-const apiKeysContainer = { id: "api-keys", partitionKey: { paths: ["/id"] }, indexingPolicy };
+const toShape = ({ resource }: ContainerResponse): ContainerShape => ({
+  partitionKeyPaths: resource?.partitionKey?.paths ?? [],
+  // REST says null for none, too.
+  defaultTtlSeconds: resource?.defaultTtl ?? undefined,
+});
 
 const DateFromISOString = new t.Type<Date, string>(
   "DateFromISOString",
@@ -107,8 +126,8 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
     },
   });
   const database = client.database(config.databaseName);
-  const otps = database.container(otpsContainer.id);
-  const apiKeys = database.container(apiKeysContainer.id);
+  const otps = database.container("otps" satisfies ContainerName);
+  const apiKeys = database.container("api-keys" satisfies ContainerName);
 
   return {
     connect: ({ signal, onCall }) => {
@@ -171,18 +190,19 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
           runRead(
             "describeAccount",
             async () => {
-              const [account] = await Promise.all([
+              const [account, ofOtps, ofApiKeys] = await Promise.all([
                 client.getDatabaseAccount(options),
                 otps.read(options),
                 apiKeys.read(options),
               ]);
-              return account;
+              return { resource: account.resource, ofOtps, ofApiKeys, diagnostics: account.diagnostics };
             },
-            ({ resource }) =>
+            ({ resource, ofOtps, ofApiKeys }) =>
               E.right({
                 consistencyLevel: resource?.consistencyPolicy ?? "unknown",
                 hasSeveralWriteRegions: resource?.enableMultipleWritableLocations ?? true,
                 hasSeveralReadRegions: (resource?.readableLocations.length ?? 0) > 1,
+                containers: { otps: toShape(ofOtps), "api-keys": toShape(ofApiKeys) },
               }),
             caller,
           ),
@@ -191,8 +211,8 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
     createContainers: async () => {
       const steps = [
         () => client.databases.createIfNotExists({ id: config.databaseName }),
-        () => database.containers.createIfNotExists(otpsContainer),
-        () => database.containers.createIfNotExists(apiKeysContainer),
+        () => database.containers.createIfNotExists(toDefinition("otps")),
+        () => database.containers.createIfNotExists(toDefinition("api-keys")),
       ];
       const { signal } = new AbortController();
       for (const step of steps) {
