@@ -3,10 +3,12 @@ import { infoDefinition, makeInfo } from "./Info/info";
 import { openApiDefinition, makeOpenApi } from "./OpenApi/open-api";
 import { regenerateApiKeyDefinition, makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
 import type { BadSettings, Config } from "./shared/config";
+import { makeHealthCheck } from "./shared/health";
 import { makeFailingFunction } from "./shared/http";
 import type { HttpFunction } from "./shared/http";
 import { makeOtpKeyring } from "./shared/otp-keyring";
 import type { ConnectStore } from "./shared/store";
+import { makeStatus, statusDefinition } from "./Status/status";
 import { validateOtpDefinition, makeValidateOtp } from "./ValidateOtp/validate-otp";
 
 /** Every function of the service, for any host to mount. */
@@ -18,12 +20,14 @@ export const makeFunctions = (
   const keyring = makeOtpKeyring(config.otpSecret);
   const lifetime = config.otpLifetime;
   const runtime = { connectStore, deadlineMs: config.requestDeadlineMs };
+  const checkHealth = makeHealthCheck({ runtime, isSingleCopy: config.cosmos.isSingleCopy, clock });
   return [
     makeGenerateOtp({ runtime, keyring, lifetime, clock }),
     makeValidateOtp({ runtime, keyring, lifetime, clock }),
     makeRegenerateApiKey({ runtime, clock }),
     makeOpenApi({ runtime }),
-    makeInfo({ runtime, isSingleCopy: config.cosmos.isSingleCopy }),
+    makeInfo({ runtime, checkHealth }),
+    makeStatus({ runtime, checkHealth }),
   ];
 };
 
@@ -38,6 +42,7 @@ export const makeFunctionsWithoutConfig = ({ names }: BadSettings): readonly Htt
     regenerateApiKeyDefinition,
     openApiDefinition,
     infoDefinition,
+    statusDefinition,
   ].map((definition) =>
     makeFailingFunction(definition, {
       tag: "service-unavailable",

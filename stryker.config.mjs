@@ -6,6 +6,7 @@ export default {
     "ValidateOtp/*.ts",
     "RegenerateApiKey/*.ts",
     "Info/*.ts",
+    "Status/*.ts",
     "!**/*.test.ts",
   ],
   testRunner: "jest",

@@ -187,6 +187,7 @@ describe("a function", () => {
         await untilAborted(invocation);
         // Longer than it takes to undo.
         await service.info();
+        service.clock.advance(5);
         await service.info();
         events.push(isUndone());
         return E.right(json({}));

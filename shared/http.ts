@@ -4,13 +4,13 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import type * as t from "io-ts";
 import { unsettled } from "./failure";
-import type { Failure } from "./failure";
+import type { Failure, ServiceUnavailable } from "./failure";
 import type { MerchantId } from "./identifiers";
 import { makeLog } from "./log";
 import type { Log } from "./log";
 import { statusOf, toProblem } from "./problem";
 import type { Answer } from "./problem";
-import type { ConnectStore, Store } from "./store";
+import type { ConnectStore, Store, StoreCall } from "./store";
 
 /** A function as a value: what `app.http` registers, and what any other host can mount. */
 export interface HttpFunction extends Required<
@@ -39,6 +39,8 @@ export interface Invocation {
   readonly store: Store;
   /** Ends at the deadline: nothing that comes after it can be answered. */
   readonly signal: AbortSignal;
+  /** Has the log tell of a store call that is made past `store`. */
+  readonly onStoreCall: (call: StoreCall) => void;
   /** Tells the log which merchant the call is about. */
   readonly setMerchantId: (merchantId: MerchantId) => void;
   /** Asks for a write to be undone if this call ends in a 503 or a 500, so that nobody is told of it. */
@@ -72,6 +74,7 @@ export const makeHttpFunction = (
       run(request, {
         store: connectStore({ signal: deadline.signal, onCall: log.storeCall }),
         signal: deadline.signal,
+        onStoreCall: log.storeCall,
         setMerchantId: log.setMerchantId,
         ifUnanswered: (task) => {
           undo = task;
@@ -114,14 +117,14 @@ const makeAnsweringFunction = (
   },
 });
 
-/** What the call comes to or, once its time is over, that it came to nothing. */
-const beforeDeadline = async <A>(
-  running: Promise<Either<Failure, A>>,
+/** What comes of something under way or, once its time is over and `deadline` is aborted, that it came to nothing. */
+export const beforeDeadline = async <A, F extends Failure>(
+  running: Promise<Either<F, A>>,
   deadline: AbortController,
   deadlineMs: number,
-): Promise<Either<Failure, A>> => {
+): Promise<Either<F | ServiceUnavailable, A>> => {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Either<Failure, A>>((resolve) => {
+  const late = new Promise<Either<ServiceUnavailable, A>>((resolve) => {
     timer = setTimeout(() => {
       deadline.abort();
       resolve(E.left(unsettled));

@@ -267,8 +267,10 @@ const regenerateScenario = (name: string, history: "none" | "other" | "both"): S
 
 const infoScenario: Scenario = {
   name: "Info",
-  prepare: ({ faulty }) =>
-    Promise.resolve({
+  prepare: ({ faulty, service }) => {
+    // What was answered before is too old by now.
+    service.clock.advance(5);
+    return Promise.resolve({
       call: () => faulty.info(),
       check: (reply) => {
         if (reply.status !== 200) {
@@ -276,7 +278,8 @@ const infoScenario: Scenario = {
         }
         return Promise.resolve();
       },
-    }),
+    });
+  },
 };
 
 const scenarios: readonly Scenario[] = [

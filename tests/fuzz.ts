@@ -59,6 +59,7 @@ const answers: Readonly<Record<string, t.Decoder<unknown, unknown>>> = {
   "RegenerateApiKey 200": t.exact(ApiKeyBody),
   "RegenerateApiKey 400 invalid-request": problem,
   "Info 200": t.exact(t.type({ name: t.string, version: t.string })),
+  "Status 200": t.exact(t.type({ status: t.literal("up") })),
   "no route 404": t.undefined,
   "no request 400": t.undefined,
   "no request 405": t.undefined,
@@ -68,6 +69,7 @@ const routes: readonly (readonly [string, RegExp])[] = [
   ["ValidateOtp", /^POST \/api\/v1\/merchant\/cgn\/otp\/validate\/?$/i],
   ["RegenerateApiKey", /^POST \/api\/v1\/cgn\/merchants\/[^/]+\/api-keys\/[^/]+\/?$/i],
   ["Info", /^GET \/api\/v1\/info\/?$/i],
+  ["Status", /^GET \/api\/v1\/status\/?$/i],
   ["no route", /^/],
 ];
 
@@ -168,7 +170,10 @@ const regenerate = fc.record({
     .tuple(shop, fc.constantFrom("primary", "secondary"))
     .map(([merchant, keyType]) => `/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`),
 });
-const info = fc.record({ method: fc.constant("GET"), target: fc.constant("/api/v1/info") });
+const info = fc.record({
+  method: fc.constant("GET"),
+  target: fc.constantFrom("/api/v1/info", "/api/v1/status"),
+});
 
 const validCall = weighted<Partial<Template>>([6, generate], [10, validate], [2, regenerate], [1, info]).map(
   (call): Template => ({ ...empty, method: "POST", ...call }),

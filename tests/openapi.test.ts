@@ -40,6 +40,7 @@ const callAll = async (api: Api, apiKey: string, code: string): Promise<void> =>
   await api.ask(apiKey, code);
   await api.regenerate(merchantId, "secondary");
   await api.info();
+  await api.status();
   await call(`${api.baseUrl}/api/v1/openapi.yaml`);
 };
 

@@ -96,6 +96,7 @@ export interface Api {
   validate(apiKey: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   regenerate(merchantId?: string, keyType?: string): Promise<Reply>;
   info(): Promise<Reply>;
+  status(): Promise<Reply>;
   /** A code and a key that must be there for the test to go on. */
   newCode(beneficiary?: string, body?: unknown): Promise<string>;
   newApiKey(merchantId?: string, keyType?: string): Promise<string>;
@@ -119,6 +120,7 @@ export const makeApi = (baseUrl: string): Api => {
     regenerate: (merchant = merchantId, keyType = "primary") =>
       post(`/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, undefined),
     info: () => call(`${baseUrl}/api/v1/info`),
+    status: () => call(`${baseUrl}/api/v1/status`),
     newCode: async (...args) => decode(OtpBody, (await api.generate(...args)).json).code,
     newApiKey: async (...args) => decode(ApiKeyBody, (await api.regenerate(...args)).json).api_key,
     ask: (apiKey, code) => api.validate(apiKey, { otp_code: code, invalidate_otp: false }),

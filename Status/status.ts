@@ -1,0 +1,22 @@
+import * as E from "fp-ts/Either";
+import type { CheckHealth } from "../shared/health";
+import { json, makeHttpFunction } from "../shared/http";
+import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http";
+
+interface Dependencies {
+  readonly runtime: Runtime;
+  readonly checkHealth: CheckHealth;
+}
+
+export const statusDefinition: FunctionDefinition = {
+  name: "Status",
+  route: "api/v1/status",
+  methods: ["GET"],
+  authLevel: "anonymous",
+};
+
+/** Called by whoever watches over the service, at the path that the Italian interoperability guidelines (ModI) expect. */
+export const makeStatus = ({ runtime, checkHealth }: Dependencies): HttpFunction =>
+  makeHttpFunction(statusDefinition, runtime, async (_, { onStoreCall }) =>
+    E.map(() => json({ status: "up" }))(await checkHealth(onStoreCall)),
+  );

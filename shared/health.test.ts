@@ -1,0 +1,256 @@
+import * as E from "fp-ts/Either";
+import { expectProblem, makeClock, startBehindFaults, startService } from "../tests/support";
+import type { Clock, Service } from "../tests/support";
+import { unsettled } from "./failure";
+import type { ServiceUnavailable } from "./failure";
+import { makeHealthCheck, missingGuarantee } from "./health";
+import type { CheckHealth } from "./health";
+import { containerShapes } from "./store";
+import type { ConnectStore, ContainerName, ContainerShape, StoreAccount, StoreCall } from "./store";
+
+describe("the guarantees that a store gives", () => {
+  const sound = {
+    consistencyLevel: "Strong",
+    hasSeveralWriteRegions: false,
+    hasSeveralReadRegions: false,
+    containers: containerShapes,
+  };
+
+  it.each([
+    ["Strong", false, false, undefined],
+    ["Strong", false, true, undefined],
+    ["BoundedStaleness", false, false, undefined],
+    ["BoundedStaleness", false, true, "revocation"],
+    ["Session", false, false, "revocation"],
+    ["Strong", true, true, "single use"],
+  ])(
+    "names the guarantee that an account cannot give: %s, several write regions %s, several read regions %s",
+    (consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions, missing) => {
+      const account = { ...sound, consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions };
+      const told = missingGuarantee(account, false);
+      expect(told?.includes(missing ?? "nothing")).toBe(missing && true);
+      // One copy has no regions.
+      expect(missingGuarantee(account, true)).toBeUndefined();
+    },
+  );
+
+  it.each<[ContainerName, Partial<ContainerShape>, string | undefined]>([
+    ["otps", {}, undefined],
+    ["otps", { partitionKeyPaths: ["/partitionKey", "/id"] }, "partition key of the container otps"],
+    ["otps", { partitionKeyPaths: ["/partitionkey"] }, "partition key of the container otps"],
+    ["otps", { partitionKeyPaths: [] }, "partition key of the container otps"],
+    ["otps", { defaultTtlSeconds: 1 }, undefined],
+    ["otps", { defaultTtlSeconds: undefined }, "otps must have a time to live"],
+    ["api-keys", { partitionKeyPaths: ["/id", "/hash"] }, "partition key of the container api-keys"],
+    ["api-keys", { defaultTtlSeconds: -1 }, undefined],
+    ["api-keys", { defaultTtlSeconds: 2_147_483_647 }, "api-keys must have no default time to live"],
+  ])(
+    "names the container that cannot keep a promise, one copy or not: %s with %j",
+    (name, shape, missing) => {
+      const containers = { ...containerShapes, [name]: { ...containerShapes[name], ...shape } };
+      for (const isSingleCopy of [true, false]) {
+        const told = missingGuarantee({ ...sound, containers }, isSingleCopy);
+        expect(told?.includes(missing ?? "nothing")).toBe(missing && true);
+      }
+    },
+  );
+
+  it("names all that is missing at once", () => {
+    const none = { partitionKeyPaths: [], defaultTtlSeconds: 1 };
+    const told = missingGuarantee(
+      {
+        consistencyLevel: "Session",
+        hasSeveralWriteRegions: true,
+        hasSeveralReadRegions: true,
+        containers: { otps: { ...none, defaultTtlSeconds: undefined }, "api-keys": none },
+      },
+      false,
+    );
+    expect(told?.split("; ").map((each) => each.split(":")[0])).toEqual([
+      "single use",
+      "immediate revocation",
+      "single use",
+      "single use",
+      "forgetting",
+      "keys in force",
+    ]);
+  });
+});
+
+describe("a look at the store", () => {
+  type Described = E.Either<ServiceUnavailable, StoreAccount>;
+  const sound: Described = E.right({
+    consistencyLevel: "Strong",
+    hasSeveralWriteRegions: false,
+    hasSeveralReadRegions: false,
+    containers: containerShapes,
+  });
+  const away: Described = E.left({ tag: "service-unavailable", retryAfterSeconds: 7, cause: "away" });
+
+  let clock: Clock;
+  /** The look-ups that were begun, each with what ends it. */
+  let lookUps: { readonly signal: AbortSignal; readonly end: (described: Described | Error) => void }[];
+  let check: CheckHealth;
+  const connectStore = ({ signal }: Parameters<ConnectStore>[0]): ReturnType<ConnectStore> => ({
+    ...service.store.connect({ signal, onCall: () => undefined }),
+    describeAccount: () =>
+      new Promise((resolve, reject) => {
+        const end = (described: Described | Error): void => {
+          if (described instanceof Error) {
+            reject(described);
+          } else {
+            resolve(described);
+          }
+        };
+        lookUps.push({ signal, end });
+      }),
+  });
+  const ask = (): Promise<E.Either<ServiceUnavailable, void>> => check(() => undefined);
+
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+  beforeEach(() => {
+    clock = makeClock();
+    lookUps = [];
+    check = makeHealthCheck({ runtime: { connectStore, deadlineMs: 50 }, isSingleCopy: false, clock });
+  });
+
+  it("is one for all who ask while it is under way, and for 5 s after its end", async () => {
+    const first = [ask(), ask()];
+    clock.advance(60);
+    const later = ask();
+    lookUps[0]?.end(sound);
+    for (const health of await Promise.all([...first, later])) {
+      expect(health).toEqual(E.right(undefined));
+    }
+    clock.advance(4.999);
+    expect(E.isRight(await ask())).toBe(true);
+    expect(lookUps).toHaveLength(1);
+    clock.advance(0.001);
+    const next = ask();
+    expect(lookUps).toHaveLength(2);
+    lookUps[1]?.end(away);
+    expect(await next).toEqual(away);
+    clock.advance(4.999);
+    expect(await ask()).toEqual(away);
+    expect(lookUps).toHaveLength(2);
+    clock.advance(0.001);
+    const last = ask();
+    lookUps[2]?.end(sound);
+    expect(E.isRight(await last)).toBe(true);
+  });
+
+  it("is over after its own time, and the next one does not wait for it", async () => {
+    expect(await ask()).toEqual(E.left(unsettled));
+    expect(lookUps[0]?.signal.aborted).toBe(true);
+    clock.advance(5);
+    const next = ask();
+    lookUps[1]?.end(sound);
+    expect(E.isRight(await next)).toBe(true);
+    expect(lookUps[1]?.signal.aborted).toBe(false);
+    // What the first one comes to after all is nobody's answer.
+    lookUps[0]?.end(away);
+    expect(E.isRight(await ask())).toBe(true);
+  });
+
+  it("is made anew when the clock was set back", async () => {
+    const first = ask();
+    lookUps[0]?.end(sound);
+    await first;
+    clock.advance(-1);
+    void ask();
+    expect(lookUps).toHaveLength(2);
+    lookUps[1]?.end(sound);
+  });
+
+  it("shares a defect, too", async () => {
+    const both = [ask(), ask()];
+    lookUps[0]?.end(new Error("bug"));
+    for (const health of both) {
+      await expect(health).rejects.toThrow("bug");
+    }
+    await expect(ask()).rejects.toThrow("bug");
+    expect(lookUps).toHaveLength(1);
+  });
+
+  it("is told to the log of the call that makes it alone", async () => {
+    const logs: StoreCall[][] = [[], []];
+    const real = makeHealthCheck({
+      runtime: { connectStore: service.store.connect, deadlineMs: 5000 },
+      isSingleCopy: true,
+      clock,
+    });
+    await Promise.all(logs.map((log) => real((call) => log.push(call))));
+    expect(logs.map((log) => log.map(({ operation }) => operation))).toEqual([["describeAccount"], []]);
+  });
+});
+
+describe("a flood of Infos and Statuses", () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  it("makes one look-up in 5 s, and sees an outage and its end", async () => {
+    const { proxy, instance } = await startBehindFaults(service, 5000);
+    const flood = async (): Promise<readonly number[]> => {
+      const replies = await Promise.all(
+        Array.from({ length: 50 }).flatMap(() => [instance.info(), instance.status()]),
+      );
+      return [...new Set(replies.map(({ status }) => status))];
+    };
+    // What the client reads once by itself.
+    await instance.newCode();
+    const lookUp = ["/", "/dbs/cgn/colls/api-keys", "/dbs/cgn/colls/otps"];
+    await proxy.reset();
+    expect(await flood()).toEqual([200]);
+    expect(await flood()).toEqual([200]);
+    expect(proxy.requests.map(({ path }) => path).sort()).toEqual(lookUp);
+
+    service.clock.advance(5);
+    await proxy.reset();
+    expect(await flood()).toEqual([200]);
+    expect(proxy.requests.map(({ path }) => path).sort()).toEqual(lookUp);
+
+    // A store that throttles such requests for longer than a call has.
+    proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 60_000 }));
+    expect(await flood()).toEqual([200]);
+    service.clock.advance(5);
+    await proxy.reset();
+    proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 60_000 }));
+    expect(await flood()).toEqual([503]);
+    const refused = proxy.requests.length;
+    expect(await flood()).toEqual([503]);
+    expect(refused).toBeLessThanOrEqual(lookUp.length);
+    expect(proxy.requests).toHaveLength(refused);
+    expectProblem(await instance.status(), 503, "service-unavailable");
+
+    proxy.script(() => undefined);
+    expect(await flood()).toEqual([503]);
+    service.clock.advance(5);
+    expect(await flood()).toEqual([200]);
+  });
+
+  it("is answered within the deadline while a look-up hangs, each by itself", async () => {
+    const { proxy, instance } = await startBehindFaults(service, 1000);
+    await instance.newCode("AAAAAA00A00A000B");
+    proxy.script(() => ({ kind: "hang" }));
+    const start = performance.now();
+    const early = instance.info();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    const late = instance.status();
+    for (const reply of await Promise.all([early, late])) {
+      expectProblem(reply, 503, "service-unavailable");
+    }
+    // The second has the answer of the first one's look-up, and does not begin its own time anew.
+    expect(performance.now() - start).toBeLessThan(1500);
+    expect(instance.log.some(({ text }) => text.includes('"store_call":"describeAccount"'))).toBe(true);
+    proxy.script(() => undefined);
+    service.clock.advance(5);
+    expect((await instance.status()).json).toEqual({ status: "up" });
+  });
+});
