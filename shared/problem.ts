@@ -34,6 +34,9 @@ const statuses: Readonly<Record<Failure["tag"], number>> = {
   "service-unavailable": 503,
 };
 
+/** The name of every failure that can be answered: one that is not here has no status. */
+export const problemNames: readonly string[] = Object.keys(statuses);
+
 /** The HTTP status that a failure is answered with. */
 export const statusOf = ({ tag }: Failure): number => statuses[tag];
 

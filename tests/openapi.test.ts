@@ -9,7 +9,7 @@ import { decodeApiKey, KeyType } from "../shared/api-key";
 import { unsettled } from "../shared/failure";
 import type { IssuedOtp } from "../shared/failure";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../shared/identifiers";
-import { toProblem } from "../shared/problem";
+import { problemNames, toProblem } from "../shared/problem";
 import {
   describedAnswers,
   faultsIn,
@@ -108,6 +108,19 @@ describe("openapi.yaml", () => {
         : problems.map((problem) => nameAnswer(id, status, problem)),
     );
     expect([...seenAnswers()].sort()).toEqual(described.sort());
+    // Its last word, where it is a problem.
+    const seenProblems = [...seenAnswers()].map((answer) => answer.split(" ")[2]);
+    expect(seenProblems).toEqual(expect.arrayContaining([...problemNames]));
+  });
+
+  // The types make sure of it in `makeFailures`, but no test reads them.
+  it("knows every refusal that the code can make, and no other", () => {
+    const names = [...problemNames].sort();
+    const inDocument = new Set(describedAnswers.flatMap(({ problems }) => problems));
+    expect([...inDocument].sort()).toEqual(names);
+    const failures = makeFailures(["body"]);
+    expect(Object.keys(failures).sort()).toEqual(names);
+    expect(Object.values(failures).map(({ tag }) => tag)).toEqual(Object.keys(failures));
   });
 
   it("describes every function, and no other", () => {
