@@ -59,6 +59,7 @@ describe("what is deployed", () => {
         ["RegenerateApiKey", "POST", "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", "function"],
         ["OpenApi", "GET", "api/v1/openapi.yaml", "anonymous"],
         ["Info", "GET", "api/v1/info", "anonymous"],
+        ["Status", "GET", "api/v1/status", "anonymous"],
       ]);
       expect((await host.info()).json).toEqual({ name, version });
       // What it wrote, any other instance finds.
@@ -173,7 +174,7 @@ describe("what is deployed", () => {
       await withHost(
         { COSMOSDB_ENDPOINT: "nonsense-endpoint", OTP_SECRET: "nonsense-secret" },
         async (host) => {
-          expect(host.functions).toHaveLength(5);
+          expect(host.functions).toHaveLength(6);
           const replies = [
             await host.info(),
             await host.ask("not a key", "not a code"),

@@ -250,10 +250,13 @@ export const contractChecks: readonly ContractCheck[] = [
     assert.equal((await generate()).status, 200);
     assertProblem(await api.ask(apiKey, code), 409, "otp-conflict");
   }),
-  makeCheck("Info and the document are answered, and nothing else is there", async (api) => {
+  makeCheck("Info, Status and the document are answered, and nothing else is there", async (api) => {
     const info = await api.info();
     assert.equal(info.status, 200);
     assertCommonHeaders(info);
+    const status = await api.status();
+    assert.deepEqual([status.status, status.text], [200, '{"status":"up"}']);
+    assertCommonHeaders(status);
     assert.equal((await call(`${api.baseUrl}/api/v1/openapi.yaml`)).status, 200);
     for (const path of ["/api/v1/merchant/cgn/otp/validate", "/api/v1/infos", "/api/v2/info"]) {
       const reply = await call(`${api.baseUrl}${path}`);
