@@ -86,6 +86,7 @@ const nameOf = (fault: Fault): string => ("status" in fault ? `${fault.kind} ${f
 const table = cases.flatMap((each) => writeNames.map((write) => [nameOf(each.fault), write, each] as const));
 
 describe("the fault proxy", () => {
+  let target: string;
   let proxy: FaultProxy;
   let stopServer: () => Promise<void>;
   let direct: Container;
@@ -95,14 +96,14 @@ describe("the fault proxy", () => {
   beforeEach(async () => {
     clients = [];
     const { server, settings } = await startEmbeddedCosmosDb();
-    const endpoint = settings["COSMOSDB_ENDPOINT"] ?? "";
+    target = settings["COSMOSDB_ENDPOINT"] ?? "";
     stopServer = async () => {
       if (server.listening) {
         await close(server);
       }
     };
-    proxy = await startFaultProxy(endpoint);
-    direct = containerAt(endpoint);
+    proxy = await startFaultProxy(target);
+    direct = containerAt(target);
     await direct.database.client.databases.createIfNotExists({ id: database });
     await direct.database.containers.createIfNotExists({ id: containerId, partitionKey: { paths: ["/pk"] } });
     proxied = containerAt(proxy.endpoint);
@@ -423,6 +424,28 @@ describe("the fault proxy", () => {
     const condition = { accessCondition: { type: "IfMatch", condition: etag } };
     expect(await outcomeOf(replace(proxied, condition))).toBe(412);
     expect((await direct.item("x", pk).read()).resource).toMatchObject({ n: 7 });
+  });
+
+  it.each([3, 1008] as const)("says with 403/%d that another region is to be asked", async (substatus) => {
+    await seed("replace");
+    proxy.script(() => ({ kind: "forbidden", substatus }));
+    await expect(replace(proxied)).rejects.toMatchObject({ code: 403, substatus });
+    expect((await direct.item("x", pk).read()).resource).toMatchObject({ n: 0 });
+  });
+
+  it("has the account say what it is told that it says, each time anew", async () => {
+    let consistency = "Strong";
+    const account = await startFaultProxy(target, () => ({
+      userConsistencyPolicy: { defaultConsistencyLevel: consistency },
+    }));
+    const client = new CosmosClient({ endpoint: account.endpoint, key: "a2V5" });
+    const read = async (): Promise<unknown> => (await client.getDatabaseAccount()).resource;
+    const region = { databaseAccountEndpoint: `${account.endpoint}/` };
+    expect(await read()).toMatchObject({ consistencyPolicy: "Strong", readableLocations: [region] });
+    consistency = "Session";
+    expect(await read()).toMatchObject({ consistencyPolicy: "Session", writableLocations: [region] });
+    client.dispose();
+    await account.close();
   });
 
   it("forwards everything and counts from 0 again after a reset", async () => {

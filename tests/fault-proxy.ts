@@ -24,6 +24,8 @@ export type Fault =
     }
   /** It is not applied, and answered 404 for another reason than a missing item: 1002 says that a replica lags behind. */
   | { readonly kind: "status"; readonly status: 404; readonly substatus: 1002 }
+  /** It is answered 403 and not applied: this region takes no writes (3), or has left the account (1008). */
+  | { readonly kind: "forbidden"; readonly substatus: 3 | 1008 }
   /** It is applied, and answered with this status all the same. */
   | { readonly kind: "status-after"; readonly status: 408 | 500 | 503 }
   /** It is applied after a while, and answered as ever. */
@@ -48,6 +50,7 @@ export interface StoreRequest {
   /** What it does to an item; `other` is what the service does to none: queries, containers, the account. */
   readonly operation: Operation;
   readonly container: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
@@ -81,14 +84,17 @@ interface Answer {
 const defaultRefusalMs = 100;
 const defaultThrottleMs = 10;
 
+/** What an account says of itself, or a part of that. */
+export type AccountDescription = Readonly<Record<string, unknown>>;
+
 /**
  * @param target the server behind: `http://127.0.0.1:port`.
- * @param account what the account is to say of itself, in place of what the server behind says; it names the proxy as
- *   its only region.
+ * @param account what the account is to say of itself, in place of what the server behind says; unless that says
+ *   otherwise, the proxy is its only region. A function is asked each time that the account is read.
  */
 export const startFaultProxy = async (
   target: string,
-  account?: Readonly<Record<string, unknown>>,
+  account?: AccountDescription | (() => AccountDescription),
 ): Promise<FaultProxy> => {
   // Idle connections go before the server behind would end them (5 s): a request must not meet a closing one.
   const agent = new Agent({ keepAlive: true, timeout: 2000 });
@@ -118,7 +124,9 @@ export const startFaultProxy = async (
     const fault = await ofScript(() => decide(request));
     const forward = async (): Promise<Answer> => {
       const answer = await exchange(target, agent, ending.signal, incoming, body);
-      return account !== undefined && request.path === "/" ? describeAccount(answer, account, port) : answer;
+      return account !== undefined && request.path === "/"
+        ? describeAccount(answer, typeof account === "function" ? account() : account, port)
+        : answer;
     };
     const reply = (answer: Answer): void => {
       writeAnswer(response, answer, server.listening);
@@ -151,6 +159,9 @@ export const startFaultProxy = async (
             ? failureAnswer(fault.status, { "x-ms-substatus": String(fault.substatus) })
             : failureAnswer(fault.status, retryAfter(fault)),
         );
+        return;
+      case "forbidden":
+        reply(failureAnswer(403, { "x-ms-substatus": String(fault.substatus) }));
         return;
       case "status-after":
         await forward();
@@ -264,7 +275,15 @@ const toStoreRequest = (incoming: IncomingMessage, body: string, index: number):
   const { method = "", url: path = "", headers } = incoming;
   const [, container, item] = documentsPath.exec(path) ?? [];
   const target = item !== undefined ? "item" : /\/docs\/?$/.test(path) ? "items" : "none";
-  return { index, method, path, operation: operationOf(`${method} ${target}`, headers), container, body };
+  return {
+    index,
+    method,
+    path,
+    operation: operationOf(`${method} ${target}`, headers),
+    container,
+    headers,
+    body,
+  };
 };
 
 const operationOf = (call: string, headers: IncomingHttpHeaders): Operation => {
@@ -318,15 +337,13 @@ const exchange = (
       .end(body);
   });
 
-const describeAccount = (
-  answer: Answer,
-  account: Readonly<Record<string, unknown>>,
-  port: number,
-): Answer => {
+const describeAccount = (answer: Answer, account: AccountDescription, port: number): Answer => {
   const region = { name: "Italy North", databaseAccountEndpoint: `http://127.0.0.1:${port}/` };
   const described: unknown = JSON.parse(answer.body.toString());
   const body = JSON.stringify({
     ...(typeof described === "object" ? described : {}),
+    // Of an account that calls itself "localhost", as the embedded one does, the SDK ignores the regions.
+    id: "account",
     writableLocations: [region],
     readableLocations: [region],
     ...account,
