@@ -1,5 +1,11 @@
 import { ErrorResponse, RestError, TimeoutError } from "@azure/cosmos";
-import { isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./cosmos-error";
+import {
+  isTransient,
+  severalWriteRegions,
+  toStoreError,
+  toUnavailable,
+  toWriteOutcome,
+} from "./cosmos-error";
 
 const responseError = (code: number | string, retryAfterInMs?: number): ErrorResponse =>
   Object.assign(
@@ -89,5 +95,13 @@ describe("a conditional write", () => {
     const unavailable = { tag: "service-unavailable", cause: "store: 429" };
     expect(toWriteOutcome(429, 31_001)).toEqual({ ...unavailable, retryAfterSeconds: 32 });
     expect(toWriteOutcome(429)).toEqual({ ...unavailable, retryAfterSeconds: 1 });
+  });
+
+  it("that there is no region to send to was not sent", () => {
+    expect(toWriteOutcome(severalWriteRegions)).toEqual({
+      tag: "service-unavailable",
+      cause: "store: several write regions",
+      retryAfterSeconds: 1,
+    });
   });
 });

@@ -68,6 +68,9 @@ export const toUnavailable = ({ cause, retryAfterMs }: StoreError): ServiceUnava
   cause,
 });
 
+/** The code under which a write is not sent at all: where it would have to go, another instance may not be writing. */
+export const severalWriteRegions = "several write regions";
+
 /** What a conditional write came to, alone or as part of a batch. */
 export const toWriteOutcome = (status: number | string, retryAfterMs = 0): WriteOutcome => {
   switch (status) {
@@ -79,7 +82,9 @@ export const toWriteOutcome = (status: number | string, retryAfterMs = 0): Write
     case 409:
     case 412:
       return "conflict";
+    // Neither was applied, and to write again at once would not help.
     case 429:
+    case severalWriteRegions:
       return toUnavailable({ cause: `store: ${status}`, status, retryAfterMs });
     // Whatever else was answered, or nothing: most of these were not applied, but none is certain not to be.
     default:

@@ -327,7 +327,6 @@ describe("the store", () => {
       const cosmos = { ...service.config.cosmos, endpoint: account.endpoint, isSingleCopy: false };
       const cold = makeCosmosStore(cosmos, 300);
       const connected = cold.connect({ signal: AbortSignal.timeout(300), onCall: () => undefined });
-      // The SDK would go on for two minutes.
       expect(await connected.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
       expect(await connected.replaceOtp(otpEntry(), "etag")).toBe("unknown");
       cold.dispose();
@@ -338,7 +337,7 @@ describe("the store", () => {
       ["answered", undefined, undefined],
       ["refused", { kind: "status", status: 429, retryAfterMs: 5000 }, "store: 429"],
     ])(
-      "is told of the request too that the SDK sends to another region, and that is %s",
+      "is read again after a 503 of one with regions, and both requests are told, the second of which is %s",
       async (_, then, failure) => {
         const account = await startFaultProxy(service.config.cosmos.endpoint, {});
         const cosmos = { ...service.config.cosmos, endpoint: account.endpoint, isSingleCopy: false };

@@ -1,5 +1,5 @@
 /** The store on Azure Cosmos DB for NoSQL: point operations only, each on one logical partition. */
-import { CosmosClient, CosmosDiagnostics, isRestError, RestError } from "@azure/cosmos";
+import { CosmosDiagnostics } from "@azure/cosmos";
 import type {
   Container,
   ContainerDefinition,
@@ -12,16 +12,17 @@ import type {
   OperationResponse,
   RequestOptions,
 } from "@azure/cosmos";
-import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
-import type { HttpClient } from "@azure/core-rest-pipeline";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { ApiKeyHash } from "./api-key";
 import { makeBackoff, makePauses } from "./backoff";
 import type { CosmosConfig } from "./config";
+import { accountTiming, makeRegionalClient, noAnswer } from "./cosmos-client";
+import type { AccountTiming } from "./cosmos-client";
 import { isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./cosmos-error";
 import type { StoreError } from "./cosmos-error";
+import { hasSeveralWriteRegions } from "./cosmos-regions";
 import { Defect, unsettled } from "./failure";
 import { DiscountId } from "./identifiers";
 import type { ItemRef } from "./otp-keyring";
@@ -101,30 +102,17 @@ export interface CosmosStore {
   dispose(): void;
 }
 
-/** @param deadlineMs within which a call of a function is over, with all the calls of the store that it makes. */
-export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): CosmosStore => {
-  let isDisposed = false;
+/**
+ * @param deadlineMs within which a call of a function is over, with all the calls of the store that it makes.
+ * @param timing when the account is read again.
+ */
+export const makeCosmosStore = (
+  config: CosmosConfig,
+  deadlineMs: number,
+  timing: AccountTiming = accountTiming,
+): CosmosStore => {
   const patienceMs = Math.floor(deadlineMs / 3);
-  const client = new CosmosClient({
-    endpoint: config.endpoint,
-    key: config.key,
-    httpClient: makeHttpClient(() => isDisposed),
-    connectionPolicy: {
-      // A single copy has no regions to discover, and may name itself by an address that is not its own.
-      enableEndpointDiscovery: !config.isSingleCopy,
-      // To fail over a partition by itself the SDK queries, before a container's first use, how it is partitioned. An
-      // account with one write region fails over as a whole.
-      enablePartitionLevelFailover: false,
-      // A call that hangs is given up while there is time left to look what became of it.
-      requestTimeout: patienceMs,
-      // The SDK would wait as long as a 429 says, even past the end of the call.
-      retryOptions: {
-        maxRetryAttemptCount: 0,
-        fixedRetryIntervalInMilliseconds: 0,
-        maxWaitTimeInSeconds: 0,
-      },
-    },
-  });
+  const { client, readAccount, dispose } = makeRegionalClient(config, patienceMs, timing);
   const database = client.database(config.databaseName);
   const otps = database.container("otps" satisfies ContainerName);
   const apiKeys = database.container("api-keys" satisfies ContainerName);
@@ -191,7 +179,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
             "describeAccount",
             async () => {
               const [account, ofOtps, ofApiKeys] = await Promise.all([
-                client.getDatabaseAccount(options),
+                readAccount(),
                 otps.read(options),
                 apiKeys.read(options),
               ]);
@@ -200,7 +188,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
             ({ resource, ofOtps, ofApiKeys }) =>
               E.right({
                 consistencyLevel: resource?.consistencyPolicy ?? "unknown",
-                hasSeveralWriteRegions: resource?.enableMultipleWritableLocations ?? true,
+                hasSeveralWriteRegions: resource === undefined || hasSeveralWriteRegions(resource),
                 hasSeveralReadRegions: (resource?.readableLocations.length ?? 0) > 1,
                 containers: { otps: toShape(ofOtps), "api-keys": toShape(ofApiKeys) },
               }),
@@ -224,42 +212,7 @@ export const makeCosmosStore = (config: CosmosConfig, deadlineMs: number): Cosmo
       }
       return E.right(undefined);
     },
-    dispose: () => {
-      isDisposed = true;
-      client.dispose();
-    },
-  };
-};
-
-const noAnswer = "no answer in time";
-
-/** What the SDK would try again by itself: up to 120 times, a second apart, whether or not the call is still wanted. */
-const repeatedBySdk = new Map([
-  ["ECONNRESET", "lost connection (ECONNRESET)"],
-  ["EPIPE", "lost connection (EPIPE)"],
-  ["ENOTFOUND", "no address (ENOTFOUND)"],
-  ["AbortError", noAnswer],
-]);
-
-/**
- * Under a code that the SDK does not know, a failure is left to `runRead`, which does not keep a checkout waiting and
- * stops when the call is over. That goes for the SDK's own reads of the account too, which no signal of a call reaches.
- */
-const makeHttpClient = (isDisposed: () => boolean): HttpClient => {
-  const client = createDefaultHttpClient();
-  return {
-    sendRequest: async (request) => {
-      if (isDisposed()) {
-        throw new RestError("disposed of", { code: "disposed of", request });
-      }
-      try {
-        return await client.sendRequest(request);
-      } catch (error) {
-        const reason = isRestError(error) ? error.code : error instanceof Error ? error.name : undefined;
-        const code = repeatedBySdk.get(reason ?? "");
-        throw code === undefined ? error : new RestError(code, { code, request });
-      }
-    },
+    dispose,
   };
 };
 

@@ -10,6 +10,7 @@ import { lateLogPrefix, makeHost } from "../local/host";
 import { close, listen } from "../local/server";
 import { decodeConfig } from "../shared/config";
 import type { Config } from "../shared/config";
+import type { AccountTiming } from "../shared/cosmos-client";
 import { makeCosmosStore } from "../shared/cosmos-store";
 import type { CosmosStore } from "../shared/cosmos-store";
 import { problemTypeBase } from "../shared/problem";
@@ -145,9 +146,10 @@ export interface Instance extends Api {
 export const startInstance = async (
   settings: Readonly<Record<string, string>>,
   clock: () => Date,
+  timing?: AccountTiming,
 ): Promise<Instance> => {
   const config = right(decodeConfig(settings));
-  const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
+  const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs, timing);
   const log: LogLine[] = [];
   const host = makeHost(makeFunctions(config, store.connect, clock), (level, ...args) => {
     log.push({ level, text: args.map(String).join(" ") });
