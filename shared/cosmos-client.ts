@@ -18,6 +18,12 @@ export interface AccountTiming {
 /** A failover is known of within half a minute, with the time that it takes to find a region that tells. */
 export const accountTiming: AccountTiming = { maxAgeMs: 20_000, minAgeMs: 2_000 };
 
+/**
+ * After a rest of so many times the age that is fit for use, a write waits for what the account says now: the write region
+ * may have changed twice.
+ */
+const longestRest = 3;
+
 /** What the log says of a request that was given up. */
 export const noAnswer = "no answer in time";
 
@@ -40,7 +46,8 @@ export const makeRegionalClient = (
   let isDisposed = false;
   let reading: Promise<ResourceResponse<DatabaseAccount>> | undefined;
   let lastReadAt = -Infinity;
-  let isRefreshing = false;
+  let lastHeardAt = -Infinity;
+  let refreshing: Promise<void> | undefined;
 
   const startReading = async (): Promise<ResourceResponse<DatabaseAccount>> => {
     lastReadAt = performance.now();
@@ -48,6 +55,7 @@ export const makeRegionalClient = (
       const response = await client.getDatabaseAccount();
       if (response.resource !== undefined) {
         regions.follow(response.resource);
+        lastHeardAt = performance.now();
       }
       return response;
     } finally {
@@ -69,10 +77,9 @@ export const makeRegionalClient = (
 
   /** Has the account read, in the background, unless that was done within this time. */
   const refresh = (ageMs: number): void => {
-    if (!isRefreshing && performance.now() - lastReadAt >= ageMs) {
-      isRefreshing = true;
-      void readAccountFromAny().finally(() => {
-        isRefreshing = false;
+    if (refreshing === undefined && performance.now() - lastReadAt >= ageMs) {
+      refreshing = readAccountFromAny().finally(() => {
+        refreshing = undefined;
       });
     }
   };
@@ -87,12 +94,16 @@ export const makeRegionalClient = (
     if (path === "/") {
       return regions.forAccount();
     }
+    const isWrite = request.method !== "GET";
     if (regions.areKnown()) {
       refresh(timing.maxAgeMs);
+      if (isWrite && performance.now() - lastHeardAt > longestRest * timing.maxAgeMs) {
+        await Promise.race([refreshing, untilAborted(request)]);
+      }
     } else {
       await Promise.race([readAccount(), untilAborted(request)]);
     }
-    return request.method === "GET" ? regions.forRead() : regions.forWrite();
+    return isWrite ? regions.forWrite() : regions.forRead();
   };
 
   const sendToRegion = async (request: PipelineRequest): Promise<PipelineResponse> => {

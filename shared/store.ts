@@ -58,7 +58,7 @@ export interface StoreAccount {
   /** The default consistency level, in Azure Cosmos DB's words. */
   readonly consistencyLevel: string;
   readonly hasSeveralWriteRegions: boolean;
-  /** A read that one region does not answer, the SDK sends to another, which may lag behind. */
+  /** One of them may take over from the write region, and may lag behind it. */
   readonly hasSeveralReadRegions: boolean;
   readonly containers: Readonly<Record<ContainerName, ContainerShape>>;
 }

@@ -453,6 +453,15 @@ describe("an account with two regions", () => {
       await finish(each);
     });
 
+    it("is heard of before the first write of an instance that has been at rest", async () => {
+      const each = await startCase({ timing });
+      each.account.describe({ write: ["B", "A"], read: ["B", "A"] });
+      await pause(4 * timing.maxAgeMs);
+      expectUnavailable(await each.instance.generate(each.beneficiary, each.body));
+      expect(each.account.requests.filter(isWrite)).toEqual([]);
+      await finish(each);
+    });
+
     it("is followed again once it has one", async () => {
       const each = await startCase({ timing });
       const code = await newCode(each);
