@@ -1,4 +1,4 @@
-/** Which region of the account a request goes to, and why: docs/decisions/0010-regions.md. */
+/** Which region of the account a request goes to, and why: docs/decisions/0011-regions.md. */
 import { ConsistencyLevel } from "@azure/cosmos";
 import type { DatabaseAccount, Location } from "@azure/cosmos";
 
