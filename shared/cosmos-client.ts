@@ -1,11 +1,11 @@
 /** The client of the SDK: its settings, and how each of its requests is sent, and to which region. */
 import { CosmosClient, isRestError, RestError } from "@azure/cosmos";
 import type { DatabaseAccount, ResourceResponse } from "@azure/cosmos";
-import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
 import type { HttpClient, PipelineRequest, PipelineResponse } from "@azure/core-rest-pipeline";
 import type { CosmosConfig } from "./config";
 import { severalWriteRegions } from "./cosmos-error";
 import { makeRegions } from "./cosmos-regions";
+import { makePooledHttpClient } from "./http-client";
 
 /** When the account is read again. */
 export interface AccountTiming {
@@ -41,7 +41,7 @@ export const makeRegionalClient = (
   patienceMs: number,
   timing: AccountTiming,
 ): RegionalClient => {
-  const sender = createDefaultHttpClient();
+  const sender = makePooledHttpClient();
   const regions = makeRegions(new URL(config.endpoint).origin);
   let isDisposed = false;
   let reading: Promise<ResourceResponse<DatabaseAccount>> | undefined;
@@ -186,6 +186,7 @@ export const makeRegionalClient = (
     dispose: () => {
       isDisposed = true;
       client.dispose();
+      sender.close();
     },
   };
 };

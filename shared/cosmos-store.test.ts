@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { close, listen } from "../local/server";
 import { startFaultProxy } from "../tests/fault-proxy";
 import type { Fault, FaultProxy, StoreRequest } from "../tests/fault-proxy";
-import { readItems, right, startService } from "../tests/support";
+import { readItems, right, startService, watchConnections } from "../tests/support";
 import type { Service } from "../tests/support";
 import { hashApiKey } from "./api-key";
 import * as E from "fp-ts/Either";
@@ -372,6 +372,18 @@ describe("the store", () => {
       broken.dispose();
       expect(await findThrough(200)).toMatchObject({ left: { cause: "store: disposed of" } });
       expect(proxy.requests).toHaveLength(0);
+    });
+
+    it("keeps no connection once it is disposed of", async () => {
+      const connections = watchConnections(service.storeServer);
+      const another = makeCosmosStore(service.config.cosmos, 900);
+      const connected = another.connect({ signal: AbortSignal.timeout(10_000), onCall: () => undefined });
+      right(await connected.findOtp(otpEntry().ref));
+      expect(connections.open).toBe(1);
+      another.dispose();
+      while (connections.open > 0) {
+        await pause(1);
+      }
     });
 
     it("is not asked at all once the signal has ended the call", async () => {

@@ -98,7 +98,7 @@ export interface CosmosStore {
   readonly connect: ConnectStore;
   /** Creates the database and the containers that are missing; leaves the others as they are. */
   createContainers(): StoreResult<void>;
-  /** Ends the client's timers and lets no more requests be made, so that what still tries keeps no process alive. */
+  /** Ends the client's timers and connections, and lets no more requests be made: what still tries keeps no process alive. */
   dispose(): void;
 }
 

@@ -1,5 +1,6 @@
 /** The service under test: the real functions on the local host, over the real client and the embedded store. */
 import type { Server } from "node:http";
+import type { Socket } from "node:net";
 import { CosmosClient } from "@azure/cosmos";
 import type { Container } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
@@ -229,6 +230,37 @@ export const startBehindFaults = async (service: Service, deadlineMs: number): P
   const stop = (): Promise<void> => (stopped ??= instance.stop().then(() => proxy.close()));
   service.stopFirst(stop);
   return { proxy, instance, stop };
+};
+
+/** The connections that clients have opened to a server since it is watched. */
+export interface Connections {
+  readonly opened: number;
+  readonly open: number;
+  /** How many were open at one time. */
+  readonly mostOpen: number;
+}
+
+export const watchConnections = (server: Server): Connections => {
+  const sockets = new Set<Socket>();
+  let opened = 0;
+  let mostOpen = 0;
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    opened += 1;
+    mostOpen = Math.max(mostOpen, sockets.size);
+  });
+  return {
+    get opened() {
+      return opened;
+    },
+    get open() {
+      return sockets.size;
+    },
+    get mostOpen() {
+      return mostOpen;
+    },
+  };
 };
 
 const Item = t.intersection([t.type({ id: t.string }), t.partial({ partitionKey: t.string, ttl: t.number })]);
