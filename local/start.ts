@@ -5,26 +5,34 @@ import { decodeConfig } from "../shared/config";
 import { makeCosmosStore } from "../shared/cosmos-store";
 import { startEmbeddedCosmosDb } from "./embedded-cosmos-db";
 import { makeHost } from "./host";
+import { makePlaygroundStore } from "./playground-store";
 import { close, decodePort, describeListenError, fail, listen, untilStopped } from "./server";
 
 const demoMerchantId = "demo-shop";
 const demoDiscountId = "demo-discount";
 const demoFiscalCode = "AAAAAA00A00A000A";
 
-/** Three lines for a shell: generate an OTP, use it, and find it used. */
-const demoCommands = (baseUrl: string, apiKey: string): string => {
+const demoKeyPath = `/api/v1/cgn/merchants/${demoMerchantId}/api-keys/primary`;
+
+/** Lines for a shell: generate an OTP, use it, and find it used; before them one that makes the key, if there is none. */
+const demoCommands = (baseUrl: string, apiKey: string | undefined): readonly string[] => {
   const curl = `curl -sS -w ' %{http_code}\\n' -H 'Content-Type: application/json'`;
   const generate = `${curl} -d '{"merchant_id":"${demoMerchantId}","discount_id":"${demoDiscountId}"}' ${baseUrl}/api/v1/cgn/otp/${demoFiscalCode}`;
-  const use = `${curl} -H 'Ocp-Apim-Subscription-Key: ${apiKey}' -d '{"otp_code":"'$OTP'","invalidate_otp":true}' ${baseUrl}/api/v1/merchant/cgn/otp/validate`;
-  return [`OTP=$(${generate}); echo "$OTP"; OTP=$(echo "$OTP" | grep -oE '[A-Z0-9]{11}')`, use, use].join(
-    "\n",
-  );
+  const use = `${curl} -H "Ocp-Apim-Subscription-Key: ${apiKey ?? "$KEY"}" -d '{"otp_code":"'$OTP'","invalidate_otp":true}' ${baseUrl}/api/v1/merchant/cgn/otp/validate`;
+  return [
+    ...(apiKey === undefined
+      ? [
+          `KEY=$(curl -sS -X POST ${baseUrl}${demoKeyPath}); echo "$KEY"; KEY=$(echo "$KEY" | grep -oE 'cgn_[A-Za-z0-9_-]+')`,
+        ]
+      : []),
+    `OTP=$(${generate}); echo "$OTP"; OTP=$(echo "$OTP" | grep -oE '[A-Z0-9]{11}')`,
+    use,
+    use,
+  ];
 };
 
 const createDemoApiKey = async (baseUrl: string): Promise<string> => {
-  const response = await fetch(`${baseUrl}/api/v1/cgn/merchants/${demoMerchantId}/api-keys/primary`, {
-    method: "POST",
-  });
+  const response = await fetch(baseUrl + demoKeyPath, { method: "POST" });
   const body: unknown = await response.json();
   return typeof body === "object" && body !== null && "api_key" in body ? String(body.api_key) : "";
 };
@@ -46,7 +54,10 @@ const run = async (): Promise<void> => {
     return;
   }
   const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineMs);
-  const host = makeHost(makeFunctions(config.right, store.connect));
+  const host = makeHost([
+    ...makeFunctions(config.right, store.connect),
+    makePlaygroundStore(embedded === undefined ? "named" : "own"),
+  ]);
   try {
     const created = await store.createContainers();
     if (E.isLeft(created)) {
@@ -60,11 +71,26 @@ const run = async (): Promise<void> => {
       return;
     }
     const baseUrl = `http://127.0.0.1:${port}`;
-    const commands = demoCommands(baseUrl, await createDemoApiKey(baseUrl));
-    console.log(
-      `Listening on ${baseUrl}\nOpen it in a browser to see the service work.\n\nPaste in order: generate, use (200), use again (404)\n\n${commands}\n`,
-    );
-    console.log("Ctrl-C stops it.");
+    // In a store that the settings name the demo shop may have a key that somebody uses.
+    const apiKey = embedded === undefined ? undefined : await createDemoApiKey(baseUrl);
+    const lines = [
+      `Listening on ${baseUrl}`,
+      "Open it in a browser to see the service work.",
+      "",
+      ...(apiKey === undefined
+        ? [
+            "It uses the store that COSMOSDB_ENDPOINT names, and makes no key there before you ask for one.",
+            `The first command makes the primary key of ${demoMerchantId}: if it has one, that stops working.`,
+            "",
+            "Paste in order: make a key, generate, use (200), use again (404)",
+          ]
+        : ["Paste in order: generate, use (200), use again (404)"]),
+      "",
+      ...demoCommands(baseUrl, apiKey),
+      "",
+      "Ctrl-C stops it.",
+    ];
+    console.log(lines.join("\n"));
     await untilStopped();
     await close(host);
   } finally {

@@ -8,7 +8,8 @@ import type { Messages } from "../local/playground/messages";
 import { describeMissingChromium, findChromium, launchChromium } from "./browser";
 import { startHostProcess } from "./processes";
 import type { HostProcess } from "./processes";
-import { call, decode, fiscalCode, OtpBody, startService } from "./support";
+import { call, decode, fiscalCode, OtpBody, readItems, startService } from "./support";
+import type { Service } from "./support";
 
 const executablePath = findChromium();
 if (executablePath === undefined) {
@@ -294,6 +295,24 @@ describe("the playground's files", () => {
     await notice(`${title} rigenerata.`).waitFor();
   };
 
+  const unavailable = {
+    status: 503,
+    contentType: "application/problem+json",
+    body: JSON.stringify({
+      type: "x/service-unavailable",
+      title: "Non disponibile",
+      status: 503,
+      detail: "Riprova.",
+    }),
+  };
+  /** What Chromium writes of a call that got no answer, or one from 500 on. */
+  const ofFailure =
+    /^failed: |^Failed to load resource: (?:net::ERR_|the server responded with a status of 503)/;
+  const expectFailuresOnly = (): void => {
+    expect(complaints.filter((complaint) => !ofFailure.test(complaint))).toEqual([]);
+    complaints = [];
+  };
+
   it.each(languages)(
     "plays the whole story in %s: generate, copy, paste, apply, pay, find it used",
     async (language) => {
@@ -475,6 +494,177 @@ describe("the playground's files", () => {
     await regenerate("Chiave primaria");
     await button("Dalla al negozio Chiave primaria").click();
     await applyNewCode();
+  });
+
+  describe("after a reload", () => {
+    const values = (): Promise<readonly string[]> =>
+      Promise.all(["primary", "secondary"].map((keyType) => page.locator(`#${keyType}-value`).innerText()));
+
+    it("keeps the keys that it made while they work, so that one that was copied goes on working", async () => {
+      await open();
+      await regenerate("Chiave primaria");
+      const copied = await page.locator("#primary-value").innerText();
+      const kept = [`cgn_esempio-libreria_••••${copied.slice(-4)}`, (await values())[1]];
+      await chooseShop("Cinema Aurora");
+      await expectTrace(5);
+      calls = [];
+      await page.reload();
+      await expectTrace(2);
+      expect(await values()).toEqual(kept);
+      await page
+        .getByText(/^Negozio: prova la sua chiave/)
+        .first()
+        .waitFor();
+      expect(calls.map(({ body }) => body)).toEqual(
+        ["primary", "secondary"].map(() => ({ otp_code: "00000000000", invalidate_otp: false })),
+      );
+      await applyNewCode();
+      expect((await host.ask(copied, await shownCode())).status).toBe(200);
+      await chooseShop("Cinema Aurora");
+      await expectTrace(6);
+      expect(calls.map(({ path }) => path).filter((path) => path.includes("api-keys"))).toEqual([]);
+      // Another window of the same browser replaces nothing either.
+      const other = await context.newPage();
+      await other.goto(host.baseUrl);
+      await other.locator("#trace > li [aria-busy=false]").nth(1).waitFor();
+      await other.close();
+      await button("Applica").waitFor();
+      expect((await host.ask(copied, "AAAAAAAAAAA")).status).toBe(404);
+    });
+
+    it("has others made in place of those that are refused", async () => {
+      await open();
+      const before = await values();
+      await restart({ PORT: new URL(host.baseUrl).port });
+      await page.reload();
+      await expectTrace(4);
+      expect(statuses.slice(2)).toEqual([401, 200, 401, 200]);
+      const after = await values();
+      expect(after.filter((value) => before.includes(value))).toEqual([]);
+      await applyNewCode();
+      await page.reload();
+      await expectTrace(2);
+      expect(await values()).toEqual(after);
+    });
+
+    it("has none made in place of those of which it is not known whether they work", async () => {
+      await open();
+      const before = await values();
+      await page.route("**/validate", (route) => route.fulfill(unavailable), { times: 1 });
+      await page.reload();
+      await expectTrace(2);
+      expect(await values()).toEqual(before);
+      await page.route("**/validate", (route) => route.abort(), { times: 1 });
+      await page.reload();
+      await expectTrace(2);
+      expect(await values()).toEqual(before);
+      await applyNewCode();
+      expectFailuresOnly();
+    });
+
+    it.each(["not JSON", "[]", '{"esempio-libreria":{"primary":"a key"}}'])(
+      "takes nothing of what it did not keep itself: %s",
+      async (text) => {
+        await page.addInitScript(`localStorage.setItem("cgn-otp.keys", ${JSON.stringify(text)})`);
+        await open();
+        expect(statuses).toEqual([200, 200]);
+        await applyNewCode();
+      },
+    );
+
+    it("works where the browser keeps nothing", async () => {
+      await page.addInitScript(`
+        Object.defineProperty(window, "localStorage", { get() { throw new Error("not allowed"); } });`);
+      await open();
+      await page.reload();
+      await expectTrace(2);
+      expect(statuses).toEqual([200, 200, 200, 200]);
+      await applyNewCode();
+    });
+  });
+
+  describe("on a store that the settings name", () => {
+    let service: Service;
+    beforeEach(async () => {
+      service = await startService();
+      await service.newApiKey("esempio-libreria", "primary");
+      await restart(service.settings);
+    });
+    afterEach(() => service.stop());
+
+    it.each(languages)(
+      "makes no key before somebody asks for it, by the keyboard, and says so, in %s",
+      async (language) => {
+        const { messages } = makeLocale(language);
+        await page.setViewportSize({ width: 360, height: 900 });
+        await page.emulateMedia({ reducedMotion: "reduce" });
+        const stored = await readItems(service.apiKeys);
+        await page.goto(`${host.baseUrl}/?lang=${language}`);
+        await page.getByText(messages.namedStore).waitFor();
+        await expectSound();
+        for (const shop of ["Cinema Aurora", "Libreria Il Segnalibro"]) {
+          await page.getByLabel(messages.shop, { exact: true }).selectOption(shop);
+          await page.getByText(messages.namedStore).waitFor();
+        }
+        expect(await page.locator("[id$=-regenerate]:visible").count()).toBe(0);
+        await page.locator("#code-field").fill("AAAAAAAAAAA");
+        await button(messages.apply).click();
+        await notice(messages.keyMissing).waitFor();
+        expect(await readItems(service.apiKeys)).toEqual(stored);
+
+        const letThrough = await delayAnswer("**/api-keys/primary");
+        await button(messages.makeKeys).focus();
+        await page.keyboard.press("Enter");
+        await atWork("ask-for-keys-button");
+        await page.keyboard.press("Enter");
+        letThrough();
+        await focused(button(`${messages.regenerate} ${messages.keyTitle.primary}`));
+        await expectTrace(3);
+        expect(await page.getByText(messages.namedStore).isVisible()).toBe(false);
+        await expectSound();
+        await button(messages.generate).click();
+        await button(messages.useAtCheckout).click();
+        await button(messages.apply).click();
+        await page.locator("#cart-total .reduction").waitFor();
+
+        // It keeps no key of an account in the browser, and asks again.
+        expect(await page.evaluate("localStorage.length + sessionStorage.length")).toBe(0);
+        const made = await readItems(service.apiKeys);
+        await page.reload();
+        await page.getByText(messages.namedStore).waitFor();
+        expect(await entries().count()).toBe(0);
+        expect(await readItems(service.apiKeys)).toEqual(made);
+      },
+    );
+
+    it("says why when none could be made, and lets that be tried again", async () => {
+      await page.goto(host.baseUrl);
+      await page.route("**/api-keys/*", (route) => route.abort());
+      await button("Genera le chiavi").click();
+      await notice("Il servizio non risponde.").waitFor();
+      await expectTrace(2);
+      await page.unroute("**/api-keys/*");
+      await page.route("**/api-keys/secondary", (route) => route.fulfill(unavailable), { times: 1 });
+      await button("Genera le chiavi").click();
+      await notice("Non disponibile").waitFor();
+      // What was asked for, and is missing.
+      await button("Genera Chiave secondaria").click();
+      await notice("Chiave secondaria generata.").waitFor();
+      await applyNewCode();
+      expectFailuresOnly();
+    });
+
+    it("takes a store of which the local host does not say whose it is for such a one", async () => {
+      await page.route("**/store.json", (route) => route.fulfill({ status: 200, body: '{"store":"mine"}' }));
+      await page.goto(host.baseUrl);
+      await button("Genera le chiavi").waitFor();
+      await page.unroute("**/store.json");
+      await page.route("**/store.json", (route) => route.abort());
+      await page.reload();
+      await button("Genera le chiavi").waitFor();
+      expect(calls).toEqual([]);
+      expectFailuresOnly();
+    });
   });
 
   it("loses an answer once, and is given it by the same call with the same Idempotency-Key", async () => {
@@ -741,24 +931,6 @@ describe("the playground's files", () => {
     await total("40,30").waitFor();
     await focused(codeField());
   });
-
-  const unavailable = {
-    status: 503,
-    contentType: "application/problem+json",
-    body: JSON.stringify({
-      type: "x/service-unavailable",
-      title: "Non disponibile",
-      status: 503,
-      detail: "Riprova.",
-    }),
-  };
-  /** What Chromium writes of a call that got no answer, or one from 500 on. */
-  const ofFailure =
-    /^failed: |^Failed to load resource: (?:net::ERR_|the server responded with a status of 503)/;
-  const expectFailuresOnly = (): void => {
-    expect(complaints.filter((complaint) => !ofFailure.test(complaint))).toEqual([]);
-    complaints = [];
-  };
 
   it("says in each panel that the service fails or does not answer, and all goes on when it does again", async () => {
     await open();

@@ -1,9 +1,10 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { createServer } from "node:http";
+import { promisify } from "node:util";
 import { close, listen } from "../local/server";
 import { decodeConfig, settingNames } from "../shared/config";
 import { startHostProcess, startProgram } from "./processes";
-import { discountId, fiscalCode, makeApi, right, startService } from "./support";
+import { call, discountId, fiscalCode, makeApi, readItems, right, startService } from "./support";
 
 const hasCurl = spawnSync("curl", ["--version"]).status === 0;
 
@@ -80,6 +81,41 @@ describe("npm start", () => {
     const host = await startHostProcess(service.settings);
     const code = await host.newCode();
     expect((await host.ask(await service.newApiKey(), code)).json).toMatchObject({ discount_id: discountId });
+    await host.program.stop();
+    await service.stop();
+  });
+
+  it("makes no key in a store that the settings name, and prints a command that makes one, before the three", async () => {
+    const service = await startService();
+    const program = startProgram(["build/start.js"], { PORT: "0", ...service.settings });
+    await program.waitFor(/Ctrl-C/);
+    expect(await readItems(service.apiKeys)).toEqual([]);
+    expect(program.output()).not.toContain("cgn_demo-shop_");
+    expect(program.output()).toContain("makes no key there before you ask for one");
+    const commands = program.output().match(/^(KEY=|OTP=|curl ).*$/gm) ?? [];
+    expect(commands.map((command) => command.slice(0, 4))).toEqual(["KEY=", "OTP=", "curl", "curl"]);
+    if (hasCurl) {
+      // The store is in this process, and has to answer meanwhile.
+      const shell = await promisify(execFile)("sh", ["-c", commands.join("\n")]);
+      expect(shell.stderr).toBe("");
+      expect(shell.stdout).toMatch(
+        /^\{.*"api_key":"cgn_demo-shop_[0-9a-f]{72}".*\}\n\{"code".*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
+      );
+      expect(await readItems(service.apiKeys)).toHaveLength(1);
+    }
+    expect(await program.stop("SIGINT")).toBe(0);
+    expect(program.errors()).toBe("");
+    await service.stop();
+  });
+
+  it.each([
+    ["own", false],
+    ["named", true],
+  ])("tells the playground that its store is %s", async (store, isNamed) => {
+    const service = await startService();
+    const host = await startHostProcess(isNamed ? service.settings : {});
+    const notice = await call(`${host.baseUrl}/playground/store.json`);
+    expect([notice.status, notice.json]).toEqual([200, { store }]);
     await host.program.stop();
     await service.stop();
   });

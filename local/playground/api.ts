@@ -6,7 +6,7 @@ import type { Language } from "./messages";
 export type KeyType = "primary" | "secondary";
 
 /** What a call does, in the story that the page tells. */
-export type Operation = "generate" | "ask" | "use" | "regenerate";
+export type Operation = "generate" | "ask" | "use" | "regenerate" | "try-key";
 
 const Otp = t.type({ code: t.string, expires_at: t.string, ttl: t.number });
 export type Otp = t.TypeOf<typeof Otp>;
@@ -14,7 +14,7 @@ export type Otp = t.TypeOf<typeof Otp>;
 const Validation = t.type({ expires_at: t.string, discount_id: t.string });
 export type Validation = t.TypeOf<typeof Validation>;
 
-const ApiKey = t.type({ api_key: t.string, created_at: t.string });
+export const ApiKey = t.type({ api_key: t.string, created_at: t.string });
 export type ApiKey = t.TypeOf<typeof ApiKey>;
 
 const Problem = t.intersection([
@@ -62,12 +62,17 @@ export interface Api {
   /** Asks about a code or, when told so, uses it up. */
   validate(apiKey: string | undefined, code: string, use?: Use): Promise<Answer<Validation>>;
   regenerate(merchantId: string, keyType: KeyType): Promise<Answer<ApiKey>>;
+  /** Asks about a made-up code. What is said of the key: false when it is refused, true when it is not, or not known to be. */
+  tryKey(apiKey: string): Promise<boolean>;
 }
 
 /** Of a response's headers, those that tell a caller something. */
 const telling = ["content-type", "content-language", "www-authenticate", "retry-after"];
 
 const timeoutMs = 10_000;
+
+/** Nobody is given a code like this one: that it is not found says that the key was recognised. */
+const madeUpCode = "00000000000";
 
 /** @param record is told of a call when it starts, and what it returns of its end. */
 export const makeApi = (
@@ -126,6 +131,17 @@ export const makeApi = (
 
     regenerate: (merchantId, keyType) =>
       post("regenerate", `/api/v1/cgn/merchants/${merchantId}/api-keys/${keyType}`, ApiKey, {}),
+
+    tryKey: async (apiKey) => {
+      const answer = await post(
+        "try-key",
+        "/api/v1/merchant/cgn/otp/validate",
+        Validation,
+        { "Ocp-Apim-Subscription-Key": apiKey },
+        { otp_code: madeUpCode, invalidate_otp: false },
+      );
+      return answer.tag !== "refused" || answer.problem.status !== 401;
+    },
   };
 };
 

@@ -9,6 +9,8 @@ import type { Language } from "./messages";
 import type { Page } from "./page";
 import { makePortal } from "./portal";
 import { makeShop } from "./shop";
+import { readStoreKind } from "./store-kind";
+import type { StoreKind } from "./store-kind";
 import { makeTrace } from "./trace";
 
 const languages: readonly Language[] = ["it", "en"];
@@ -21,6 +23,12 @@ const shops = [shop, ...others.map(makeShop)];
 const asked = new URLSearchParams(location.search).get("lang");
 let locale = makeLocale(languages.find((language) => language === asked) ?? "it");
 
+let storeKind: StoreKind | undefined;
+const whenStoreKindIsKnown = readStoreKind().then((kind) => {
+  storeKind = kind;
+  page.render();
+});
+
 const trace = makeTrace(() => locale);
 const page: Page = {
   api: makeApi(
@@ -30,12 +38,17 @@ const page: Page = {
   locale: () => locale,
   shop: () => shop,
   shops,
-  // Keys live as long as the page: it forgets them when it is reloaded, and has others generated.
+  storeKind: () => storeKind,
   chooseShop: (merchantId) => {
     shop = shops.find(({ merchant }) => merchant.id === merchantId) ?? shop;
-    // Once more when it could not be done before.
     const chosen = shop;
-    chosen.ready = chosen.ready.then(() => portal.setUp(chosen));
+    chosen.ready = Promise.all([chosen.ready, whenStoreKindIsKnown]).then(async () => {
+      // Once more when it could not be done before. In a store that is not the local host's own, whoever is at the page
+      // has to ask for it.
+      if (storeKind === "own") {
+        await portal.setUp(chosen);
+      }
+    });
     page.render();
   },
   render: () => {

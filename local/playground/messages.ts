@@ -51,6 +51,9 @@ const it = {
 
   portalTitle: "Portale operatori",
   portalRole: (shop: string) => `Chi gestisce ${shop}`,
+  namedStore:
+    "Il servizio usa l'account indicato nelle impostazioni: questa pagina non vi crea chiavi finché non lo chiedi tu. Al negozio ne servono due: se ne ha già, quelle smettono subito di funzionare. La pagina non conserva le chiavi: se la ricarichi, bisogna generarne altre.",
+  makeKeys: "Genera le chiavi",
   keys: "Chiavi API",
   keyTitle: { primary: "Chiave primaria", secondary: "Chiave secondaria" },
   noKey: "Nessuna chiave",
@@ -80,6 +83,7 @@ const it = {
     ask: "Negozio: chiede se il codice è valido",
     use: "Negozio: usa il codice",
     regenerate: "Portale: rigenera una chiave",
+    "try-key": "Negozio: prova la sua chiave con un codice inventato",
   },
   request: "Richiesta",
   response: "Risposta",
@@ -149,6 +153,9 @@ const en: Messages = {
 
   portalTitle: "Merchants' portal",
   portalRole: (shop) => `The manager of ${shop}`,
+  namedStore:
+    "The service uses the account that its settings name: this page makes no keys there until you ask for them. The shop needs two: if it has any, those stop working at once. The page does not keep the keys: after a reload it takes new ones.",
+  makeKeys: "Generate the keys",
   keys: "API keys",
   keyTitle: { primary: "Primary key", secondary: "Secondary key" },
   noKey: "No key",
@@ -178,6 +185,7 @@ const en: Messages = {
     ask: "Shop: asks whether the code is valid",
     use: "Shop: uses the code up",
     regenerate: "Portal: regenerates a key",
+    "try-key": "Shop: tries its key with a made-up code",
   },
   request: "Request",
   response: "Response",

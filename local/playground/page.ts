@@ -1,6 +1,7 @@
 import type { Api } from "./api";
 import type { Locale } from "./messages";
 import type { Shop } from "./shop";
+import type { StoreKind } from "./store-kind";
 
 /** What the panels share. */
 export interface Page {
@@ -9,6 +10,8 @@ export interface Page {
   /** The shop whose checkout and profile are on the page. */
   readonly shop: () => Shop;
   readonly shops: readonly Shop[];
+  /** Undefined until the local host has said. */
+  readonly storeKind: () => StoreKind | undefined;
   chooseShop(merchantId: string): void;
   /** Brings every panel up to date with what is known by now. */
   render(): void;

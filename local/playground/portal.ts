@@ -2,6 +2,7 @@
 import type { Answer, ApiKey, KeyType } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { byId, setBusy, setText } from "./dom";
+import { findKeptKey, keepKey } from "./kept-keys";
 import type { Messages } from "./messages";
 import { explain, showNotices } from "./notices";
 import type { Notice } from "./notices";
@@ -11,7 +12,7 @@ import type { Key, Shop } from "./shop";
 const keyTypes: readonly KeyType[] = ["primary", "secondary"];
 
 export interface Portal extends Panel {
-  /** Gives a shop the keys that were never generated for it. */
+  /** Gives a shop the keys that it has not got yet: those that were kept, while they work, and new ones. */
   setUp(shop: Shop): Promise<void>;
 }
 
@@ -49,8 +50,25 @@ export const makePortal = (page: Page): Portal => {
     key.isRegenerating = false;
     if (answer.tag === "answered") {
       key.issued = answer.value;
+      if (page.storeKind() === "own") {
+        keepKey(shop.merchant.id, keyType, answer.value);
+      }
     }
     return answer;
+  };
+
+  /** The key that was kept from an earlier visit, unless the service refuses it. */
+  const findWorkingKey = async (shop: Shop, keyType: KeyType): Promise<ApiKey | undefined> => {
+    const kept = page.storeKind() === "own" ? findKeptKey(shop.merchant.id, keyType) : undefined;
+    if (kept === undefined) {
+      return undefined;
+    }
+    const key = shop.keys[keyType];
+    key.isRegenerating = true;
+    page.render();
+    const isWorking = await page.api.tryKey(kept.api_key);
+    key.isRegenerating = false;
+    return isWorking ? kept : undefined;
   };
 
   const regenerate = async (shop: Shop, keyType: KeyType): Promise<void> => {
@@ -63,6 +81,15 @@ export const makePortal = (page: Page): Portal => {
     }
   };
 
+  const askSection = byId("ask-for-keys", HTMLElement);
+  const askButton = byId("ask-for-keys-button", HTMLButtonElement);
+  askButton.addEventListener("click", () => {
+    const shop = page.shop();
+    if (!isAtWork(shop)) {
+      shop.ready = setUp(shop);
+    }
+  });
+
   const rows = keyTypes.map((keyType) => {
     const inRow = (part: string): string => `${keyType}-${part}`;
     const regenerateButton = byId(inRow("regenerate"), HTMLButtonElement);
@@ -74,7 +101,7 @@ export const makePortal = (page: Page): Portal => {
         return;
       }
       if (issued === undefined) {
-        // Nothing stops working.
+        // Nothing stops working, or it was asked for before.
         void regenerate(page.shop(), keyType);
         return;
       }
@@ -107,6 +134,7 @@ export const makePortal = (page: Page): Portal => {
       setText(byId(inRow("title"), HTMLElement), messages.keyTitle[keyType]);
       setText(regenerateButton, issued === undefined ? messages.generateKey : messages.regenerate);
       setBusy(regenerateButton, isRegenerating);
+      regenerateButton.hidden = hasToAsk(page.shop());
       setText(
         byId(inRow("value"), HTMLElement),
         issued !== undefined
@@ -128,21 +156,37 @@ export const makePortal = (page: Page): Portal => {
     };
   });
 
-  return {
-    setUp: async (shop) => {
-      for (const keyType of keyTypes) {
-        const key = shop.keys[keyType];
-        if (key.issued === undefined && !key.isRegenerating) {
-          const answer = await issue(shop, keyType);
-          if (answer.tag === "answered") {
-            key.given = answer.value.api_key;
-            page.render();
-          } else {
-            say(shop, explain(answer));
-          }
-        }
+  const setUp = async (shop: Shop): Promise<void> => {
+    for (const keyType of keyTypes) {
+      const key = shop.keys[keyType];
+      if (key.issued !== undefined || key.isRegenerating) {
+        continue;
       }
-    },
+      const kept = await findWorkingKey(shop, keyType);
+      if (kept !== undefined) {
+        key.issued = kept;
+        key.given = kept.api_key;
+        page.render();
+        continue;
+      }
+      const answer = await issue(shop, keyType);
+      if (answer.tag === "answered") {
+        key.given = answer.value.api_key;
+        page.render();
+      } else {
+        say(shop, explain(answer));
+      }
+    }
+  };
+
+  const isAtWork = ({ keys }: Shop): boolean => keyTypes.some((keyType) => keys[keyType].isRegenerating);
+
+  /** In a store that the settings name, no key of a shop is made before somebody asks for it. */
+  const hasToAsk = ({ keys }: Shop): boolean =>
+    page.storeKind() === "named" && keyTypes.every((keyType) => keys[keyType].issued === undefined);
+
+  return {
+    setUp,
     render: () => {
       const locale = page.locale();
       const { messages } = locale;
@@ -153,8 +197,14 @@ export const makePortal = (page: Page): Portal => {
         byId("confirm-text", HTMLElement),
         toConfirm === keyInUse ? messages.confirmInUse : messages.confirmNotInUse,
       );
+      const hadFocus = document.activeElement === askButton;
+      askSection.hidden = !hasToAsk(page.shop());
+      setBusy(askButton, isAtWork(page.shop()));
       for (const renderRow of rows) {
         renderRow();
+      }
+      if (hadFocus && askSection.hidden) {
+        byId("primary-regenerate", HTMLButtonElement).focus();
       }
       showNotices(byId("portal-notices", HTMLElement), notices.get(page.shop()) ?? [], locale);
     },
