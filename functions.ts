@@ -4,10 +4,10 @@ import { openApiDefinition, makeOpenApi } from "./OpenApi/open-api";
 import { regenerateApiKeyDefinition, makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
 import type { BadSettings, Config } from "./shared/config";
 import { makeHealthCheck } from "./shared/health";
-import { makeFailingFunction } from "./shared/http";
-import type { HttpFunction } from "./shared/http";
-import { makeOtpKeyring } from "./shared/otp-keyring";
-import type { ConnectStore } from "./shared/store";
+import { makeFailingFunction } from "./shared/http/function";
+import type { HttpFunction } from "./shared/http/function";
+import { makeOtpKeyring } from "./shared/domain/keyring";
+import type { ConnectStore } from "./shared/domain/store";
 import { makeStatus, statusDefinition } from "./Status/status";
 import { validateOtpDefinition, makeValidateOtp } from "./ValidateOtp/validate-otp";
 

@@ -4,9 +4,9 @@ export default {
   testMatch: ["**/*.test.ts"],
   modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/build"],
   transform: {
-    "\\.yaml$": "<rootDir>/tests/text-transformer.cjs",
+    "\\.yaml$": "<rootDir>/tests/support/text-transformer.cjs",
     "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }],
   },
-  setupFilesAfterEnv: ["<rootDir>/tests/left-open.ts"],
+  setupFilesAfterEnv: ["<rootDir>/tests/support/left-open.ts"],
   testTimeout: 60_000,
 };

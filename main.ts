@@ -3,8 +3,8 @@ import * as E from "fp-ts/Either";
 import { makeFunctions, makeFunctionsWithoutConfig } from "./functions";
 import { decodeConfig } from "./shared/config";
 import type { Config } from "./shared/config";
-import { makeCosmosStore } from "./shared/cosmos-store";
-import type { HttpFunction } from "./shared/http";
+import { makeCosmosStore } from "./shared/cosmos/cosmos-store";
+import type { HttpFunction } from "./shared/http/function";
 
 const makeConfiguredFunctions = (config: Config): readonly HttpFunction[] => {
   const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);

@@ -1,7 +1,7 @@
 /** @type {import("@stryker-mutator/api/core").PartialStrykerOptions} */
 export default {
   mutate: [
-    "shared/*.ts",
+    "shared/**/*.ts",
     "GenerateOtp/*.ts",
     "ValidateOtp/*.ts",
     "RegenerateApiKey/*.ts",
@@ -14,7 +14,7 @@ export default {
   jest: {
     configFile: "jest.config.mjs",
     config: {
-      testRunner: "./tests/mutation-jest-circus.cjs",
+      testRunner: "./tests/support/mutation-jest-circus.cjs",
       testPathIgnorePatterns: ["<rootDir>/tests/"],
       testTimeout: 3000,
     },

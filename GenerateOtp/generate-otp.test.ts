@@ -1,5 +1,5 @@
 import * as t from "io-ts";
-import type { StoreRequest } from "../tests/fault-proxy";
+import type { StoreRequest } from "../tests/support/fault-proxy";
 import {
   decode,
   discount,
@@ -11,8 +11,8 @@ import {
   readItems,
   startBehindFaults,
   startService,
-} from "../tests/support";
-import type { Service } from "../tests/support";
+} from "../tests/support/service";
+import type { Service } from "../tests/support/service";
 
 describe("GenerateOtp", () => {
   let service: Service;

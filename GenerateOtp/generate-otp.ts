@@ -4,17 +4,17 @@ import type { Either } from "fp-ts/Either";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
-import { unsettled } from "../shared/failure";
-import type { Failure, IssuedOtp } from "../shared/failure";
-import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http";
-import { DiscountId, FiscalCode, MerchantId } from "../shared/identifiers";
-import type { OtpCode } from "../shared/identifiers";
-import { findLatestOtp } from "../shared/latest-otp";
-import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/otp";
-import type { Otp, OtpLifetime } from "../shared/otp";
-import type { ItemRef, OtpKeyring } from "../shared/otp-keyring";
-import { otpBody } from "../shared/problem";
+import { unsettled } from "../shared/domain/failure";
+import type { Failure, IssuedOtp } from "../shared/domain/failure";
+import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
+import { DiscountId, FiscalCode, MerchantId } from "../shared/domain/identifiers";
+import type { OtpCode } from "../shared/domain/identifiers";
+import { findLatestOtp } from "../shared/domain/latest-otp";
+import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp";
+import type { Otp, OtpLifetime } from "../shared/domain/otp";
+import type { ItemRef, OtpKeyring } from "../shared/domain/keyring";
+import { otpBody } from "../shared/http/problem";
 
 interface Dependencies {
   readonly runtime: Runtime;

@@ -3,11 +3,11 @@ import { name, version } from "../package.json";
 import { makeFunctions } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
-import { makeCosmosStore, toDefinition } from "../shared/cosmos-store";
-import type { ContainerName } from "../shared/store";
-import { startFaultProxy } from "../tests/fault-proxy";
-import { expectProblem, makeApi, startBehindFaults, startService } from "../tests/support";
-import type { Reply, Service } from "../tests/support";
+import { makeCosmosStore, toDefinition } from "../shared/cosmos/cosmos-store";
+import type { ContainerName } from "../shared/domain/store";
+import { startFaultProxy } from "../tests/support/fault-proxy";
+import { expectProblem, makeApi, startBehindFaults, startService } from "../tests/support/service";
+import type { Reply, Service } from "../tests/support/service";
 
 describe("Info", () => {
   let service: Service;

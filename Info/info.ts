@@ -1,8 +1,8 @@
 import * as E from "fp-ts/Either";
 import { name, version } from "../package.json";
 import type { CheckHealth } from "../shared/health";
-import { json, makeHttpFunction } from "../shared/http";
-import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http";
+import { json, makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http/function";
 
 interface Dependencies {
   readonly runtime: Runtime;

@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either";
 import document from "../openapi.yaml";
-import { makeHttpFunction } from "../shared/http";
-import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http";
+import { makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http/function";
 
 interface Dependencies {
   readonly runtime: Runtime;

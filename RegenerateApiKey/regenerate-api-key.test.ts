@@ -1,4 +1,4 @@
-import { decodeApiKey } from "../shared/api-key";
+import { decodeApiKey } from "../shared/domain/api-key";
 import {
   ApiKeyBody,
   decode,
@@ -7,8 +7,8 @@ import {
   readItems,
   startBehindFaults,
   startService,
-} from "../tests/support";
-import type { Service } from "../tests/support";
+} from "../tests/support/service";
+import type { Service } from "../tests/support/service";
 
 describe("RegenerateApiKey", () => {
   let service: Service;

@@ -8,14 +8,21 @@ import {
   makeApiKey,
   replaceApiKey,
   withdrawApiKey,
-} from "../shared/api-key";
-import type { ApiKeyHash } from "../shared/api-key";
+} from "../shared/domain/api-key";
+import type { ApiKeyHash } from "../shared/domain/api-key";
 import { makeBackoff } from "../shared/backoff";
-import { Defect, unsettled } from "../shared/failure";
-import type { Failure } from "../shared/failure";
-import { decodeFields, json, makeHttpFunction } from "../shared/http";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime, Success, Undo } from "../shared/http";
-import { MerchantId } from "../shared/identifiers";
+import { Defect, unsettled } from "../shared/domain/failure";
+import type { Failure } from "../shared/domain/failure";
+import { decodeFields, json, makeHttpFunction } from "../shared/http/function";
+import type {
+  FunctionDefinition,
+  HttpFunction,
+  Invocation,
+  Runtime,
+  Success,
+  Undo,
+} from "../shared/http/function";
+import { MerchantId } from "../shared/domain/identifiers";
 
 interface Dependencies {
   readonly runtime: Runtime;

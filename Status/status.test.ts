@@ -1,5 +1,5 @@
-import { expectProblem, startService } from "../tests/support";
-import type { Service } from "../tests/support";
+import { expectProblem, startService } from "../tests/support/service";
+import type { Service } from "../tests/support/service";
 
 describe("Status", () => {
   let service: Service;

@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either";
 import type { CheckHealth } from "../shared/health";
-import { json, makeHttpFunction } from "../shared/http";
-import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http";
+import { json, makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http/function";
 
 interface Dependencies {
   readonly runtime: Runtime;

@@ -1,5 +1,5 @@
-import { makeApiKey } from "../shared/api-key";
-import { MerchantId } from "../shared/identifiers";
+import { makeApiKey } from "../shared/domain/api-key";
+import { MerchantId } from "../shared/domain/identifiers";
 import {
   discount,
   discountId,
@@ -9,8 +9,8 @@ import {
   right,
   startBehindFaults,
   startService,
-} from "../tests/support";
-import type { Service } from "../tests/support";
+} from "../tests/support/service";
+import type { Service } from "../tests/support/service";
 
 const day = 86_400;
 

@@ -7,8 +7,8 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { unzipSync } from "fflate";
 import { dependencies, devDependencies } from "../package.json";
-import { countRoundTrips } from "../tests/round-trips";
-import type { Charge, RoundTrips } from "../tests/round-trips";
+import { countRoundTrips } from "../tests/guarantees/round-trips";
+import type { Charge, RoundTrips } from "../tests/guarantees/round-trips";
 import { measureHandler } from "./handler";
 import { measureHost } from "./host";
 import { describeLoad, measureLoad } from "./load";
@@ -136,7 +136,7 @@ const growth = async (stores: ReadonlyMap<number, StoreProcess>): Promise<string
 };
 
 const artifact = async (): Promise<string> => {
-  spawnSync(process.execPath, ["package.mjs"]);
+  spawnSync(process.execPath, ["scripts/package.mjs"]);
   const archive = "build/cgn-otp.zip";
   const files = Object.keys(unzipSync(await readFile(archive)));
   return table(

@@ -2,14 +2,14 @@
 import { HttpResponse } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import { makeFunctions } from "../functions";
-import { hashApiKey, makeApiKey } from "../shared/api-key";
-import type { ApiKeys } from "../shared/api-key";
+import { hashApiKey, makeApiKey } from "../shared/domain/api-key";
+import type { ApiKeys } from "../shared/domain/api-key";
 import { decodeConfig } from "../shared/config";
-import { DiscountId, MerchantId } from "../shared/identifiers";
-import type { Otp } from "../shared/otp";
-import { containerShapes } from "../shared/store";
-import type { Store, StoreResult, Versioned, WriteOutcome } from "../shared/store";
-import { decode, fiscalCode, right } from "../tests/support";
+import { DiscountId, MerchantId } from "../shared/domain/identifiers";
+import type { Otp } from "../shared/domain/otp";
+import { containerShapes } from "../shared/domain/store";
+import type { Store, StoreResult, Versioned, WriteOutcome } from "../shared/domain/store";
+import { decode, fiscalCode, right } from "../tests/support/service";
 import {
   generateCall,
   makeContext,

@@ -5,8 +5,8 @@ import { makeFunctions } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
 import { decodeConfig } from "../shared/config";
-import { makeCosmosStore } from "../shared/cosmos-store";
-import { right } from "../tests/support";
+import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
+import { right } from "../tests/support/service";
 import { interleave, ratioOf } from "./statistics";
 import type { Spread } from "./statistics";
 

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as t from "io-ts";
-import { startProgram } from "../tests/processes";
-import { decode } from "../tests/support";
+import { startProgram } from "../tests/support/processes";
+import { decode } from "../tests/support/service";
 import { formatSpread, interleave, ratioOf, spreadOf } from "./statistics";
 import type { Spread } from "./statistics";
 
@@ -67,7 +67,7 @@ export const measureLoad = async (): Promise<Load> => {
       if (exception) { throw new Error(exception); }
       if (requestId) { ${printMemory} }
     };
-    require(${JSON.stringify(path.resolve("tests", "functions-worker.cjs"))});
+    require(${JSON.stringify(path.resolve("tests", "support", "functions-worker.cjs"))});
     process.emit("message", ${JSON.stringify(initRequest)});`,
   );
   const [nothing = [], loaded = [], cached = [], builtinsAlone = []] = await interleave(rounds, [

@@ -5,12 +5,12 @@ import type { ItemDefinition } from "@azure/cosmos";
 import { HttpRequest, InvocationContext } from "@azure/functions";
 import { makeFunctions } from "../functions";
 import { decodeConfig } from "../shared/config";
-import { makeCosmosStore } from "../shared/cosmos-store";
-import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../shared/identifiers";
-import type { HttpFunction } from "../shared/http";
-import type { ItemRef } from "../shared/otp-keyring";
-import { makeOtpKeyring } from "../shared/otp-keyring";
-import { ApiKeyBody, decode, OtpBody, right } from "../tests/support";
+import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
+import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../shared/domain/identifiers";
+import type { HttpFunction } from "../shared/http/function";
+import type { ItemRef } from "../shared/domain/keyring";
+import { makeOtpKeyring } from "../shared/domain/keyring";
+import { ApiKeyBody, decode, OtpBody, right } from "../tests/support/service";
 
 export const operationNames = ["ask", "use", "generate", "regenerate"] as const;
 export type OperationName = (typeof operationNames)[number];

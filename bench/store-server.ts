@@ -6,7 +6,7 @@ import { BulkOperationType, CosmosClient } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
 import { startEmbeddedCosmosDb } from "../local/embedded-cosmos-db";
 import { decodeConfig } from "../shared/config";
-import { makeCosmosStore } from "../shared/cosmos-store";
+import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
 
 const batchSize = 100;
 

@@ -1,6 +1,6 @@
 /**
  * What Azure Functions makes of a request before a function sees it: first its web server, Kestrel of ASP.NET Core,
- * then the host. `npx jest tests/hostile` holds this against what they answer.
+ * then the host. `npx jest tests/guarantees/hostile` holds this against what they answer.
  */
 import { createServer, STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";

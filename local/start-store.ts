@@ -1,7 +1,7 @@
 /** `npm run start:store`: the embedded store alone, with its containers, for a service that is started elsewhere. */
 import * as E from "fp-ts/Either";
 import { decodeConfig } from "../shared/config";
-import { makeCosmosStore } from "../shared/cosmos-store";
+import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
 import { startEmbeddedCosmosDb } from "./embedded-cosmos-db";
 import { close, decodePort, describeListenError, fail, untilStopped } from "./server";
 

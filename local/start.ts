@@ -2,10 +2,10 @@
 import * as E from "fp-ts/Either";
 import { makeFunctions } from "../functions";
 import { decodeConfig } from "../shared/config";
-import { makeCosmosStore } from "../shared/cosmos-store";
+import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
 import { startEmbeddedCosmosDb } from "./embedded-cosmos-db";
 import { makeHost } from "./host";
-import { makePlaygroundStore } from "./playground-store";
+import { makePlaygroundStore } from "../playground/playground-store";
 import { close, decodePort, describeListenError, fail, listen, untilStopped } from "./server";
 
 const demoMerchantId = "demo-shop";

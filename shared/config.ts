@@ -2,7 +2,7 @@
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
-import type { OtpLifetime } from "./otp";
+import type { OtpLifetime } from "./domain/otp";
 
 export interface CosmosConfig {
   readonly endpoint: string;

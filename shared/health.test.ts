@@ -1,12 +1,12 @@
 import * as E from "fp-ts/Either";
-import { expectProblem, makeClock, startBehindFaults, startService } from "../tests/support";
-import type { Clock, Service } from "../tests/support";
-import { unsettled } from "./failure";
-import type { ServiceUnavailable } from "./failure";
+import { expectProblem, makeClock, startBehindFaults, startService } from "../tests/support/service";
+import type { Clock, Service } from "../tests/support/service";
+import { unsettled } from "./domain/failure";
+import type { ServiceUnavailable } from "./domain/failure";
 import { makeHealthCheck, missingGuarantee } from "./health";
 import type { CheckHealth } from "./health";
-import { containerShapes } from "./store";
-import type { ConnectStore, ContainerName, ContainerShape, StoreAccount, StoreCall } from "./store";
+import { containerShapes } from "./domain/store";
+import type { ConnectStore, ContainerName, ContainerShape, StoreAccount, StoreCall } from "./domain/store";
 
 describe("the guarantees that a store gives", () => {
   const sound = {

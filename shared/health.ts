@@ -1,11 +1,11 @@
 /** Whether the service can keep its promises: asked of the store once for all who want to know at about the same time. */
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
-import type { ServiceUnavailable } from "./failure";
-import { beforeDeadline } from "./http";
-import type { Runtime } from "./http";
-import { containerShapes } from "./store";
-import type { ContainerName, ContainerShape, StoreAccount, StoreCall } from "./store";
+import type { ServiceUnavailable } from "./domain/failure";
+import { beforeDeadline } from "./http/function";
+import type { Runtime } from "./http/function";
+import { containerShapes } from "./domain/store";
+import type { ContainerName, ContainerShape, StoreAccount, StoreCall } from "./domain/store";
 
 /** Left, with the cause, when the service cannot keep its promises. */
 export type Health = Either<ServiceUnavailable, void>;

@@ -1,0 +1,161 @@
+import { randomBytes } from "node:crypto";
+import * as E from "fp-ts/Either";
+import fc from "fast-check";
+import { right } from "../../tests/support/service";
+import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
+import { makeOtpKeyring } from "./keyring";
+
+const fiscalCodes = fc
+  .stringMatching(/^[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]$/)
+  .map((text) => right(FiscalCode.decode(text)));
+const identifiers = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/);
+const merchantIds = identifiers.map((text) => right(MerchantId.decode(text)));
+const discountIds = identifiers.map((text) => right(DiscountId.decode(text)));
+const nonces = fc.stringMatching(/^[0-9a-f]{32}$/);
+
+const secret = randomBytes(32);
+const keyring = makeOtpKeyring(secret);
+
+/** Codes as the service draws them: one for each of many beneficiaries, each with a fresh nonce. */
+const drawCodes = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => {
+    const serial = index.toString(26).padStart(6, "0");
+    const letters = Array.from(serial, (digit) => String.fromCharCode(65 + parseInt(digit, 26))).join("");
+    const slot = keyring.slotRefFor(
+      right(FiscalCode.decode(`${letters}00A00A000A`)),
+      right(MerchantId.decode("shop-1")),
+      right(DiscountId.decode("discount-1")),
+    );
+    return keyring.codeFor(slot, randomBytes(16).toString("hex"));
+  });
+
+/** Pearson's statistic of how often each of the 36 characters was seen. */
+const chiSquared = (characters: string[]): number => {
+  const counts = new Map<string, number>();
+  for (const character of characters) {
+    counts.set(character, (counts.get(character) ?? 0) + 1);
+  }
+  const expected = characters.length / 36;
+  return Array.from("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ").reduce(
+    (sum, character) => sum + ((counts.get(character) ?? 0) - expected) ** 2 / expected,
+    0,
+  );
+};
+
+describe("OTP codes", () => {
+  const codes = drawCodes(20_000);
+
+  // 35 degrees of freedom: a uniform source exceeds 93 once in about 10⁷ draws. `byte % 36`, whose first 4
+  // characters come up 8/7 times as often as the others, gives about 500 at this size.
+  it.each(Array.from({ length: 11 }, (_, position) => position))(
+    "are uniform over the alphabet at position %i",
+    (position) => {
+      expect(chiSquared(codes.map((code) => code.charAt(position)))).toBeLessThan(93);
+    },
+  );
+
+  it("never repeat", () => {
+    expect(new Set(codes).size).toBe(codes.length);
+  });
+
+  it("always decode, and are the same for the same slot and nonce", () => {
+    fc.assert(
+      fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
+        const slot = keyring.slotRefFor(beneficiary, merchant, discount);
+        const code = keyring.codeFor(slot, nonce);
+        expect(E.isRight(OtpCode.decode(code))).toBe(true);
+        expect(makeOtpKeyring(secret).codeFor(slot, nonce)).toBe(code);
+      }),
+    );
+  });
+
+  it("change with the nonce, the slot and the secret", () => {
+    fc.assert(
+      fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
+        const slot = keyring.slotRefFor(beneficiary, merchant, discount);
+        const code = keyring.codeFor(slot, nonce);
+        expect(keyring.codeFor(slot, `${nonce}0`)).not.toBe(code);
+        expect(keyring.codeFor({ ...slot, id: `${slot.id}0` }, nonce)).not.toBe(code);
+        expect(makeOtpKeyring(randomBytes(32)).codeFor(slot, nonce)).not.toBe(code);
+      }),
+    );
+  });
+});
+
+describe("item names", () => {
+  it("put a slot and its OTP into one partition of their merchant", () => {
+    fc.assert(
+      fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
+        const slot = keyring.slotRefFor(beneficiary, merchant, discount);
+        const otp = keyring.otpRefFor(merchant, keyring.codeFor(slot, nonce));
+        expect(otp.partitionKey).toBe(slot.partitionKey);
+        expect(slot.partitionKey).toMatch(new RegExp(`^${merchant}:[A-Z0-9]$`));
+        expect(keyring.slotRefOf(merchant, slot.id)).toEqual(slot);
+      }),
+    );
+  });
+
+  it("spread a merchant over its 36 partitions", () => {
+    expect(new Set(drawCodes(2_000).map((code) => code.charAt(0))).size).toBe(36);
+  });
+
+  it("tell apart what differs in any part, wherever one part ends and the next begins", () => {
+    const slotOf = (merchant: string, discount: string): string =>
+      keyring.slotRefFor(
+        right(FiscalCode.decode("AAAAAA00A00A000A")),
+        right(MerchantId.decode(merchant)),
+        right(DiscountId.decode(discount)),
+      ).id;
+    expect(new Set([slotOf("ab", "c"), slotOf("a", "bc"), slotOf("c", "ab"), slotOf("ab", "d")]).size).toBe(
+      4,
+    );
+  });
+
+  it("hold neither the code, nor the fiscal code, nor the Idempotency-Key", () => {
+    fc.assert(
+      fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
+        const slot = keyring.slotRefFor(beneficiary, merchant, discount);
+        const code = keyring.codeFor(slot, nonce);
+        const names = [
+          slot.id,
+          keyring.otpRefFor(merchant, code).id,
+          keyring.hashIdempotencyKey(merchant, code),
+        ];
+        expect(names.join("\n")).not.toContain(code);
+        expect(names.join("\n")).not.toContain(beneficiary);
+      }),
+    );
+  });
+
+  it("can be ids of Azure Cosmos DB", () => {
+    fc.assert(
+      fc.property(fiscalCodes, merchantIds, discountIds, (beneficiary, merchant, discount) => {
+        expect(keyring.slotRefFor(beneficiary, merchant, discount).id).toMatch(/^[^/\\#?]{1,255}$/);
+      }),
+    );
+  });
+});
+
+// Worked out with another implementation of HMAC-SHA-256. What is stored, and what card holders hold, was derived so.
+describe("what is derived", () => {
+  it("stays the same over releases", () => {
+    const fixed = makeOtpKeyring(Buffer.alloc(32, 7));
+    const merchant = right(MerchantId.decode("shop-1"));
+    const slot = fixed.slotRefFor(
+      right(FiscalCode.decode("AAAAAA00A00A000A")),
+      merchant,
+      right(DiscountId.decode("discount-1")),
+    );
+    expect(slot).toEqual({
+      partitionKey: "shop-1:Y",
+      id: "slot-tWGJksMk7W2glBh3uqDI6s1Kju51zf_I9kpCFhflBDI",
+    });
+    const code = fixed.codeFor(slot, "00112233445566778899aabbccddeeff");
+    expect(code).toBe("YSHY3SIXV41");
+    expect(fixed.otpRefFor(merchant, code)).toEqual({
+      partitionKey: "shop-1:Y",
+      id: "otp-CjQpg0qustjMYbN4_hWFFCjXdEtIYN29RU___JvZbsg",
+    });
+    expect(fixed.hashIdempotencyKey(merchant, "cart 1")).toBe("lLqo7PrDTVOUTFp4CpnpXYKUuNhMBXPVDXeu7C4xQlA");
+  });
+});

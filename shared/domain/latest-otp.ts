@@ -1,0 +1,38 @@
+import * as E from "fp-ts/Either";
+import { Defect } from "./failure";
+import type { MerchantId, OtpCode } from "./identifiers";
+import type { Otp } from "./otp";
+import type { OtpKeyring } from "./keyring";
+import type { OtpStore, StoreResult } from "./store";
+
+/** The OTP that a slot holds: the latest of its beneficiary and discount, live or not. */
+export interface LatestOtp {
+  readonly nonce: string;
+  readonly slotEtag: string;
+  readonly code: OtpCode;
+  readonly otp: Otp;
+}
+
+/** Follows a slot to its OTP; undefined when the slot has never been taken, or not for a long time. */
+export const findLatestOtp = async (
+  merchantId: MerchantId,
+  slotId: string,
+  { store, keyring }: { readonly store: OtpStore; readonly keyring: OtpKeyring },
+): StoreResult<LatestOtp | undefined> => {
+  const slotRef = keyring.slotRefOf(merchantId, slotId);
+  const slot = await store.findSlot(slotRef);
+  if (E.isLeft(slot) || slot.right === undefined) {
+    return E.isLeft(slot) ? slot : E.right(undefined);
+  }
+  const { value, etag } = slot.right;
+  const code = keyring.codeFor(slotRef, value.nonce);
+  const otp = await store.findOtp(keyring.otpRefFor(merchantId, code));
+  if (E.isLeft(otp)) {
+    return otp;
+  }
+  if (otp.right === undefined) {
+    // They are written together, and the OTP is kept longer. To take the slot for free would be a guess.
+    throw new Defect("a slot without its OTP");
+  }
+  return E.right({ nonce: value.nonce, slotEtag: etag, code, otp: otp.right.value });
+};

@@ -1,0 +1,109 @@
+/** What the functions ask of the store, in their own words. */
+import type { Either } from "fp-ts/Either";
+import type { ApiKeys } from "./api-key";
+import type { ServiceUnavailable } from "./failure";
+import type { MerchantId } from "./identifiers";
+import type { Otp, Slot } from "./otp";
+import type { ItemRef } from "./keyring";
+
+/**
+ * Left when the store gave no answer to rely on. Nothing a caller sends makes a store call reject: a rejection
+ * is a defect, of this service or of an item that something else wrote.
+ */
+export type StoreResult<A> = Promise<Either<ServiceUnavailable, A>>;
+
+/** An item as it was read; `etag` makes a later write conditional on its being unchanged. */
+export interface Versioned<A> {
+  readonly value: A;
+  readonly etag: string;
+}
+
+/** An item to write; `ttlSeconds` after the write the store forgets it. */
+export interface Entry<A> {
+  readonly ref: ItemRef;
+  readonly value: A;
+  readonly ttlSeconds: number;
+}
+
+/**
+ * How a conditional write ended:
+ * - `written`: by this call;
+ * - `conflict`: not by this call, somebody else wrote first;
+ * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only reading tells. From then on
+ *   whatever passes, a throttled store included, ends neither a read nor a write of the same call before its signal does;
+ * - a `ServiceUnavailable`: the store throttles, so it was not applied, and is not to be tried again now. No earlier write
+ *   of the same call was `unknown`.
+ */
+export type WriteOutcome = "written" | "conflict" | "unknown" | ServiceUnavailable;
+
+export interface OtpStore {
+  findOtp(ref: ItemRef): StoreResult<Versioned<Otp> | undefined>;
+  findSlot(ref: ItemRef): StoreResult<Versioned<Slot> | undefined>;
+  /**
+   * Puts an OTP and its slot into the store in one transaction: both or none.
+   * Without `slotEtag` the slot must not exist; with it, the slot must be unchanged since it was read.
+   */
+  putOtp(otp: Entry<Otp>, slot: Entry<Slot>, slotEtag: string | undefined): Promise<WriteOutcome>;
+  replaceOtp(otp: Entry<Otp>, etag: string): Promise<WriteOutcome>;
+}
+
+export interface ApiKeyStore {
+  findApiKeys(merchantId: MerchantId): StoreResult<Versioned<ApiKeys> | undefined>;
+  /** Without `etag` the merchant must have no keys; with it, they must be unchanged since they were read. */
+  putApiKeys(merchantId: MerchantId, apiKeys: ApiKeys, etag: string | undefined): Promise<WriteOutcome>;
+}
+
+/** What the store says of itself. */
+export interface StoreAccount {
+  /** The default consistency level, in Azure Cosmos DB's words. */
+  readonly consistencyLevel: string;
+  readonly hasSeveralWriteRegions: boolean;
+  /** One of them may take over from the write region, and may lag behind it. */
+  readonly hasSeveralReadRegions: boolean;
+  readonly containers: Readonly<Record<ContainerName, ContainerShape>>;
+}
+
+export type ContainerName = "otps" | "api-keys";
+
+/** How a container splits and forgets its items: what cannot be left to whoever creates it. */
+export interface ContainerShape {
+  /** Several are the levels of a hierarchical partition key. */
+  readonly partitionKeyPaths: readonly string[];
+  /**
+   * After how many seconds the store forgets an item that does not say so itself; -1: never. Undefined: it forgets none,
+   * not even one that says so itself.
+   */
+  readonly defaultTtlSeconds: number | undefined;
+}
+
+/** The containers as the service creates them. */
+export const containerShapes = {
+  /** OTPs and slots; each item says itself when it is to be forgotten. */
+  otps: { partitionKeyPaths: ["/partitionKey"], defaultTtlSeconds: -1 },
+  /** The keys of each merchant, in one item whose id is the merchant's. They are never forgotten. */
+  "api-keys": { partitionKeyPaths: ["/id"], defaultTtlSeconds: undefined },
+} as const satisfies Readonly<Record<ContainerName, ContainerShape>>;
+
+export interface StoreHealth {
+  /** Right when the store answers and holds the containers. */
+  describeAccount(): StoreResult<StoreAccount>;
+}
+
+export type Store = OtpStore & ApiKeyStore & StoreHealth;
+
+/** One call of the store, as the log tells of it. */
+export interface StoreCall {
+  readonly operation: keyof Store;
+  /** How many requests it took, answered or not. */
+  readonly attempts: number;
+  readonly durationMs: number;
+  /** Why it did not do what it was to do, in fixed words; undefined when it did, or when a rival came first. */
+  readonly failure: string | undefined;
+}
+
+/** The store, for one call of a function. */
+export type ConnectStore = (options: {
+  /** Cancels what is under way, and lets nothing more be tried. */
+  readonly signal: AbortSignal;
+  readonly onCall: (call: StoreCall) => void;
+}) => Store;

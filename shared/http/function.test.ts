@@ -1,0 +1,340 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { HttpRequest } from "@azure/functions";
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import { makeHost } from "../../local/host";
+import { close, listen } from "../../local/server";
+import {
+  call,
+  decode,
+  expectProblem,
+  right,
+  startBehindFaults,
+  startService,
+} from "../../tests/support/service";
+import type { LogLine, Reply, Service } from "../../tests/support/service";
+import { Defect, unsettled } from "../domain/failure";
+import { decodeJsonBody, json, makeHttpFunction } from "./function";
+import type { Invocation, Undo } from "./function";
+import { MerchantId } from "../domain/identifiers";
+
+type Run = Parameters<typeof makeHttpFunction>[2];
+
+const Line = t.record(t.string, t.unknown);
+
+describe("a function", () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  /** Calls a function that runs so, and tells the answer and what was logged. */
+  const callFunction = async (run: Run, deadlineMs = 5000): Promise<{ reply: Reply; log: LogLine[] }> => {
+    const log: LogLine[] = [];
+    const runtime = { connectStore: service.store.connect, deadlineMs };
+    const host = makeHost(
+      [
+        makeHttpFunction(
+          { name: "Test", route: "test", methods: ["GET"], authLevel: "anonymous" },
+          runtime,
+          run,
+        ),
+      ],
+      (level, ...args) => log.push({ level, text: args.map(String).join(" ") }),
+    );
+    const reply = await call(`http://127.0.0.1:${await listen(host, 0)}/test`);
+    await close(host);
+    return { reply, log };
+  };
+  const linesOf = (log: LogLine[]): Record<string, unknown>[] =>
+    log.map(({ text }) => decode(Line, JSON.parse(text)));
+
+  const untilAborted = ({ signal }: Pick<Invocation, "signal">): Promise<void> =>
+    new Promise((resolve) => {
+      signal.addEventListener("abort", () => {
+        resolve();
+      });
+    });
+
+  describe("at its deadline", () => {
+    it("answers 503 and when to try again, though it is not done", async () => {
+      const { reply, log } = await callFunction(() => new Promise<never>(() => undefined), 100);
+      expectProblem(reply, 503, "service-unavailable");
+      expect(reply.headers.get("retry-after")).toBe("1");
+      expect(linesOf(log)).toMatchObject([
+        { status: 503, problem: "service-unavailable", cause: "deadline" },
+      ]);
+    });
+
+    it("cancels what it does, and does not answer what that comes to", async () => {
+      let wasCancelled = false;
+      const { reply } = await callFunction(async (_, invocation) => {
+        await untilAborted(invocation);
+        wasCancelled = true;
+        return E.right(json({ late: 1 }));
+      }, 100);
+      expectProblem(reply, 503, "service-unavailable");
+      expect(wasCancelled).toBe(true);
+    });
+
+    it("logs before its answer how far each store call came that is still under way", async () => {
+      const { proxy, instance } = await startBehindFaults(service, 400);
+      const endings = [
+        [{ kind: "status", status: 503 }, "store: 503"],
+        [{ kind: "hang" }, "no answer in time"],
+      ] as const;
+      for (const [fault, failure] of endings) {
+        await proxy.reset();
+        proxy.script(({ operation }) => (operation === "other" ? undefined : fault));
+        instance.log.length = 0;
+        expectProblem(await instance.regenerate(), 503, "service-unavailable");
+        const [storeCall, outcome, ...others] = linesOf(instance.log);
+        expect(others).toEqual([]);
+        expect(storeCall).toMatchObject({ store_call: "findApiKeys" });
+        expect(storeCall?.["failure"]).toContain(failure);
+        expect(storeCall?.["attempts"]).toBe(proxy.requests.length);
+        expect(outcome).toMatchObject({ cause: "deadline", store_round_trips: proxy.requests.length });
+      }
+    });
+
+    it("is not looked at once it has answered", async () => {
+      let signal: AbortSignal | undefined;
+      const { reply } = await callFunction((_, invocation) => {
+        ({ signal } = invocation);
+        return Promise.resolve(E.right(json({ done: 1 })));
+      }, 100);
+      expect(reply.status).toBe(200);
+      await pause(200);
+      expect(signal?.aborted).toBe(false);
+    });
+  });
+
+  describe("with a bug", () => {
+    const secret = "AAAAAA00A00A000A";
+
+    it("answers 500 and nothing of the cause, and logs the place and not the message", async () => {
+      const { reply, log } = await callFunction(() =>
+        Promise.reject(new TypeError(`${secret} is not a function`)),
+      );
+      expectProblem(reply, 500, "internal-error");
+      expect(reply.text).not.toContain("TypeError");
+      const [defect, outcome] = linesOf(log);
+      expect(defect).toMatchObject({ defect: "TypeError" });
+      expect(decode(t.array(t.string), defect?.["stack"])[0]).toContain("http.test.ts");
+      expect(outcome).toMatchObject({ status: 500, problem: "internal-error" });
+      expect(log.map(({ level }) => level)).toEqual(["error", "warning"]);
+      expect(JSON.stringify([reply.text, log])).not.toContain(secret);
+    });
+
+    it("logs none of a message that looks like a place", async () => {
+      const { log } = await callFunction(() => Promise.reject(new TypeError(`x\n    at ${secret}`)));
+      expect(decode(t.array(t.string), linesOf(log)[0]?.["stack"])[0]).toContain("http.test.ts");
+      expect(JSON.stringify(log)).not.toContain(secret);
+    });
+
+    it("logs the place of an error that says nothing", async () => {
+      const { log } = await callFunction(() => Promise.reject(new TypeError()));
+      expect(decode(t.array(t.string), linesOf(log)[0]?.["stack"])[0]).toContain("http.test.ts");
+    });
+
+    it("logs the message of a defect that the service foresaw, since it is fixed words", async () => {
+      const { log } = await callFunction(() => Promise.reject(new Defect("malformed item: .use")));
+      expect(linesOf(log)[0]).toMatchObject({ defect: "malformed item: .use" });
+    });
+
+    it("survives that no error is thrown, but a mere text", async () => {
+      const { reply, log } = await callFunction(() => {
+        AbortSignal.abort(secret).throwIfAborted();
+        return Promise.resolve(E.right(json({})));
+      });
+      expectProblem(reply, 500, "internal-error");
+      expect(linesOf(log)[0]).toMatchObject({ defect: "string" });
+      expect(JSON.stringify(log)).not.toContain(secret);
+    });
+
+    it("that comes after its deadline disturbs nobody", async () => {
+      const { reply, log } = await callFunction(async (_, invocation) => {
+        await untilAborted(invocation);
+        await pause(50);
+        throw new Defect("late");
+      }, 100);
+      await pause(100);
+      expectProblem(reply, 503, "service-unavailable");
+      // The platform loses what is logged after the answer.
+      expect(linesOf(log)).toMatchObject([{ status: 503, cause: "deadline" }]);
+    });
+  });
+
+  describe("that may have written what nobody was told", () => {
+    const recordUndo = (): { undone: Promise<void>; isUndone: () => boolean; undo: Undo } => {
+      let isUndone = false;
+      let resolve = (): void => undefined;
+      const undone = new Promise<void>((done) => {
+        resolve = done;
+      });
+      return {
+        undone,
+        isUndone: () => isUndone,
+        undo: async ({ store, signal }) => {
+          // It can work with the store, though the call's own time is over.
+          right(await store.describeAccount());
+          expect(signal.aborted).toBe(false);
+          isUndone = true;
+          resolve();
+        },
+      };
+    };
+
+    it("undoes it after a 503, and not before it has let go", async () => {
+      const { undone, isUndone, undo } = recordUndo();
+      const events: boolean[] = [];
+      const { reply } = await callFunction(async (_, invocation) => {
+        invocation.ifUnanswered(undo);
+        await untilAborted(invocation);
+        // Longer than it takes to undo.
+        await service.info();
+        service.clock.advance(5);
+        await service.info();
+        events.push(isUndone());
+        return E.right(json({}));
+      }, 100);
+      await undone;
+      expectProblem(reply, 503, "service-unavailable");
+      expect(events).toEqual([false]);
+    });
+
+    it.each([
+      ["a 503 of its own", () => Promise.resolve(E.left(unsettled))],
+      ["a bug", () => Promise.reject(new Defect("bug"))],
+    ])("undoes it after %s", async (_, end) => {
+      const { undone, undo } = recordUndo();
+      await callFunction((__, { ifUnanswered }) => {
+        ifUnanswered(undo);
+        return end();
+      });
+      await undone;
+    });
+
+    it.each([
+      ["a 200", E.right(json({}))],
+      ["a refusal", E.left({ tag: "otp-not-found" } as const)],
+    ])("leaves it after %s", async (_, result) => {
+      const { isUndone, undo } = recordUndo();
+      await callFunction((__, { ifUnanswered }) => {
+        ifUnanswered(undo);
+        return Promise.resolve(result);
+      });
+      expect(isUndone()).toBe(false);
+    });
+
+    it("survives that undoing it fails", async () => {
+      const { reply, log } = await callFunction((_, { ifUnanswered }) => {
+        ifUnanswered(() => Promise.reject(new Defect("cannot be undone")));
+        return Promise.resolve(E.left(unsettled));
+      });
+      expectProblem(reply, 503, "service-unavailable");
+      expect(log).toHaveLength(1);
+    });
+  });
+
+  describe("logs", () => {
+    it("one line for a request, of names and numbers", async () => {
+      const start = performance.now();
+      const { reply, log } = await callFunction(async (_, { store, setMerchantId }) => {
+        const merchantId = right(MerchantId.decode("shop-1"));
+        setMerchantId(merchantId);
+        await store.findApiKeys(merchantId);
+        await store.findApiKeys(merchantId);
+        return E.left({ tag: "otp-not-found" });
+      });
+      const [line, ...others] = linesOf(log);
+      expect(others).toEqual([]);
+      const { duration_ms: durationMs, invocation_id: invocationId, ...rest } = line ?? {};
+      expect(rest).toEqual({
+        function: "Test",
+        status: 404,
+        problem: "otp-not-found",
+        store_round_trips: 2,
+        merchant_id: "shop-1",
+      });
+      expect(decode(t.number, durationMs)).toBeGreaterThanOrEqual(0);
+      expect(durationMs).toBeLessThanOrEqual(Math.ceil(performance.now() - start));
+      expect(reply.text).toContain(`urn:uuid:${decode(t.string, invocationId)}`);
+      expect(log[0]?.level).toBe("information");
+    });
+
+    it("nothing of a problem for a 200", async () => {
+      const { log } = await callFunction(() => Promise.resolve(E.right(json({}))));
+      expect(Object.keys(linesOf(log)[0] ?? {})).toEqual([
+        "function",
+        "invocation_id",
+        "status",
+        "duration_ms",
+        "store_round_trips",
+      ]);
+    });
+  });
+
+  describe("that takes JSON", () => {
+    const codec = t.type({ name: t.string });
+    const decodeBody = (body: string): ReturnType<typeof decodeJsonBody> =>
+      decodeJsonBody(
+        codec,
+        new HttpRequest({ method: "POST", url: "http://localhost/", body: { string: body } }),
+      );
+
+    it("decodes it, with or without a byte order mark", async () => {
+      expect(right(await decodeBody('{"name":"à"}'))).toEqual({ name: "à" });
+      expect(right(await decodeBody('\ufeff{"name":"à"}'))).toEqual({ name: "à" });
+    });
+
+    it.each([
+      ["{", "body"],
+      ["", "body"],
+      ["1", "body"],
+      ['"name"', "body"],
+      ["null", "body"],
+      ["{}", "name"],
+      ['{"name":1}', "name"],
+    ])("names what is wrong in %s", async (body, field) => {
+      expect(await decodeBody(body)).toEqual(E.left({ tag: "invalid-request", fields: [field] }));
+    });
+
+    it("is not disturbed by what was not UTF-8 before it", async () => {
+      // A byte order mark and half a character, in a decoder that all calls share.
+      const bytes = Uint8Array.from([0xef, 0xbb, 0xbf, 0x7b, 0xc3]);
+      const request = new HttpRequest({ method: "POST", url: "http://localhost/", body: { bytes } });
+      expect(E.isLeft(await decodeJsonBody(codec, request))).toBe(true);
+      expect(right(await decodeBody('\ufeff{"name":"à"}'))).toEqual({ name: "à" });
+    });
+
+    it("takes 4 KiB, and refuses more", async () => {
+      expect(E.isRight(await decodeBody(`{"name":"x"}`.padEnd(4096)))).toBe(true);
+      expect(await decodeBody(`{"name":"x"}`.padEnd(4097))).toEqual(E.left({ tag: "request-too-large" }));
+    });
+
+    it("reads no more of a body than it may have", async () => {
+      let chunks = 0;
+      const body = new ReadableStream({
+        pull: (controller) => {
+          chunks += 1;
+          controller.enqueue(new Uint8Array(1000));
+          if (chunks === 100) {
+            controller.close();
+          }
+        },
+      });
+      expect(await decodeJsonBody(codec, { body })).toEqual(E.left({ tag: "request-too-large" }));
+      expect(chunks).toBeLessThan(10);
+    });
+  });
+
+  it("answers JSON that no cache keeps and no browser takes for anything else", async () => {
+    const { reply } = await callFunction(() => Promise.resolve(E.right(json({ one: 1 }))));
+    expect(reply.text).toBe('{"one":1}');
+    expect(reply.headers.get("content-type")).toBe("application/json");
+    expect(reply.headers.get("cache-control")).toBe("no-store");
+    expect(reply.headers.get("x-content-type-options")).toBe("nosniff");
+  });
+});

@@ -1,0 +1,72 @@
+/** What the service says of itself: one JSON object a line, made of names, numbers and fixed words only. */
+import type { InvocationContext } from "@azure/functions";
+import { Defect } from "../domain/failure";
+import type { Failure } from "../domain/failure";
+import type { MerchantId } from "../domain/identifiers";
+import type { StoreCall } from "../domain/store";
+
+/** The log of one call. Once its outcome is logged it is closed: the host ignores what comes after the answer. */
+export interface Log {
+  /** Names the merchant that the call is about; until then it is not known, or not valid. */
+  readonly setMerchantId: (merchantId: MerchantId) => void;
+  /** Counts the requests of a store call, and logs one line if it failed or took several. */
+  readonly storeCall: (call: StoreCall) => void;
+  /** Logs where a bug showed. */
+  readonly defect: (error: unknown) => void;
+  /** Logs how the call ended, as its last line. `failure` is undefined for a 200. */
+  readonly outcome: (status: number, failure: Failure | undefined) => void;
+}
+
+export const makeLog = (context: InvocationContext): Log => {
+  const start = performance.now();
+  let merchantId: MerchantId | undefined;
+  let storeRoundTrips = 0;
+  let isClosed = false;
+  const write = (level: "info" | "warn" | "error", entry: object): void => {
+    if (!isClosed) {
+      context[level](
+        JSON.stringify({ function: context.functionName, invocation_id: context.invocationId, ...entry }),
+      );
+    }
+  };
+  return {
+    setMerchantId: (id) => {
+      merchantId = id;
+    },
+    storeCall: ({ operation, attempts, durationMs, failure }) => {
+      storeRoundTrips += attempts;
+      if (failure !== undefined || attempts > 1) {
+        write("warn", { store_call: operation, attempts, failure, duration_ms: Math.round(durationMs) });
+      }
+    },
+    defect: (error) => {
+      write("error", describeDefect(error));
+    },
+    outcome: (status, failure) => {
+      write(status < 500 ? "info" : "warn", {
+        status,
+        problem: failure?.tag,
+        cause: failure?.tag === "service-unavailable" ? failure.cause : undefined,
+        duration_ms: Math.round(performance.now() - start),
+        store_round_trips: storeRoundTrips,
+        merchant_id: merchantId,
+      });
+      isClosed = true;
+    },
+  };
+};
+
+/**
+ * What broke, without its message unless that is fixed words: a message may quote the data that it stumbled over.
+ * A stack begins with the message, so only what comes after it is kept.
+ */
+const describeDefect = (error: unknown): object =>
+  error instanceof Error
+    ? {
+        defect: error instanceof Defect ? error.message : error.name,
+        stack: framesAfter(error.message, error.stack ?? ""),
+      }
+    : { defect: typeof error };
+
+const framesAfter = (message: string, stack: string): readonly string[] =>
+  stack.slice(stack.indexOf(message) + message.length).match(/^ {4}at .+$/gm) ?? [];

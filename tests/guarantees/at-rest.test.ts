@@ -1,0 +1,117 @@
+import { CosmosClient } from "@azure/cosmos";
+import { ApiKeyBody, decode, discount, OtpBody, startService } from "../support/service";
+import type { Service } from "../support/service";
+
+/** All that a reader of the database, of its backup, or of a log of the requests made to it can see. */
+const readAll = async (service: Service): Promise<string> => {
+  const { endpoint, key, databaseName } = service.config.cosmos;
+  const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableEndpointDiscovery: false } });
+  const database = client.database(databaseName);
+  const { resources: containers } = await database.containers.readAll().fetchAll();
+  const dumps = await Promise.all(
+    containers.map(async ({ id }) => database.container(id).items.readAll().fetchAll()),
+  );
+  client.dispose();
+  expect(containers.map(({ id }) => id).sort()).toEqual(["api-keys", "otps"]);
+  return dumps.map(({ resources }) => JSON.stringify(resources)).join("\n");
+};
+
+describe("at rest", () => {
+  let service: Service;
+  const requests: string[] = [];
+  const codes: string[] = [];
+  const apiKeys: string[] = [];
+  const beneficiaries: string[] = [];
+  let database: string;
+
+  // Generates, repeated generates, questions, uses, repetitions, refusals and rotations, some OTPs being left alive.
+  beforeAll(async () => {
+    service = await startService();
+    service.storeServer.on("request", (request) => {
+      const chunks: Buffer[] = [];
+      request.on("data", (chunk: Buffer) => chunks.push(chunk));
+      request.on("end", () => {
+        requests.push(
+          [request.method, request.url, ...request.rawHeaders, Buffer.concat(chunks).toString()].join("\n"),
+        );
+      });
+    });
+    for (let index = 0; index < 60; index++) {
+      const merchant = `shop-${index % 3}`;
+      const beneficiary = `ABCDEF00A01H${String(index).padStart(3, "0")}Z`;
+      beneficiaries.push(beneficiary);
+      const body = { ...discount, merchant_id: merchant };
+      const { api_key: apiKey } = decode(
+        ApiKeyBody,
+        (await service.regenerate(merchant, index % 2 === 0 ? "primary" : "secondary")).json,
+      );
+      const { code } = decode(OtpBody, (await service.generate(beneficiary, body)).json);
+      apiKeys.push(apiKey);
+      codes.push(code);
+      await service.generate(beneficiary, body);
+      await service.ask(apiKey, code);
+      if (index % 3 === 0) {
+        await service.use(apiKey, code, `cart of ${beneficiary}`);
+        await service.use(apiKey, code, `cart of ${beneficiary}`);
+        await service.ask(apiKey, code);
+        const { code: next } = decode(OtpBody, (await service.generate(beneficiary, body)).json);
+        codes.push(next);
+        await service.ask(apiKey, code);
+      }
+      await service.ask(apiKey, "AAAAAAAAAAA");
+      await service.ask("not a key", code);
+    }
+    database = await readAll(service);
+  });
+  afterAll(() => service.stop());
+
+  const places = (): [string, string][] => [
+    ["the database", database],
+    ["the requests made to it", requests.join("\n")],
+    ["the log of the functions", service.log.map(({ text }) => text).join("\n")],
+  ];
+  /** A secret as it is, and as it could be written by mistake. */
+  const writings = (secret: string): string[] => [
+    secret,
+    secret.toLowerCase(),
+    encodeURIComponent(secret),
+    Buffer.from(secret).toString("hex"),
+    Buffer.from(secret).toString("base64").replaceAll("=", ""),
+    Buffer.from(secret).toString("base64url"),
+  ];
+  const expectNowhere = (secrets: readonly string[]): void => {
+    expect(secrets.length).toBeGreaterThan(0);
+    for (const [place, text] of places()) {
+      const found = secrets.filter((secret) => writings(secret).some((writing) => text.includes(writing)));
+      expect([place, found]).toEqual([place, []]);
+    }
+  };
+
+  it("there is something to look at", () => {
+    expect(requests.length).toBeGreaterThan(500);
+    expect(database).toContain('"nonce"');
+    expect(database).toContain('"primary"');
+    expect(requests.join("\n")).toContain("/dbs/cgn/colls/otps/docs/otp-");
+  });
+
+  it("no code can be read", () => {
+    expectNowhere(codes);
+  });
+
+  it("no API key can be read, nor its random part", () => {
+    expectNowhere(apiKeys);
+    expectNowhere(apiKeys.map((apiKey) => apiKey.slice(-72, -8)));
+  });
+
+  it("no fiscal code can be read", () => {
+    expectNowhere(beneficiaries);
+  });
+
+  it("no Idempotency-Key can be read", () => {
+    expectNowhere(beneficiaries.map((beneficiary) => `cart of ${beneficiary}`));
+  });
+
+  it("the secret that all is derived from cannot be read", () => {
+    expectNowhere([service.config.otpSecret.toString("base64"), service.config.otpSecret.toString("hex")]);
+  });
+});

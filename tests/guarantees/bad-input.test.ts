@@ -1,0 +1,189 @@
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import fc from "fast-check";
+import { call, discount, expectProblem, fiscalCode, readItems, startService } from "../support/service";
+import type { Service } from "../support/service";
+
+/** What no answer may repeat. */
+const marker = "marker7f3a";
+
+const bodies: readonly [string, string | Buffer, string][] = [
+  ["empty", "", "invalid-request"],
+  ["not JSON", `${marker}{`, "invalid-request"],
+  ["cut off", `{"otp_code":"${marker}`, "invalid-request"],
+  ["a form", `otp_code=${marker}&merchant_id=${marker}&invalidate_otp=true`, "invalid-request"],
+  ["XML", `<otp_code>${marker}</otp_code>`, "invalid-request"],
+  ["null", "null", "invalid-request"],
+  ["a number", "1e400", "invalid-request"],
+  ["a string", `"${marker}"`, "invalid-request"],
+  ["an array", `["${marker}"]`, "invalid-request"],
+  ["an array of the right shape", JSON.stringify([{ otp_code: marker }]), "invalid-request"],
+  ["an object with other fields", `{"${marker}":"${marker}"}`, "invalid-request"],
+  ["an object whose fields are its prototype's", `{"__proto__":{"otp_code":"${marker}"}}`, "invalid-request"],
+  [
+    "a field of the wrong type",
+    `{"otp_code":{"a":"${marker}"},"merchant_id":["${marker}"]}`,
+    "invalid-request",
+  ],
+  ["a byte order mark alone", "\ufeff", "invalid-request"],
+  ["not UTF-8", Buffer.from(`{"otp_code":"${marker}\xff"}`, "latin1"), "invalid-request"],
+  ["UTF-16", Buffer.from(`{"otp_code":"${marker}"}`, "utf16le"), "invalid-request"],
+  ["NUL bytes", Buffer.alloc(100), "invalid-request"],
+  ["2,000 levels deep", "[".repeat(2000) + "]".repeat(2000), "invalid-request"],
+  ["one byte too large", `"${"x".repeat(4095)}"`, "request-too-large"],
+  ["10 MB", Buffer.alloc(10_000_000, marker), "request-too-large"],
+];
+
+const headers: readonly [string, Record<string, string>][] = [
+  ["a long Accept-Language", { "Accept-Language": `${marker},`.repeat(700) }],
+  ["a senseless Accept-Language", { "Accept-Language": `;q=x,,${marker};q=9,*;q=-1` }],
+  ["a form's Content-Type", { "Content-Type": "application/x-www-form-urlencoded" }],
+  ["a senseless Content-Type", { "Content-Type": `\xc3\xbf${marker};charset=utf-7` }],
+  ["a Content-Encoding", { "Content-Encoding": "gzip" }],
+  ["a hostile API key", { "Ocp-Apim-Subscription-Key": `cgn_${marker}'"<script>${"x".repeat(4000)}` }],
+  ["a hostile Idempotency-Key", { "Idempotency-Key": `${marker}\xc3\xa8`.repeat(300) }],
+  [
+    "proxy headers",
+    { "X-Forwarded-For": marker, "X-Original-URL": `/${marker}`, "X-HTTP-Method-Override": "PUT" },
+  ],
+  ["a client principal", { "X-MS-Client-Principal": Buffer.from(marker).toString("base64") }],
+  ["many cookies", { Cookie: `${marker}=1; `.repeat(300) }],
+];
+
+describe("bad input", () => {
+  let service: Service;
+  let routes: readonly [string, string][];
+  beforeAll(async () => {
+    service = await startService();
+    routes = [
+      ["GenerateOtp", `${service.baseUrl}/api/v1/cgn/otp/${fiscalCode}`],
+      ["ValidateOtp", `${service.baseUrl}/api/v1/merchant/cgn/otp/validate`],
+    ];
+  });
+  afterAll(() => service.stop());
+
+  const stored = async (): Promise<unknown> => [
+    await readItems(service.otps),
+    await readItems(service.apiKeys),
+  ];
+
+  const expectUnchanged = async (run: () => Promise<void>): Promise<void> => {
+    const before = await stored();
+    await run();
+    expect(await stored()).toEqual(before);
+    expect(service.log.filter(({ level }) => level === "error")).toEqual([]);
+    expect(service.log.map(({ text: line }) => line).join()).not.toContain(marker);
+  };
+
+  it.each(bodies)(
+    "a body that is %s is refused, writes nothing and is not repeated",
+    async (_, body, name) => {
+      await expectUnchanged(async () => {
+        for (const [, url] of routes) {
+          const reply = await call(url, { method: "POST", body });
+          expectProblem(reply, name === "request-too-large" ? 413 : 400, name);
+          expect(reply.text).not.toContain(marker);
+        }
+      });
+    },
+  );
+
+  it.each(headers)("%s neither breaks an answer nor is repeated in it", async (_, hostile) => {
+    await expectUnchanged(async () => {
+      for (const [, url] of routes) {
+        const reply = await call(url, { method: "POST", body: "{}", headers: hostile });
+        expectProblem(reply, 400, "invalid-request");
+        expect(reply.text).not.toContain(marker);
+        expect([...reply.headers].join()).not.toContain(marker);
+      }
+    });
+  });
+
+  it("a field given twice counts as given last, as JSON.parse has it", async () => {
+    const apiKey = await service.newApiKey();
+    const code = await service.newCode("AAAAAA00A00A000C");
+    const body = `{"otp_code":"${code}","invalidate_otp":true,"invalidate_otp":false}`;
+    const headersOf = { "Ocp-Apim-Subscription-Key": apiKey };
+    const url = routes[1]?.[1] ?? "";
+    expect((await call(url, { method: "POST", body, headers: headersOf })).status).toBe(200);
+    expect((await service.use(apiKey, code)).status).toBe(200);
+  });
+
+  it("a byte order mark before the JSON is passed over, and any Content-Type will do", async () => {
+    for (const [index, type] of ["text/plain", "application/x-www-form-urlencoded", ""].entries()) {
+      const url = `${service.baseUrl}/api/v1/cgn/otp/AAAAAA00A00A00${index}D`;
+      const body = `\ufeff${JSON.stringify(discount)}`;
+      expect((await call(url, { method: "POST", body, headers: { "Content-Type": type } })).status).toBe(200);
+    }
+  });
+
+  it("a body in chunks does not arrive, however large it is", async () => {
+    for (const [, url] of routes) {
+      for (const size of [1, 100_000]) {
+        const chunks = new Blob([JSON.stringify(discount).padEnd(size)]).stream();
+        expectProblem(
+          await call(url, { method: "POST", body: chunks, duplex: "half" }),
+          400,
+          "invalid-request",
+        );
+      }
+    }
+  });
+
+  it("a Content-Length that is not a number is refused before any function sees it", async () => {
+    const { hostname, port } = new URL(service.baseUrl);
+    for (const length of ["-1", "0x10", marker, "1, 2"]) {
+      const socket = connect(Number(port), hostname);
+      socket.write(
+        `POST /api/v1/merchant/cgn/otp/validate HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n{}`,
+      );
+      expect(await text(socket)).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/);
+    }
+  });
+
+  it.each(["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])("%s is not found", async (method) => {
+    for (const [, url] of routes) {
+      expect((await call(url, { method })).status).toBe(404);
+    }
+  });
+
+  it.each([
+    ["GET", "/api/v1/openapiXyaml"],
+    ["POST", "/"],
+    ["POST", "/api/v1/cgn/otp"],
+    ["POST", "/api/v1/cgn/otp/a/b"],
+    ["GET", "//evil/api/v1/info"],
+    ["GET", "/api/v1/info/..%2f"],
+    ["GET", "/api/v1/infos"],
+  ])("%s %s is not found", async (method, path) => {
+    expect((await call(service.baseUrl + path, { method })).status).toBe(404);
+  });
+
+  it("a target that is a whole URL, with credentials, is answered as its path is", async () => {
+    const { hostname, port } = new URL(service.baseUrl);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      "GET http://user:password@localhost/api/v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    );
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+  });
+
+  it("whatever the bytes, the answer is a refusal of the contract and repeats none of them", async () => {
+    await expectUnchanged(async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.oneof(
+            fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+            fc.json().map((json) => Buffer.from(json)),
+          ),
+          fc.constantFrom(0, 1),
+          async (body, index) => {
+            const reply = await call(routes[index]?.[1] ?? "", { method: "POST", body });
+            expectProblem(reply, 400, "invalid-request");
+          },
+        ),
+        { numRuns: 500 },
+      );
+    });
+  });
+});

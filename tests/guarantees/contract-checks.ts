@@ -1,0 +1,266 @@
+/**
+ * The wire contract as checks from outside, over HTTP alone: any host that serves the API can be held against them. Each
+ * works with beneficiaries, merchants and keys of its own, and asserts with Node's own assertions.
+ */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import * as t from "io-ts";
+import { nameOf } from "../support/document";
+import { ApiKeyBody, call, decode, OtpBody, ValidationBody } from "../support/service";
+import type { Api, Reply } from "../support/service";
+
+const Problem = t.type({
+  type: t.string,
+  title: t.string,
+  status: t.number,
+  detail: t.string,
+  instance: t.string,
+});
+const Conflict = t.type({ otp: OtpBody });
+
+const codePattern = /^[A-Z0-9]{11}$/;
+const unknownCode = "AAAAAAAAAAA";
+
+/** A merchant with a primary key, and a beneficiary. */
+interface Scene {
+  readonly api: Api;
+  readonly merchantId: string;
+  readonly discountId: string;
+  readonly beneficiary: string;
+  readonly apiKey: string;
+  readonly generate: () => Promise<Reply>;
+  readonly newCode: () => Promise<string>;
+}
+
+const makeScene = async (api: Api): Promise<Scene> => {
+  const merchantId = `check-${randomUUID()}`;
+  const discountId = "discount-1";
+  const beneficiary = `AAAAAA00A00A${String(Math.floor(Math.random() * 1000)).padStart(3, "0")}A`;
+  const body = { merchant_id: merchantId, discount_id: discountId };
+  return {
+    api,
+    merchantId,
+    discountId,
+    beneficiary,
+    apiKey: await api.newApiKey(merchantId),
+    generate: () => api.generate(beneficiary, body),
+    newCode: () => api.newCode(beneficiary, body),
+  };
+};
+
+const assertProblem = (reply: Reply, status: number, name: string): void => {
+  const problem = decode(Problem, reply.json);
+  assert.deepEqual(
+    [reply.status, reply.headers.get("content-type"), nameOf(problem.type), problem.status],
+    [status, "application/problem+json", name, status],
+  );
+  assert.match(problem.instance, /^urn:uuid:[0-9a-f-]{36}$/);
+};
+
+const assertRecent = (time: string): void => {
+  const agoMs = Date.now() - new Date(time).getTime();
+  assert.ok(Math.abs(agoMs) < 30_000, `${time} is not now`);
+};
+
+/** Every answer names no cache and no other type than its own. */
+const assertCommonHeaders = ({ headers }: Reply): void => {
+  assert.equal(headers.get("cache-control"), "no-store");
+  assert.equal(headers.get("x-content-type-options"), "nosniff");
+};
+
+const times = <A>(count: number, make: (index: number) => Promise<A>): Promise<A[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => make(index)));
+
+export interface ContractCheck {
+  readonly promise: string;
+  /** It waits until an OTP has expired. */
+  readonly takesLifetime: boolean;
+  /** @param ttlSeconds the lifetime of an OTP on this host. */
+  readonly run: (api: Api, ttlSeconds: number) => Promise<void>;
+}
+
+const makeCheck = (promise: string, run: ContractCheck["run"]): ContractCheck => ({
+  promise,
+  run,
+  takesLifetime: false,
+});
+
+const makeSlowCheck = (promise: string, run: ContractCheck["run"]): ContractCheck => ({
+  promise,
+  run,
+  takesLifetime: true,
+});
+
+export const contractChecks: readonly ContractCheck[] = [
+  makeCheck(
+    "GenerateOtp issues a code, and tells the live one to whoever asks again",
+    async (api, ttlSeconds) => {
+      const { generate } = await makeScene(api);
+      const issued = await generate();
+      assert.equal(issued.status, 200);
+      assertCommonHeaders(issued);
+      const otp = decode(OtpBody, issued.json);
+      assert.match(otp.code, codePattern);
+      assert.equal(otp.ttl, ttlSeconds);
+      assertRecent(new Date(new Date(otp.expires_at).getTime() - ttlSeconds * 1000).toISOString());
+      const again = await generate();
+      assertProblem(again, 409, "otp-conflict");
+      assert.deepEqual(decode(Conflict, again.json).otp, otp);
+    },
+  ),
+  makeCheck("GenerateOtp refuses a bad fiscal code, a bad body and a large one", async (api) => {
+    assertProblem(await api.generate("not-a-fiscal-code"), 400, "invalid-request");
+    assertProblem(await api.generate(undefined, {}), 400, "invalid-request");
+    assertProblem(await api.generate(undefined, { padding: "x".repeat(4096) }), 413, "request-too-large");
+  }),
+  makeCheck("ValidateOtp answers a question without using the code", async (api) => {
+    const { apiKey, discountId, newCode } = await makeScene(api);
+    const code = await newCode();
+    const replies = [await api.ask(apiKey, code), await api.validate(apiKey, { otp_code: code })];
+    for (const reply of replies) {
+      assert.equal(reply.status, 200);
+      assertCommonHeaders(reply);
+      assert.equal(decode(ValidationBody, reply.json).discount_id, discountId);
+    }
+    assert.equal((await api.use(apiKey, code)).status, 200);
+  }),
+  makeCheck("ValidateOtp uses a code once, and says when", async (api) => {
+    const { apiKey, newCode, generate } = await makeScene(api);
+    const code = await newCode();
+    const used = await api.use(apiKey, code);
+    assert.equal(used.status, 200);
+    assertRecent(decode(ValidationBody, used.json).expires_at);
+    assertProblem(await api.use(apiKey, code), 404, "otp-already-used");
+    assertProblem(await api.ask(apiKey, code), 404, "otp-already-used");
+    // The next code is there at once, and the old one then says so.
+    assert.equal((await generate()).status, 200);
+    assertProblem(await api.ask(apiKey, code), 409, "otp-conflict");
+  }),
+  makeCheck("ValidateOtp repeats its answer to the same Idempotency-Key, and to no other", async (api) => {
+    const { apiKey, newCode } = await makeScene(api);
+    const code = await newCode();
+    const used = await api.use(apiKey, code, "cart 1");
+    assert.equal(used.status, 200);
+    const repeated = await api.use(apiKey, code, "cart 1");
+    assert.deepEqual([repeated.status, repeated.text], [200, used.text]);
+    assertProblem(await api.use(apiKey, code, "cart 2"), 404, "otp-already-used");
+    assertProblem(await api.use(apiKey, code, "x".repeat(256)), 400, "invalid-request");
+  }),
+  makeCheck("ValidateOtp cannot be told whether a code is another merchant's", async (api) => {
+    const { newCode } = await makeScene(api);
+    const { apiKey } = await makeScene(api);
+    const [others, unknown] = [await api.ask(apiKey, await newCode()), await api.ask(apiKey, unknownCode)];
+    assertProblem(others, 404, "otp-not-found");
+    const withoutInstance = ({ text }: Reply): string => text.replace(/urn:uuid:[0-9a-f-]+/, "");
+    assert.equal(withoutInstance(others), withoutInstance(unknown));
+  }),
+  makeCheck("ValidateOtp refuses a bad code, a bad body and a large one", async (api) => {
+    const { apiKey } = await makeScene(api);
+    assertProblem(await api.ask(apiKey, "short"), 400, "otp-invalid");
+    assertProblem(await api.validate(apiKey, {}), 400, "invalid-request");
+    assertProblem(
+      await api.validate(apiKey, { otp_code: unknownCode, invalidate_otp: "yes" }),
+      400,
+      "invalid-request",
+    );
+    assertProblem(await api.validate(apiKey, { padding: "x".repeat(4096) }), 413, "request-too-large");
+  }),
+  makeCheck(
+    "ValidateOtp refuses a key that is missing, malformed or unknown, with a challenge",
+    async (api) => {
+      const { apiKey } = await makeScene(api);
+      const unknown = apiKey.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
+      for (const key of ["", "not a key", unknown]) {
+        const reply = await api.ask(key, unknownCode);
+        assertProblem(reply, 401, "unauthorized");
+        assert.match(reply.headers.get("www-authenticate") ?? "", /^ApiKey /);
+      }
+    },
+  ),
+  makeCheck("RegenerateApiKey replaces one key at once, and leaves the other", async (api) => {
+    const { merchantId, apiKey: first } = await makeScene(api);
+    const secondary = await api.newApiKey(merchantId, "secondary");
+    for (let old = first, round = 0; round < 10; round++) {
+      const reply = await api.regenerate(merchantId, "primary");
+      assert.equal(reply.status, 200);
+      assertCommonHeaders(reply);
+      const renewed = decode(ApiKeyBody, reply.json);
+      assert.deepEqual([renewed.merchant_id, renewed.key_type], [merchantId, "primary"]);
+      assertRecent(renewed.created_at);
+      assertProblem(await api.ask(old, unknownCode), 401, "unauthorized");
+      assertProblem(await api.ask(renewed.api_key, unknownCode), 404, "otp-not-found");
+      assertProblem(await api.ask(secondary, unknownCode), 404, "otp-not-found");
+      old = renewed.api_key;
+    }
+    assertProblem(await api.regenerate(merchantId, "tertiary"), 400, "invalid-request");
+    assertProblem(await api.regenerate("a_b", "primary"), 400, "invalid-request");
+  }),
+  makeCheck("problems are told in Italian, and in English where it is preferred", async (api) => {
+    const { apiKey } = await makeScene(api);
+    for (const [preferred, language] of [
+      ["fr", "it"],
+      ["en-GB, it;q=0.5", "en"],
+    ] as const) {
+      const reply = await api.validate(apiKey, { otp_code: unknownCode }, { "Accept-Language": preferred });
+      assertProblem(reply, 404, "otp-not-found");
+      assertCommonHeaders(reply);
+      assert.equal(reply.headers.get("content-language"), language);
+      assert.equal(reply.headers.get("vary"), "Accept-Language");
+    }
+  }),
+  makeCheck("of 50 simultaneous uses one is answered 200", async (api) => {
+    const { apiKey, newCode } = await makeScene(api);
+    const code = await newCode();
+    const replies = await times(50, () => api.use(apiKey, code));
+    const refused = replies.filter(({ status }) => status !== 200);
+    assert.equal(refused.length, 49);
+    for (const reply of refused) {
+      assertProblem(reply, 404, "otp-already-used");
+    }
+  }),
+  makeCheck("of 50 simultaneous generates one is answered 200, and the others tell its code", async (api) => {
+    const { generate } = await makeScene(api);
+    const replies = await times(50, generate);
+    const [issued, ...others] = replies.filter(({ status }) => status === 200);
+    assert.equal(others.length, 0);
+    const otp = decode(OtpBody, issued?.json);
+    for (const reply of replies.filter(({ status }) => status !== 200)) {
+      assertProblem(reply, 409, "otp-conflict");
+      assert.deepEqual(decode(Conflict, reply.json).otp, otp);
+    }
+  }),
+  makeCheck("of both keys of a merchant, regenerated at once, none is lost", async (api) => {
+    for (let round = 0; round < 10; round++) {
+      const { merchantId } = await makeScene(api);
+      const keys = await Promise.all([
+        api.newApiKey(merchantId, "primary"),
+        api.newApiKey(merchantId, "secondary"),
+      ]);
+      for (const key of keys) {
+        assertProblem(await api.ask(key, unknownCode), 404, "otp-not-found");
+      }
+    }
+  }),
+  makeSlowCheck("an OTP expires, and the next one is there at once", async (api, ttlSeconds) => {
+    const { apiKey, generate, newCode } = await makeScene(api);
+    const code = await newCode();
+    await pause(ttlSeconds * 1000 + 100);
+    assertProblem(await api.use(apiKey, code), 404, "otp-expired");
+    assert.equal((await generate()).status, 200);
+    assertProblem(await api.ask(apiKey, code), 409, "otp-conflict");
+  }),
+  makeCheck("Info, Status and the document are answered, and nothing else is there", async (api) => {
+    const info = await api.info();
+    assert.equal(info.status, 200);
+    assertCommonHeaders(info);
+    const status = await api.status();
+    assert.deepEqual([status.status, status.text], [200, '{"status":"up"}']);
+    assertCommonHeaders(status);
+    assert.equal((await call(`${api.baseUrl}/api/v1/openapi.yaml`)).status, 200);
+    for (const path of ["/api/v1/merchant/cgn/otp/validate", "/api/v1/infos", "/api/v2/info"]) {
+      const reply = await call(`${api.baseUrl}${path}`);
+      assert.deepEqual([reply.status, reply.text], [404, ""]);
+    }
+  }),
+];

@@ -1,0 +1,398 @@
+/**
+ * Generated requests, through the local host: whatever is sent, the answer is one of the contract, none of it comes
+ * back, and the memory stays flat. All requests derive from a seed.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { request as openRequest } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { connect } from "node:net";
+import { text as readText } from "node:stream/consumers";
+import { inspect } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
+import * as t from "io-ts";
+import { problemTypeBase } from "../../shared/http/problem";
+import { startProgram } from "../support/processes";
+import { ApiKeyBody, decode, makeClock, OtpBody, startInstance, ValidationBody } from "../support/service";
+import type { Instance } from "../support/service";
+
+export interface FuzzReport {
+  readonly passed: number;
+  /** What is wrong, with the request that shows it: the first ends the run. */
+  readonly findings: readonly string[];
+  /** How many times each answer was given: all those of the contract, and those that raw bytes bring about. */
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+const concurrency = 16;
+const maxHeapGrowthMb = 10;
+/** Codes and keys: enough for some to be no longer valid. */
+const remembered = 100;
+
+const Problem = t.type({
+  type: t.refinement(t.string, (value) => value.startsWith(problemTypeBase)),
+  title: t.string,
+  status: t.number,
+  detail: t.string,
+  instance: t.refinement(t.string, (value) => /^urn:uuid:[0-9a-f-]{36}$/.test(value)),
+});
+const problem = t.exact(Problem);
+const otp = t.exact(OtpBody);
+
+/** What each operation can answer while the store is there. */
+const answers: Readonly<Record<string, t.Decoder<unknown, unknown>>> = {
+  "GenerateOtp 200": otp,
+  "GenerateOtp 400 invalid-request": problem,
+  "GenerateOtp 409 otp-conflict": t.exact(t.type({ ...Problem.props, otp })),
+  "GenerateOtp 413 request-too-large": problem,
+  "ValidateOtp 200": t.exact(ValidationBody),
+  "ValidateOtp 400 invalid-request": problem,
+  "ValidateOtp 400 otp-invalid": problem,
+  "ValidateOtp 401 unauthorized": problem,
+  "ValidateOtp 404 otp-not-found": problem,
+  "ValidateOtp 404 otp-expired": problem,
+  "ValidateOtp 404 otp-already-used": problem,
+  "ValidateOtp 409 otp-conflict": problem,
+  "ValidateOtp 413 request-too-large": problem,
+  "RegenerateApiKey 200": t.exact(ApiKeyBody),
+  "RegenerateApiKey 400 invalid-request": problem,
+  "Info 200": t.exact(t.type({ name: t.string, version: t.string })),
+  "Status 200": t.exact(t.type({ status: t.literal("up") })),
+  "no route 404": t.undefined,
+  "no request 400": t.undefined,
+  "no request 405": t.undefined,
+};
+const routes: readonly (readonly [string, RegExp])[] = [
+  ["GenerateOtp", /^POST \/api\/v1\/cgn\/otp\/[^/]+\/?$/i],
+  ["ValidateOtp", /^POST \/api\/v1\/merchant\/cgn\/otp\/validate\/?$/i],
+  ["RegenerateApiKey", /^POST \/api\/v1\/cgn\/merchants\/[^/]+\/api-keys\/[^/]+\/?$/i],
+  ["Info", /^GET \/api\/v1\/info\/?$/i],
+  ["Status", /^GET \/api\/v1\/status\/?$/i],
+  ["no route", /^/],
+];
+
+/** A request, before the marker and what the service issued are put in the place of what stands for them. */
+interface Template {
+  /** With none, the body is all that is sent. */
+  readonly method: string;
+  readonly target: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string;
+  readonly encoding: "utf8" | "latin1" | "utf16le";
+}
+const empty: Template = { method: "", target: "", headers: [], body: "", encoding: "utf8" };
+
+const weighted = <T>(...choices: readonly (readonly [number, fc.Arbitrary<T>])[]): fc.Arbitrary<T> =>
+  fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
+
+/** Stands in every hostile string for the marker of its request. With a `_`, neither is a valid identifier. */
+const marker = "fuzz_marker";
+const key = weighted([20, fc.constant(0)], [1, fc.nat(3)]).map((age) => `fuzz_key_${age}`);
+const code = fc.nat(remembered - 1).map((age) => `fuzz_code_${age}`);
+const shop = weighted([9, fc.constant("shop-1")], [1, fc.constant("shop-2")]);
+
+const anyBytes = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes).toString("latin1"));
+const nasty = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 12 }),
+  fc.constantFrom("", `'"><script>`, "' OR 1=1 --", "${jndi:ldap://x}", "\r\nX-A: b\r\n\r\n", "\0", "%00"),
+);
+const hostile = fc
+  .tuple(nasty, nasty, fc.constantFrom(1, 1, 1, 1, 50))
+  .map(([before, after, times]) => (before + marker + after).repeat(times));
+
+const segment = fc.oneof(
+  hostile.map((text) => encodeURIComponent(text).slice(0, 3000)),
+  fc.constantFrom("", "..", "%", "%ZZ", "%2f", "%2e%2e", "%C0%AF", "%00", `%ff${marker}`, `${marker}%0a`),
+  fc.constantFrom(marker, "aaaaaa00a00a000a", "PRIMARY", "__proto__", "\\", "|{}^`", "<>", ":", "@"),
+);
+
+/** What to replace in a path or a body, and with what. */
+type Edit = readonly [RegExp, string];
+const targetEdit = fc.oneof(
+  segment.map((other): Edit => [/[^/]+$/, other]),
+  segment.map((other): Edit => [/[^/]+(?=\/api-keys)/, other]),
+  fc.constantFrom<Edit>([/$/, "/"], [/$/, `/${marker}`], [/$/, `?code=${marker}&%`], [/$/, `#${marker}`]),
+  fc.constantFrom<Edit>([/^/, "/"], [/^/, `//u:${marker}@h`], [/^/, `http://u:${marker}@h`]),
+  fc.constantFrom<Edit>([/^/, `http://[${marker}`], [/^/, "file://"], [/^/, "/%2e%2e/x/.."], [/.+/, "*"]),
+  fc.constantFrom<Edit>([/\//g, "//"], [/(?!^)\//g, "\\"], [/api/, "API"], [/v1/, "v%31"], [/.$/, ""]),
+);
+
+const headerName = fc.oneof(
+  fc.constantFrom("Ocp-Apim-Subscription-Key", "Idempotency-Key", "Accept-Language", "Content-Type"),
+  fc.constantFrom("Authorization", "Content-Encoding", "Cookie", "Forwarded", "Range", "traceparent", marker),
+  fc.constantFrom("X-HTTP-Method-Override", "X-MS-Client-Principal", "X-Original-URL", "__proto__"),
+);
+const headerValue = fc.oneof(
+  // What reaches the service, in UTF-8; what does not, the raw bytes have.
+  hostile.map((text) =>
+    Buffer.from(text.replaceAll(/[^\x20-\x7e\x80-\xff]/g, "\t").slice(0, 2000)).toString("latin1"),
+  ),
+  fc.constantFrom("", "en", "en-GB,en;q=0.9,it;q=0.8", "*;q=0", `${marker};q=9,,;q=x`, "x".repeat(256)),
+  fc.constantFrom("fuzz_key_0", `cgn_${marker}_${"0".repeat(72)}`, "cart-1", "ci\xc3\xb2", "gzip", "PUT"),
+);
+const headers = fc.array(fc.tuple(headerName, headerValue), { minLength: 1, maxLength: 4 });
+
+const toJson = (value: unknown): string => JSON.stringify(value);
+const field = fc.oneof(code, shop, fc.boolean(), hostile, fc.jsonValue());
+const fields = { otp_code: field, invalidate_otp: field, merchant_id: field, discount_id: field };
+const body = fc.oneof(
+  fc.record(fields, { requiredKeys: [] }).map(toJson),
+  fc.object({ key: hostile, values: [hostile, fc.double()] }).map(toJson),
+  fc.json(),
+  hostile,
+  anyBytes,
+  fc.constantFrom("", "null", "1e400", "[".repeat(2000) + "]".repeat(2000), '{"a":['.repeat(650), "\ufeff"),
+  fc.constantFrom(`{"otp_code":"\\ud800${marker}"}`, `{"__proto__":{"otp_code":"${marker}"}}`, `"${marker}`),
+);
+const bodyEdit = fc.oneof(
+  fc.constantFrom<Edit>([/.$/, ""], [/$/, marker], [/^/, "\ufeff"], [/^.*$/, "[$&]"]),
+  // Up to 4 KiB, in the shop's usual call, and more.
+  fc.constantFrom(4050, 4051, 100_000).map((length): Edit => [/$/, " ".repeat(length)]),
+);
+
+// Beneficiaries are few, so that some have a live OTP.
+const generate = fc.record({
+  target: fc.integer({ min: 10, max: 39 }).map((n) => `/api/v1/cgn/otp/AAAAAA00A00A0${n}A`),
+  body: fc.record({ merchant_id: shop, discount_id: fc.constantFrom("offer-1", "offer-2") }).map(toJson),
+});
+const validate = fc.record({
+  target: fc.constant("/api/v1/merchant/cgn/otp/validate"),
+  headers: fc.tuple(key, fc.constantFrom("cart-1", "cart-2")).map(([apiKey, cart]): Template["headers"] => [
+    ["Ocp-Apim-Subscription-Key", apiKey],
+    ["Idempotency-Key", cart],
+  ]),
+  body: fc.record({ otp_code: code, invalidate_otp: fc.constantFrom(true, false, undefined) }).map(toJson),
+});
+const regenerate = fc.record({
+  target: fc
+    .tuple(shop, fc.constantFrom("primary", "secondary"))
+    .map(([merchant, keyType]) => `/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`),
+});
+const info = fc.record({
+  method: fc.constant("GET"),
+  target: fc.constantFrom("/api/v1/info", "/api/v1/status"),
+});
+
+const validCall = weighted<Partial<Template>>([6, generate], [10, validate], [2, regenerate], [1, info]).map(
+  (call): Template => ({ ...empty, method: "POST", ...call }),
+);
+
+const method = fc.constantFrom("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "QUERY");
+const encoding = fc.constantFrom("utf8", "latin1", "utf16le");
+const chunked = fc.constant([["Transfer-Encoding", "chunked"] as const]);
+
+const change = weighted<(call: Template) => Partial<Template>>(
+  [8, fc.constant(() => ({}))],
+  [3, fc.oneof(headers, headers, chunked).map((more) => (call) => ({ headers: [...call.headers, ...more] }))],
+  [3, fc.record({ body, encoding }).map((other) => () => other)],
+  [2, bodyEdit.map((edit) => (call) => ({ body: call.body.replace(...edit) }))],
+  [4, targetEdit.map((edit) => (call) => ({ target: call.target.replace(...edit) }))],
+  [1, fc.record({ method, headers, body, encoding }).map((other) => () => other)],
+);
+
+const startLine = fc.tuple(
+  fc.constantFrom("GET", "POST", "get", "CONNECT", "PRI", marker, ""),
+  fc.constantFrom("/api/v1/info", "/api/v1/merchant/cgn/otp/validate", "*", `/${marker.repeat(1500)}`),
+  fc.constantFrom("HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/9.9", ""),
+);
+const headerLine = fc.tuple(
+  fc.constantFrom("Content-Length", "Transfer-Encoding", "Expect", "Host", "Connection", "X\0", " X", ""),
+  fc.oneof(anyBytes, hostile, fc.constantFrom("-1", "2", "chunked", "x, chunked", "100-continue", "close")),
+);
+const rawBytes = fc
+  .tuple(
+    startLine,
+    fc.array(headerLine, { maxLength: 4 }),
+    fc.oneof(anyBytes, fc.constantFrom("", "{}", `2;${marker}=1\r\n{}\r\n0\r\nX: ${marker}\r\n\r\n`)),
+    fc.constantFrom("\r\n", "\r\n", "\n", "\r"),
+  )
+  .map(([start, lines, rest, newline]) =>
+    [start.join(" "), "Host: localhost", ...lines.map((parts) => parts.join(": ")), "", rest].join(newline),
+  );
+
+const template = weighted<Template>(
+  [24, fc.tuple(validCall, change).map(([call, changed]) => ({ ...call, ...changed(call) }))],
+  [1, fc.oneof(rawBytes, anyBytes).map((text) => ({ ...empty, body: text, encoding: "latin1" }))],
+);
+
+interface Reply {
+  /** The highest, where raw bytes bring about several; 0 where they bring about none. */
+  readonly status: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly text: string;
+}
+
+// `fetch` refuses most of what is to be sent.
+const sendRequest = async (request: Template, port: number): Promise<Reply> => {
+  const outgoing = openRequest({ host: "127.0.0.1", port, method: request.method, path: request.target });
+  const content = Buffer.from(request.body, request.encoding);
+  for (const [name, value] of request.headers) {
+    outgoing.appendHeader(name, value);
+  }
+  if (!outgoing.hasHeader("Transfer-Encoding")) {
+    outgoing.setHeader("Content-Length", content.length);
+  }
+  const incoming = await new Promise<IncomingMessage>((resolve, reject) => {
+    outgoing.on("response", resolve).on("error", reject).end(content);
+  });
+  return { status: incoming.statusCode ?? 0, headers: incoming.headers, text: await readText(incoming) };
+};
+
+const sendRaw = async ({ body: bytes }: Template, port: number): Promise<Reply> => {
+  const socket = connect(port, "127.0.0.1");
+  // To end at once would tell the host that nobody waits for the answer.
+  socket.setTimeout(100, () => socket.end()).write(bytes, "latin1");
+  // A reset is a way to refuse, too.
+  const text = await readText(socket).catch(() => "");
+  const statuses = Array.from(text.matchAll(/^HTTP\/1\.1 (\d{3})/gm), ([, status]) => Number(status));
+  return { status: Math.max(0, ...statuses), headers: {}, text };
+};
+
+/**
+ * The contract's, those of the platform, whose 500 comes before the service (`hostile-requests.ts`), and the local host's 403
+ * for a `Host` that is not loopback.
+ */
+const rawStatuses = [0, 100, 200, 400, 401, 403, 404, 405, 409, 413, 414, 431, 500, 505];
+
+/** @returns which of the contract's answers it is. */
+const classify = ({ method: sent, target }: Template, { status, headers: received, text }: Reply): string => {
+  if (sent === "") {
+    assert.ok(rawStatuses.includes(status) && (status === 0) === (text === ""), "not an answer to raw bytes");
+    assert.ok(!text.includes("internal-error"), "a defect");
+    return `raw bytes ${status}`;
+  }
+  // A path is one even if it starts with two slashes, and a backslash is none. The service never answers without a body.
+  const written = target.replaceAll("\\", "%5C");
+  const url = URL.parse(written.startsWith("/") ? `http://localhost${written}` : written);
+  const call = text === "" ? "" : `${sent} ${url?.pathname.replace("%31", "1") ?? ""}`;
+  const [found = ""] = routes.find(([, route]) => route.test(call)) ?? [];
+  const operation = text === "" && status !== 404 ? "no request" : found;
+  const json: unknown = text === "" ? undefined : JSON.parse(text);
+  const isProblem = Problem.is(json) && json.status === status;
+  const name = isProblem ? ` ${json.type.replace(problemTypeBase, "")}` : "";
+  const answer = `${operation} ${status}${name}`;
+  const codec = answers[answer];
+  assert.ok(codec, `${answer} is not in the contract`);
+  // What a codec does not know it leaves out.
+  assert.deepEqual(decode(codec, json), json);
+  const type = isProblem ? "application/problem+json" : text === "" ? undefined : "application/json";
+  assert.equal(received["content-type"], type);
+  assert.ok(Buffer.byteLength(text) <= 2048, "the body is too large");
+  return answer;
+};
+
+/** Megabytes in use, when all that can be collected is. */
+const measureHeap = (): number => {
+  setFlagsFromString("--expose-gc");
+  runInNewContext("gc()");
+  return process.memoryUsage().heapUsed / 1024 / 1024;
+};
+
+/** Fills a template in, sends it, and rejects unless the answer, which it returns, is as it must be. */
+type Examine = (request: Template, ownMarker: string) => Promise<string>;
+
+const makeExamine = (instance: Instance, firstKey: string): Examine => {
+  const port = Number(new URL(instance.baseUrl).port);
+  // The newest first.
+  let keys = [firstKey];
+  let codes: string[] = [];
+  return async (request, ownMarker) => {
+    const fill = (text: string): string =>
+      text
+        .replaceAll(marker, ownMarker)
+        .replaceAll(/fuzz_key_(\d+)/g, (_, age: string) => keys[Number(age)] ?? "")
+        .replaceAll(/fuzz_code_(\d+)/g, (_, age: string) => codes[Number(age)] ?? "AAAAAAAAAAA");
+    const filled = {
+      ...request,
+      target: fill(request.target),
+      headers: request.headers.map(([name, value]) => [fill(name), fill(value)] as const),
+      body: fill(request.body),
+    };
+    const reply = await (request.method === "" ? sendRaw : sendRequest)(filled, port);
+    try {
+      const answer = classify(filled, reply);
+      const said = [inspect(reply.headers), reply.text, ...instance.log.map(({ text }) => text)];
+      assert.ok(!said.some((text) => text.toLowerCase().includes(ownMarker)), "the request is repeated");
+      // All that the requests under way have logged is among the last lines.
+      instance.log.splice(0, instance.log.length - 10 * concurrency);
+      const issues = answer === "GenerateOtp 200" || answer === "RegenerateApiKey 200";
+      const json: unknown = issues ? JSON.parse(reply.text) : undefined;
+      codes = OtpBody.is(json) ? [json.code, ...codes].slice(0, remembered) : codes;
+      keys = ApiKeyBody.is(json) ? [json.api_key, ...keys].slice(0, remembered) : keys;
+      return answer;
+    } catch (reason) {
+      // The next, smaller request has the same marker.
+      instance.log.splice(0);
+      throw new Error(`${String(reason)}\n${inspect(filled)}\n${inspect(reply)}`);
+    }
+  };
+};
+
+/** Sends requests until they are through or one of them shows something. The same seed makes the same requests. */
+export const fuzz = async (requests: number, seed: number, print = console.log): Promise<FuzzReport> => {
+  // In a process of its own, thus with a heap of its own.
+  const store = startProgram(["build/start-store.js"], { PORT: "0" }, process.cwd(), 3_600_000);
+  const [, endpoint = ""] = await store.waitFor(/^COSMOSDB_ENDPOINT=(\S+)$/m);
+  const settings = {
+    COSMOSDB_ENDPOINT: endpoint,
+    COSMOSDB_KEY: "a2V5",
+    COSMOSDB_SINGLE_COPY: "true",
+    OTP_SECRET: "A".repeat(44),
+    OTP_TTL_IN_SECONDS: "300",
+  };
+  // A second a request: codes expire within a run.
+  const clock = makeClock();
+  const instance = await startInstance(settings, clock);
+  const { warn } = console;
+  // The functions' library writes there when no Functions worker is around it.
+  console.warn = (text: unknown): void => {
+    instance.log.push({ level: "warning", text: String(text) });
+  };
+  const examine = makeExamine(instance, await instance.newApiKey());
+
+  const counts = new Map(Object.keys(answers).map((answer) => [answer, 0]));
+  const findings: string[] = [];
+  let passed = 0;
+  let warmHeap = 0;
+  const indexes = Array(requests).keys();
+  const sendOn = async (): Promise<void> => {
+    for (const index of indexes) {
+      const digest = createHash("sha256").update(`${seed} ${index}`).digest();
+      const details = await fc.check(
+        fc.asyncProperty(fc.limitShrink(template, 200), async (request) => {
+          clock.advance(1);
+          const answer = await examine(request, `fuzz_${digest.toString("hex", 0, 8)}`);
+          counts.set(answer, (counts.get(answer) ?? 0) + 1);
+        }),
+        { seed: digest.readInt32BE(8), numRuns: 1, plugins: [fc.timeout(10_000)] },
+      );
+      if (details.failed) {
+        const shown = `${String(details.errorInstance)}\n${fc.stringify(details.counterexample)}`;
+        findings.push(`seed ${seed}, request ${index}: ${shown}`);
+      }
+      if (findings.length > 0) {
+        return;
+      }
+      passed++;
+      warmHeap = passed === Math.floor(requests / 5) ? measureHeap() : warmHeap;
+      if (passed % 10_000 === 0) {
+        print(`${passed} requests`);
+      }
+    }
+  };
+  const heap = await Promise.all(Array.from({ length: concurrency }, sendOn))
+    .then(measureHeap)
+    .finally(async () => {
+      console.warn = warn;
+      await instance.stop();
+      await store.stop();
+    });
+  const summary = `heap: ${warmHeap.toFixed(1)} MB after the warm-up, ${heap.toFixed(1)} MB at the end`;
+  print(summary);
+  if (heap - warmHeap > maxHeapGrowthMb && findings.length === 0) {
+    findings.push(`seed ${seed}, ${summary}`);
+  }
+  return { passed, findings, counts };
+};

@@ -1,0 +1,420 @@
+/** Several processes hammer a few OTPs through a store that fails; what their clients saw is recorded and judged. */
+import { setTimeout as pause } from "node:timers/promises";
+import * as A from "fp-ts/Array";
+import * as E from "fp-ts/Either";
+import type { Either } from "fp-ts/Either";
+import fc from "fast-check";
+import * as t from "io-ts";
+import { problemTypeBase } from "../../shared/http/problem";
+import { startFaultProxy } from "../support/fault-proxy";
+import type { Fault, StoreRequest } from "../support/fault-proxy";
+import { checkUseHistory } from "./linearizability";
+import type { Operation } from "./linearizability";
+import { startHostProcess } from "../support/processes";
+import type { HostProcess } from "../support/processes";
+import {
+  decode,
+  fiscalCode,
+  merchantId,
+  OtpBody,
+  startInstance,
+  startService,
+  ValidationBody,
+} from "../support/service";
+import type { Api, Reply } from "../support/service";
+
+/** OTPs that are hammered at the same time. */
+const lanes = 6;
+const clientsPerOtp = 6;
+const stepsPerClient = 4;
+
+/** A third of it is how long the service waits for an answer of the store, so a fault that hangs is not dear. */
+const deadlineMs = 1000;
+
+/** What a client does next. Its instance is any: a repetition must be recognised by another one too. */
+export interface Step {
+  readonly operation: "use" | "ask";
+  readonly idempotencyKey?: string | undefined;
+  /** Modulo the number of instances. */
+  readonly instance: number;
+  readonly pauseMs: number;
+}
+
+/** An OTP as its beneficiary was told. */
+export interface IssuedOtp {
+  readonly code: string;
+  readonly expiresAt: string;
+  readonly discountId: string;
+}
+
+/** What a client did and was told; without a reply, its connection broke. */
+export interface Observation {
+  readonly step: Step;
+  readonly start: number;
+  readonly end: number;
+  readonly reply: Reply | undefined;
+}
+
+/** All that befell one OTP. */
+export interface OtpRecord {
+  readonly otp: IssuedOtp;
+  readonly observations: readonly Observation[];
+  /** What is told in the end, without faults, by an instance that had no part in it. */
+  readonly probes: readonly Observation[];
+}
+
+export interface Report {
+  readonly seed: number;
+  readonly otps: number;
+  /** Every kind of operation with its outcome, such as `use unknown`; probes are left out. */
+  readonly operations: Readonly<Record<string, number>>;
+  /** Grants that told again of a use that had been granted. */
+  readonly replays: number;
+  /** OTPs that were used by a call that nobody was told of while there were faults. */
+  readonly lostUses: number;
+  /** Unknown outcomes without even a 503. */
+  readonly brokenConnections: number;
+  readonly longestMs: number;
+  readonly storeRequests: number;
+  readonly faults: Readonly<Record<string, number>>;
+  /** What must not be, each with the history of the OTP; none if all is well. */
+  readonly findings: readonly string[];
+}
+
+export interface RecordingOptions {
+  /** How long new OTPs are begun, on a slow machine ten times as long. A process lives for 120 s at most. */
+  readonly seconds: number;
+  /** How many OTPs a slow machine is given more time for. */
+  readonly leastOtps: number;
+  /** Decides on what the clients do and which faults befall the store's requests, but for their interleaving. */
+  readonly seed: number;
+  readonly processes: number;
+}
+
+const weighted = <T>(...choices: readonly (readonly [number, fc.Arbitrary<T>])[]): fc.Arbitrary<T> =>
+  fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
+
+const fault: fc.Arbitrary<Fault> = weighted<Fault>(
+  [6, fc.integer({ min: 1, max: 60 }).map((ms): Fault => ({ kind: "delay", ms }))],
+  [4, fc.constant<Fault>({ kind: "reset-before" })],
+  [4, fc.constant<Fault>({ kind: "reset-after" })],
+  [3, fc.constant<Fault>({ kind: "cut-off" })],
+  [5, fc.constantFrom(408, 410, 449, 500, 503).map((status): Fault => ({ kind: "status", status }))],
+  [
+    2,
+    fc.integer({ min: 1, max: 60 }).map((ms): Fault => ({ kind: "status", status: 429, retryAfterMs: ms })),
+  ],
+  [1, fc.constant<Fault>({ kind: "status", status: 404, substatus: 1002 })],
+  [4, fc.constantFrom(408, 500, 503).map((status): Fault => ({ kind: "status-after", status }))],
+  [1, fc.integer({ min: 5, max: 60 }).map((forMs): Fault => ({ kind: "refuse", forMs }))],
+  [1, fc.constant<Fault>({ kind: "hang" })],
+  [1, fc.constant<Fault>({ kind: "hang-after" })],
+  // Past the service's patience with one request, and past its deadline.
+  [1, fc.integer({ min: 20, max: 1500 }).map((ms): Fault => ({ kind: "late", ms }))],
+);
+
+/** What befalls a request, if it reads and if it writes: writes are few, and what is at stake. */
+interface Fate {
+  readonly ofRead: Fault | undefined;
+  readonly ofWrite: Fault | undefined;
+  /** How long, after a write, the item is out of reach: longer than a call lasts, it never learns what it did. */
+  readonly outageMs: number;
+}
+
+const fateWith = (percentOfReads: number, percentOfWrites: number): fc.Arbitrary<Fate> => {
+  const atRate = (percent: number): fc.Arbitrary<Fault | undefined> =>
+    weighted<Fault | undefined>([percent, fault], [100 - percent, fc.constant(undefined)]);
+  return fc.record({
+    ofRead: atRate(percentOfReads),
+    ofWrite: atRate(percentOfWrites),
+    outageMs: weighted([9, fc.constant(0)], [1, fc.integer({ min: 100, max: 1500 })]),
+  });
+};
+
+/**
+ * A calm and a storm, in order of arrival. Only faults that come thick, for a good part of a call's time, leave it
+ * with an outcome that it cannot tell.
+ */
+const weather: fc.Arbitrary<Fate[]> = fc
+  .tuple(
+    fc.array(fateWith(8, 40), { minLength: 200, maxLength: 600, size: "max" }),
+    fc.array(fateWith(80, 80), { minLength: 40, maxLength: 120, size: "max" }),
+  )
+  .map((spells) => spells.flat());
+
+function* fatesFrom(seed: number): Generator<Fate, never> {
+  for (let chunk = 0; ; chunk++) {
+    yield* fc.sample(weather, { seed: seed + chunk, numRuns: 1 }).flat();
+  }
+}
+
+const keys = ["cart 1", "cart 2", "cart 3"];
+
+const step: fc.Arbitrary<Step & { readonly repeats: boolean }> = fc.record({
+  operation: weighted<Step["operation"]>([3, fc.constant("use")], [1, fc.constant("ask")]),
+  idempotencyKey: weighted<string | undefined>([3, fc.constantFrom(...keys)], [2, fc.constant(undefined)]),
+  repeats: weighted([1, fc.constant(true)], [2, fc.constant(false)]),
+  instance: fc.nat(1000),
+  pauseMs: fc.integer({ min: 0, max: 20 }),
+});
+
+/** The steps of one client, of which some repeat its last use with a key. They begin at once, all together. */
+const client: fc.Arbitrary<readonly Step[]> = fc
+  .array(step, { minLength: stepsPerClient, maxLength: stepsPerClient })
+  .map((steps) =>
+    steps.map(({ repeats, ...own }, index) => {
+      const last = steps.slice(0, index).findLast((one) => one.operation === "use" && one.idempotencyKey);
+      const repetition: Partial<Step> =
+        repeats && last ? { operation: "use", idempotencyKey: last.idempotencyKey } : {};
+      return { ...own, ...repetition, ...(index === 0 ? { pauseMs: own.pauseMs / 10 } : {}) };
+    }),
+  );
+
+/** What the clients of one OTP do. Now and then they only ask: then it must stay live. */
+const plan: fc.Arbitrary<readonly (readonly Step[])[]> = weighted(
+  [15, fc.constant(false)],
+  [1, fc.constant(true)],
+).chain((asksOnly) =>
+  fc
+    .array(client, { minLength: clientsPerOtp, maxLength: clientsPerOtp })
+    .map((clients) =>
+      asksOnly ? clients.map((steps) => steps.map((one): Step => ({ ...one, operation: "ask" }))) : clients,
+    ),
+);
+
+/** What befalls each request in order of arrival. */
+const makeScript = (seed: number): ((request: StoreRequest) => Fault | undefined) => {
+  const fates = fatesFrom(seed);
+  const outages = new Map<string, number>();
+  return ({ operation, path }) => {
+    const now = performance.now();
+    if (now < (outages.get(path) ?? 0)) {
+      return { kind: "hang" };
+    }
+    const { ofRead, ofWrite, outageMs } = fates.next().value;
+    if (operation === "read") {
+      return ofRead;
+    }
+    outages.set(path, now + outageMs);
+    return ofWrite;
+  };
+};
+
+/** Asks, uses with each key, and asks: whatever the OTP was, it is used in the end, and by whom is known. */
+const probeSteps: readonly Step[] = [
+  { operation: "ask", instance: 0, pauseMs: 0 },
+  ...keys.map((idempotencyKey): Step => ({ operation: "use", idempotencyKey, instance: 0, pauseMs: 0 })),
+  { operation: "ask", instance: 0, pauseMs: 0 },
+];
+
+const observe = async (
+  { code }: IssuedOtp,
+  next: Step,
+  apiKey: string,
+  instances: readonly Api[],
+): Promise<Observation> => {
+  const api = instances[next.instance % instances.length];
+  if (api === undefined) {
+    throw new Error("no instance to call");
+  }
+  await pause(next.pauseMs);
+  const start = performance.now();
+  const reply = await (
+    next.operation === "ask" ? api.ask(apiKey, code) : api.use(apiKey, code, next.idempotencyKey)
+  ).catch(() => undefined);
+  return { step: next, start, end: performance.now(), reply };
+};
+
+/** One client: each step after the other. */
+const walk = async (
+  otp: IssuedOtp,
+  steps: readonly Step[],
+  apiKey: string,
+  instances: readonly Api[],
+): Promise<Observation[]> => {
+  const observations: Observation[] = [];
+  for (const next of steps) {
+    observations.push(await observe(otp, next, apiKey, instances));
+  }
+  return observations;
+};
+
+const Problem = t.type({ type: t.string });
+
+const isProblem = (reply: Reply, status: number, name: string): boolean =>
+  reply.status === status && Problem.is(reply.json) && reply.json.type === problemTypeBase + name;
+
+/** What an observation means, or on the left that it means nothing: the contract has no such answer to it. */
+const interpret = (
+  { step: { operation, idempotencyKey }, start, end, reply }: Observation,
+  otp: IssuedOtp,
+): Either<string, Operation> => {
+  // Asked with, a key is not even sent.
+  const seen = { operation, start, end, ...(operation === "use" ? { idempotencyKey } : {}) };
+  if (reply === undefined || isProblem(reply, 503, "service-unavailable")) {
+    return E.right({ ...seen, outcome: "unknown" });
+  }
+  if (isProblem(reply, 404, "otp-already-used")) {
+    return E.right({ ...seen, outcome: "already-used" });
+  }
+  if (
+    reply.status === 200 &&
+    ValidationBody.is(reply.json) &&
+    reply.json.discount_id === otp.discountId &&
+    (operation === "use" || reply.json.expires_at === otp.expiresAt)
+  ) {
+    return operation === "use"
+      ? E.right({ ...seen, operation, outcome: "granted", usedAt: reply.json.expires_at })
+      : E.right({ ...seen, operation, outcome: "live" });
+  }
+  return E.left(`${operation} from ${start} to ${end} answered ${reply.status} ${reply.text}`);
+};
+
+/** Times in ms since the first of the observations: they can be read, and their order is as it was. */
+const relative = (observations: readonly Observation[]): Observation[] => {
+  const sorted = observations.toSorted((a, b) => a.start - b.start);
+  const since = (time: number): number => Math.round((time - (sorted[0]?.start ?? 0)) * 1000) / 1000;
+  return sorted.map((each) => ({ ...each, start: since(each.start), end: since(each.end) }));
+};
+
+const longestReason = 2000;
+
+const shorten = (text: string): string =>
+  text.length > longestReason ? `${text.slice(0, longestReason)} …` : text;
+
+const toLine = (seen: Operation): string => {
+  const key =
+    seen.operation === "use" && seen.idempotencyKey !== undefined ? ` with ${seen.idempotencyKey}` : "";
+  const usedAt = seen.outcome === "granted" ? ` at ${seen.usedAt}` : "";
+  return `  ${seen.start} to ${seen.end ?? "no end"}: ${seen.operation}${key}: ${seen.outcome}${usedAt}`;
+};
+
+/** What is wrong with what the clients of an OTP saw; nothing if the guarantees hold. */
+export const judge = ({ otp, observations, probes }: OtpRecord): readonly string[] => {
+  const { left: unexpected, right: history } = A.separate(
+    relative([...observations, ...probes]).map((each) => interpret(each, otp)),
+  );
+  // There were no faults any more to excuse it.
+  const unanswered = probes.filter(({ reply }) => reply === undefined || reply.status === 503);
+  const verdict = checkUseHistory(history);
+  const reasons = [
+    ...unexpected.map((answer) => `no answer of the contract: ${answer}`),
+    ...unanswered.map(({ reply }) => `a probe was answered ${reply?.status ?? "nothing"}`),
+    // With an answer missing, the history may be bad only for the lack of it.
+    ...(verdict.ok || unexpected.length > 0 ? [] : [`not linearizable: ${verdict.reason}`]),
+  ];
+  return reasons.length === 0
+    ? []
+    : [`${otp.discountId}\n${shorten(reasons.join("\n"))}\n` + history.map(toLine).join("\n")];
+};
+
+const count = (names: readonly string[]): Record<string, number> =>
+  names.reduce<Record<string, number>>(
+    (counts, name) => ({ ...counts, [name]: (counts[name] ?? 0) + 1 }),
+    {},
+  );
+
+const operationsOf = ({ otp, observations }: OtpRecord): Operation[] =>
+  A.rights(observations.map((each) => interpret(each, otp)));
+
+const grantsOf = (record: OtpRecord): number =>
+  operationsOf(record).filter(({ outcome }) => outcome === "granted").length;
+
+const isLostUse = (record: OtpRecord): boolean =>
+  grantsOf(record) === 0 && record.probes[0]?.reply?.status === 404;
+
+const nameOf = (befallen: Fault): string =>
+  "status" in befallen ? `${befallen.kind} ${befallen.status}` : befallen.kind;
+
+/** One line. */
+export const summarize = ({ findings, ...report }: Report): string =>
+  `histories: ${JSON.stringify({ ...report, longestMs: Math.round(report.longestMs), findings: findings.length })}`;
+
+/**
+ * Starts a store, a proxy that makes it fail and instances in processes of their own, and has clients use up OTPs,
+ * each hammered by a few clients at the same time. Each OTP is for another discount: none has a newer one.
+ */
+export const recordHistories = async ({
+  seconds,
+  leastOtps,
+  seed,
+  processes,
+}: RecordingOptions): Promise<Report> => {
+  const service = await startService();
+  const proxy = await startFaultProxy(service.settings["COSMOSDB_ENDPOINT"] ?? "");
+  // Its clock is that of the processes.
+  const direct = await startInstance(service.settings, () => new Date());
+  const hosts: HostProcess[] = [];
+  try {
+    // One after the other: a store that is slow because all start at once would be a fault already.
+    while (hosts.length < processes) {
+      hosts.push(
+        await startHostProcess({
+          ...service.settings,
+          COSMOSDB_ENDPOINT: proxy.endpoint,
+          REQUEST_DEADLINE_IN_MS: String(deadlineMs),
+        }),
+      );
+    }
+    const apiKey = await direct.newApiKey();
+    const faults: string[] = [];
+    const decide = makeScript(seed);
+    proxy.script((request) => {
+      const befalling = decide(request);
+      faults.push(...(befalling ? [nameOf(befalling)] : []));
+      return befalling;
+    });
+
+    const hammered: Omit<OtpRecord, "probes">[] = [];
+    const start = performance.now();
+    let index = 0;
+    const goesOn = (): boolean => performance.now() < start + seconds * (index < leastOtps ? 10_000 : 1000);
+    const lane = async (): Promise<void> => {
+      while (goesOn()) {
+        const number = index++;
+        const discountId = `discount-${number}`;
+        const body = { merchant_id: merchantId, discount_id: discountId };
+        const issued = decode(OtpBody, (await direct.generate(fiscalCode, body)).json);
+        const otp = { code: issued.code, expiresAt: issued.expires_at, discountId };
+        const clients = fc.sample(plan, { seed: seed + number, numRuns: 1 }).flat();
+        const observations = await Promise.all(clients.map((steps) => walk(otp, steps, apiKey, hosts)));
+        hammered.push({ otp, observations: observations.flat() });
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+
+    const storeRequests = proxy.requests.length;
+    // Whoever could still write comes to an end first, within a time that is longer than any fault takes.
+    const exitCodes = await Promise.all(hosts.map(({ program }) => program.stop()));
+    await Promise.race([proxy.settled(), pause(5000, undefined, { ref: false })]);
+    const records = await Promise.all(
+      hammered.map(async (each): Promise<OtpRecord> => ({
+        ...each,
+        probes: await walk(each.otp, probeSteps, apiKey, [direct]),
+      })),
+    );
+
+    const operations = records.flatMap(operationsOf);
+    const observations = records.flatMap((record) => record.observations);
+    return {
+      seed,
+      otps: records.length,
+      operations: count(operations.map(({ operation, outcome }) => `${operation} ${outcome}`)),
+      replays: records.reduce((sum, record) => sum + Math.max(0, grantsOf(record) - 1), 0),
+      lostUses: records.filter(isLostUse).length,
+      brokenConnections: observations.filter(({ reply }) => reply === undefined).length,
+      longestMs: observations.reduce((longest, each) => Math.max(longest, each.end - each.start), 0),
+      storeRequests,
+      faults: count(faults),
+      findings: [
+        ...exitCodes.flatMap((code) => (code === 0 ? [] : [`an instance ended with ${String(code)}`])),
+        ...records.flatMap(judge),
+      ],
+    };
+  } finally {
+    await Promise.all(hosts.map(({ program }) => program.stop()));
+    await direct.stop();
+    await proxy.close();
+    await service.stop();
+  }
+};

@@ -1,0 +1,128 @@
+/** Writes hostile requests on sockets of their own, and reads what is answered. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import * as t from "io-ts";
+import { problemTypeBase } from "../../shared/http/problem";
+import { hostileRequests } from "./hostile-requests";
+import type { HostileRequest } from "./hostile-requests";
+
+/**
+ * By the requests' names, what each answer is: its status, its `Content-Type`, the name of its problem, and `empty` if
+ * it has no body. No answer at all: the connection was closed.
+ */
+export const HostileAnswers = t.record(t.string, t.readonlyArray(t.string));
+export type HostileAnswers = t.TypeOf<typeof HostileAnswers>;
+
+/** A connection that nobody closes is a finding too: it is not waited for longer than this. */
+const patienceMs = 15_000;
+
+/** One after the other would take minutes, and all at once would tell how many connections a machine can open. */
+const atOnce = 8;
+
+export const sendHostileRequests = async (baseUrl: string): Promise<HostileAnswers> => {
+  const queue = [...hostileRequests];
+  const answers = new Map<string, readonly string[]>();
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      answers.set(next.name, await send(new URL(baseUrl), next));
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return Object.fromEntries(hostileRequests.map(({ name }) => [name, answers.get(name) ?? []]));
+};
+
+const stillThere: HostileRequest = {
+  name: "still there",
+  parts: ["GET /api/v1/openapi.yaml HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"],
+  then: "wait",
+};
+
+const send = async (baseUrl: URL, { name, parts, then }: HostileRequest): Promise<readonly string[]> => {
+  const socket = connect({ port: Number(baseUrl.port), host: baseUrl.hostname });
+  await once(socket, "connect");
+  const received = receive(socket, name);
+  const [first = "", second = ""] = parts;
+  await write(socket, first);
+  if (then === "continue") {
+    // Or the answer is there already, and nobody wants the rest.
+    await Promise.race([once(socket, "data"), received]);
+    if (!socket.destroyed) {
+      await write(socket, second);
+    }
+  }
+  if (then === "finish") {
+    socket.end();
+  }
+  if (then === "leave") {
+    socket.destroy();
+    return send(baseUrl, stillThere);
+  }
+  return readAnswers(await received, first.startsWith("HEAD "));
+};
+
+const write = (socket: Socket, bytes: string): Promise<void> =>
+  new Promise((resolve) => {
+    socket.write(bytes, "latin1", () => {
+      resolve();
+    });
+  });
+
+/** Resolves when the other side is done, however it ends: a reset comes after what was answered before. */
+const receive = (socket: Socket, name: string): Promise<Buffer> =>
+  new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new Error(`${name}: the connection is still open after ${patienceMs} ms`));
+    }, patienceMs);
+    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      clearTimeout(timer);
+      resolve(Buffer.concat(chunks));
+    });
+  });
+
+const readAnswers = (received: Buffer, isToHead: boolean): readonly string[] => {
+  const answers: string[] = [];
+  let rest = received.toString("latin1");
+  // A frame of HTTP/2 begins with the first byte of its length: no answer to anybody who speaks HTTP/1.1.
+  while (rest !== "" && !rest.startsWith("\0")) {
+    const [, head, behind] = /^([^]*?\r\n)\r\n([^]*)$/.exec(rest) ?? [];
+    const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head ?? "")?.[1]);
+    if (head === undefined || behind === undefined || Number.isNaN(status)) {
+      throw new Error(`not an answer: ${JSON.stringify(rest.slice(0, 200))}`);
+    }
+    const { body, length } = isToHead || status < 200 ? { body: "", length: 0 } : readBody(head, behind);
+    rest = behind.slice(length);
+    const [, problem] = new RegExp(`"type":"${problemTypeBase}([a-z-]+)"`).exec(body) ?? [];
+    const parts = [status, readHeader(head, "content-type"), problem, body === "" && "empty"];
+    answers.push(parts.filter(Boolean).join(" "));
+  }
+  return answers;
+};
+
+const readHeader = (head: string, name: string): string | null =>
+  new RegExp(`\\r\\n${name}: *(.*)\\r\\n`, "i").exec(head)?.[1] ?? null;
+
+/** The body of an answer, and how many bytes it takes. */
+const readBody = (head: string, behind: string): { readonly body: string; readonly length: number } => {
+  if (readHeader(head, "transfer-encoding") === null) {
+    const length = Number(readHeader(head, "content-length") ?? behind.length);
+    return { body: behind.slice(0, length), length };
+  }
+  let body = "";
+  for (let at = 0; ;) {
+    const end = behind.indexOf("\r\n", at);
+    const size = parseInt(behind.slice(at, end), 16);
+    if (end === -1 || Number.isNaN(size)) {
+      throw new Error("an answer's chunks are cut off");
+    }
+    at = end + 2 + size + 2;
+    body += behind.slice(end + 2, end + 2 + size);
+    if (size === 0) {
+      return { body, length: at };
+    }
+  }
+};

@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { commands } from "./model";
+import type { Model, Real } from "./model";
+import { startBehindFaults, startService } from "../support/service";
+
+const deadlineMs = 300;
+
+/** How many runs, each of up to 50 commands; `npm run test:soak` asks for 2,000. */
+const runs = Number(process.env["MODEL_RUNS"] ?? 60);
+
+/** The seed of a run that failed, as fast-check printed it, to run it again. */
+const seed = process.env["MODEL_SEED"];
+
+describe("the service and the contract's model", () => {
+  it(`agree after whatever calls, faults, rivals, clock steps and restarts (${runs} runs)`, async () => {
+    const service = await startService();
+    let behindFaults = await startBehindFaults(service, deadlineMs);
+    let run = 0;
+
+    const setup = async (): Promise<{ model: Model; real: Real }> => {
+      const serial = run++;
+      const merchantIdOf = (merchant: number): string => `shop-${serial}-${merchant}`;
+      const apiKeys = new Map<string, string>();
+      for (const merchant of [0, 1]) {
+        apiKeys.set(`${merchant} primary`, await service.newApiKey(merchantIdOf(merchant)));
+      }
+      return {
+        model: { nowMs: service.clock().getTime(), otps: [], apiKeys, replacedKeys: [] },
+        real: {
+          proxy: () => behindFaults.proxy,
+          clock: service.clock,
+          direct: service,
+          faulty: () => behindFaults.instance,
+          restart: async () => {
+            await behindFaults.stop();
+            behindFaults = await startBehindFaults(service, deadlineMs);
+          },
+          merchantIdOf,
+        },
+      };
+    };
+
+    try {
+      await fc.assert(
+        fc.asyncProperty(commands(deadlineMs), async (sequence) => {
+          await behindFaults.proxy.reset();
+          await fc.asyncModelRun(setup, sequence);
+        }),
+        { numRuns: runs, ...(seed === undefined ? {} : { seed: Number(seed) }) },
+      );
+    } finally {
+      await behindFaults.stop();
+      await service.stop();
+    }
+  }, 3_600_000);
+});

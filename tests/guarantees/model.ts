@@ -1,0 +1,319 @@
+/**
+ * The contract as a small model, and the commands that are run against both the model and the service, with faults,
+ * rivals, clock steps and restarts among them.
+ *
+ * What a fault keeps from being told is asked again: a 503 is followed by the same call without a fault, and its
+ * answer is held against the model. So the model always knows the truth, and so must the service.
+ */
+import fc from "fast-check";
+import * as t from "io-ts";
+import type { Fault, FaultProxy } from "../support/fault-proxy";
+import { ApiKeyBody, decode, expectProblem, OtpBody, ValidationBody } from "../support/service";
+import type { Api, Clock, Reply } from "../support/service";
+
+export const ttlSeconds = 600;
+export const retentionSeconds = 86_400;
+
+interface ModelOtp {
+  readonly code: string;
+  readonly merchant: number;
+  /** Its beneficiary, merchant and discount. */
+  readonly slot: string;
+  readonly expiresAtMs: number;
+  use: { readonly idempotencyKey: string | undefined; readonly usedAt: string } | undefined;
+}
+
+/** What the contract says there is. */
+export interface Model {
+  nowMs: number;
+  readonly otps: ModelOtp[];
+  /** The key in force, by merchant and type. */
+  readonly apiKeys: Map<string, string>;
+  /** Keys that others replaced. */
+  readonly replacedKeys: string[];
+}
+
+/** The service, and the hands on it. */
+export interface Real {
+  readonly proxy: () => FaultProxy;
+  readonly clock: Clock;
+  /** An instance whose way to the store no fault breaks. */
+  readonly direct: Api;
+  /** The instance behind the fault proxy, which restarts replace, the proxy with it. */
+  readonly faulty: () => Api;
+  readonly restart: () => Promise<void>;
+  readonly merchantIdOf: (merchant: number) => string;
+}
+
+const Conflict = t.type({ otp: OtpBody });
+
+/** A fault at one of a call's store calls, counted from 0. */
+interface Armed {
+  readonly at: number;
+  readonly fault: Fault;
+}
+
+const keyName = (merchant: number, keyType: string): string => `${merchant} ${keyType}`;
+
+const isLive = (otp: ModelOtp, nowMs: number): boolean => otp.use === undefined && nowMs < otp.expiresAtMs;
+
+const liveInSlot = (model: Model, slot: string): ModelOtp | undefined =>
+  model.otps.find((otp) => otp.slot === slot && isLive(otp, model.nowMs));
+
+/** The problem that a merchant is answered for an OTP, or undefined when it can be used. */
+const refusalOf = (model: Model, otp: ModelOtp, merchant: number): [number, string] | undefined => {
+  if (otp.merchant !== merchant || model.nowMs >= otp.expiresAtMs + retentionSeconds * 1000) {
+    return [404, "otp-not-found"];
+  }
+  if (isLive(otp, model.nowMs)) {
+    return undefined;
+  }
+  if (liveInSlot(model, otp.slot) !== undefined) {
+    return [409, "otp-conflict"];
+  }
+  return [404, otp.use === undefined ? "otp-expired" : "otp-already-used"];
+};
+
+/**
+ * Makes a call under a fault and, if it could not be answered, again past all faults. On a machine that is busy a
+ * call may run out of time without any.
+ */
+const settle = async (
+  real: Real,
+  armed: Armed | undefined,
+  call: (api: Api) => Promise<Reply>,
+): Promise<{ readonly reply: Reply; readonly wasUnavailable: boolean }> => {
+  const proxy = real.proxy();
+  const first = proxy.requests.length;
+  proxy.script(({ index }) => (armed !== undefined && index === first + armed.at ? armed.fault : undefined));
+  const reply = await call(real.faulty());
+  proxy.script(() => undefined);
+  await proxy.settled();
+  if (reply.status !== 503) {
+    return { reply, wasUnavailable: false };
+  }
+  expectProblem(reply, 503, "service-unavailable");
+  return { reply: await call(real.direct), wasUnavailable: true };
+};
+
+type Command = fc.AsyncCommand<Model, Real>;
+
+const makeCommand = (name: string, run: (model: Model, real: Real) => Promise<void>): Command => ({
+  check: () => true,
+  run,
+  toString: () => name,
+});
+
+const describeFault = (armed: Armed | undefined): string =>
+  armed === undefined ? "" : ` !${JSON.stringify(armed.fault)}@${armed.at}`;
+
+const generate = (
+  merchant: number,
+  beneficiary: number,
+  discount: number,
+  armed: Armed | undefined,
+): Command =>
+  makeCommand(
+    `generate(${merchant},${beneficiary},${discount})${describeFault(armed)}`,
+    async (model, real) => {
+      const slot = `${merchant} ${beneficiary} ${discount}`;
+      const live = liveInSlot(model, slot);
+      const { reply, wasUnavailable } = await settle(real, armed, (api) =>
+        api.generate(`AAAAAA00A00A00${beneficiary}A`, {
+          merchant_id: real.merchantIdOf(merchant),
+          discount_id: `discount-${discount}`,
+        }),
+      );
+      if (live !== undefined) {
+        expectProblem(reply, 409, "otp-conflict");
+        expect(decode(Conflict, reply.json).otp.code).toBe(live.code);
+        return;
+      }
+      // The call that could not be answered may have issued the OTP that the second is told of.
+      expect(wasUnavailable ? [200, 409] : [200]).toContain(reply.status);
+      const otp = reply.status === 200 ? decode(OtpBody, reply.json) : decode(Conflict, reply.json).otp;
+      expect(otp.expires_at).toBe(new Date(model.nowMs + ttlSeconds * 1000).toISOString());
+      expect(model.otps.map(({ code }) => code)).not.toContain(otp.code);
+      model.otps.push({
+        code: otp.code,
+        merchant,
+        slot,
+        expiresAtMs: model.nowMs + ttlSeconds * 1000,
+        use: undefined,
+      });
+    },
+  );
+
+/** One of the OTPs there are, the later ones more often, since they are the ones that may be live. */
+const pick = <A>(items: readonly A[], at: number): A | undefined =>
+  items[items.length - 1 - (at % items.length)];
+
+const withOtp = (
+  name: string,
+  at: number,
+  run: (model: Model, real: Real, otp: ModelOtp) => Promise<void>,
+): Command => ({
+  check: ({ otps }) => otps.length > 0,
+  run: async (model, real) => {
+    const otp = pick(model.otps, at);
+    if (otp !== undefined) {
+      await run(model, real, otp);
+    }
+  },
+  toString: () => `${name} #-${at}`,
+});
+
+const apiKeyOf = (model: Model, merchant: number, keyType: string): string =>
+  model.apiKeys.get(keyName(merchant, keyType)) ?? model.apiKeys.get(keyName(merchant, "primary")) ?? "";
+
+const ask = (at: number, merchant: number, keyType: string, armed: Armed | undefined): Command =>
+  withOtp(`ask(${merchant},${keyType})${describeFault(armed)}`, at, async (model, real, otp) => {
+    const { reply } = await settle(real, armed, (api) =>
+      api.ask(apiKeyOf(model, merchant, keyType), otp.code),
+    );
+    const refusal = refusalOf(model, otp, merchant);
+    if (refusal === undefined) {
+      expect(reply.status).toBe(200);
+      expect(decode(ValidationBody, reply.json).expires_at).toBe(new Date(otp.expiresAtMs).toISOString());
+    } else {
+      expectProblem(reply, ...refusal);
+    }
+  });
+
+const isReplay = (model: Model, otp: ModelOtp, idempotencyKey: string | undefined): boolean =>
+  idempotencyKey !== undefined &&
+  otp.use?.idempotencyKey === idempotencyKey &&
+  model.nowMs < otp.expiresAtMs + retentionSeconds * 1000;
+
+const use = (at: number, idempotencyKey: string | undefined, armed: Armed | undefined): Command =>
+  withOtp(`use(${idempotencyKey ?? ""})${describeFault(armed)}`, at, async (model, real, otp) => {
+    const { reply, wasUnavailable } = await settle(real, armed, (api) =>
+      api.use(apiKeyOf(model, otp.merchant, "primary"), otp.code, idempotencyKey),
+    );
+    const refusal = refusalOf(model, otp, otp.merchant);
+    if (isReplay(model, otp, idempotencyKey)) {
+      expect(reply.status).toBe(200);
+      expect(decode(ValidationBody, reply.json).expires_at).toBe(otp.use?.usedAt);
+    } else if (refusal !== undefined) {
+      expectProblem(reply, ...refusal);
+    } else {
+      otp.use = { idempotencyKey, usedAt: new Date(model.nowMs).toISOString() };
+      if (wasUnavailable && idempotencyKey === undefined && reply.status === 404) {
+        // It was applied, and without an Idempotency-Key nothing tells the second call from another's.
+        expectProblem(reply, 404, "otp-already-used");
+      } else {
+        expect(reply.status).toBe(200);
+        expect(decode(ValidationBody, reply.json).expires_at).toBe(otp.use.usedAt);
+      }
+    }
+  });
+
+/** Two instances at once, one of them behind a fault. */
+const race = (at: number, armed: Armed | undefined): Command =>
+  withOtp(`race${describeFault(armed)}`, at, async (model, real, otp) => {
+    const apiKey = apiKeyOf(model, otp.merchant, "primary");
+    const [{ reply }, rival] = await Promise.all([
+      settle(real, armed, (api) => api.use(apiKey, otp.code, "ours")),
+      real.direct.use(apiKey, otp.code, "theirs"),
+    ]);
+    const wasLive = isLive(otp, model.nowMs);
+    const replies = [
+      ["ours", reply],
+      ["theirs", rival],
+    ] as const;
+    const granted = replies.filter(([, { status }]) => status === 200).map(([key]) => key);
+    if (wasLive) {
+      expect(granted).toHaveLength(1);
+      otp.use = { idempotencyKey: granted[0], usedAt: new Date(model.nowMs).toISOString() };
+    }
+    for (const [key, each] of replies) {
+      const refusal = refusalOf(model, otp, otp.merchant);
+      if (isReplay(model, otp, key)) {
+        expect(each.status).toBe(200);
+      } else if (refusal !== undefined) {
+        expectProblem(each, ...refusal);
+      }
+    }
+  });
+
+const regenerate = (merchant: number, keyType: string, armed: Armed | undefined): Command =>
+  makeCommand(`regenerate(${merchant},${keyType})${describeFault(armed)}`, async (model, real) => {
+    const { reply } = await settle(real, armed, (api) =>
+      api.regenerate(real.merchantIdOf(merchant), keyType),
+    );
+    expect(reply.status).toBe(200);
+    const replaced = model.apiKeys.get(keyName(merchant, keyType));
+    if (replaced !== undefined) {
+      model.replacedKeys.push(replaced);
+    }
+    model.apiKeys.set(keyName(merchant, keyType), decode(ApiKeyBody, reply.json).api_key);
+    for (const [name, apiKey] of model.apiKeys) {
+      if (name.startsWith(`${merchant} `)) {
+        expectProblem(await real.direct.ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
+      }
+    }
+  });
+
+const askWithReplacedKey = (at: number, armed: Armed | undefined): Command => ({
+  check: ({ replacedKeys }) => replacedKeys.length > 0,
+  run: async (model, real) => {
+    const apiKey = pick(model.replacedKeys, at) ?? "";
+    const { reply } = await settle(real, armed, (api) => api.ask(apiKey, "AAAAAAAAAAA"));
+    expectProblem(reply, 401, "unauthorized");
+  },
+  toString: () => `askWithReplacedKey #-${at}${describeFault(armed)}`,
+});
+
+const advance = (seconds: number): Command =>
+  makeCommand(`advance(${seconds})`, (model, real) => {
+    real.clock.advance(seconds);
+    model.nowMs += seconds * 1000;
+    return Promise.resolve();
+  });
+
+const restart: Command = makeCommand("restart", (_, real) => real.restart());
+
+/** @param deadlineMs of the instance behind the faults: those that hang or come late are fitted to it. */
+export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> => {
+  const fault = fc.constantFrom<Fault>(
+    { kind: "refuse", forMs: 20 },
+    { kind: "reset-before" },
+    { kind: "reset-after" },
+    { kind: "cut-off" },
+    { kind: "status", status: 408 },
+    { kind: "status", status: 429, retryAfterMs: 5 },
+    { kind: "status", status: 429, retryAfterMs: 5_000 },
+    { kind: "status", status: 404, substatus: 1002 },
+    { kind: "status", status: 410 },
+    { kind: "status", status: 449 },
+    { kind: "status", status: 500 },
+    { kind: "status", status: 503 },
+    { kind: "status-after", status: 408 },
+    { kind: "status-after", status: 500 },
+    { kind: "status-after", status: 503 },
+    { kind: "hang" },
+    { kind: "hang-after" },
+    { kind: "late", ms: Math.floor(deadlineMs / 2) },
+    { kind: "late", ms: deadlineMs + 50 },
+  );
+  const armed = fc.option(fc.record({ at: fc.nat(4), fault }), { nil: undefined, freq: 2 });
+  const at = fc.nat(7);
+  const merchant = fc.nat(1);
+  const keyType = fc.constantFrom("primary", "secondary");
+  const idempotencyKey = fc.constantFrom(undefined, "cart 1", "cart 2");
+  return fc.commands(
+    [
+      fc.tuple(merchant, fc.nat(1), fc.nat(1), armed).map((args) => generate(...args)),
+      fc.tuple(merchant, fc.nat(1), fc.nat(1), armed).map((args) => generate(...args)),
+      fc.tuple(at, merchant, keyType, armed).map((args) => ask(...args)),
+      fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
+      fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
+      fc.tuple(at, armed).map((args) => race(...args)),
+      fc.tuple(merchant, keyType, armed).map((args) => regenerate(...args)),
+      fc.tuple(at, armed).map((args) => askWithReplacedKey(...args)),
+      fc.constantFrom(1, 300, 599.999, 600, 86_400).map(advance),
+      fc.constant(restart),
+    ],
+    { maxCommands: 50, size: "max" },
+  );
+};

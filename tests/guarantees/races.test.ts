@@ -1,0 +1,147 @@
+import * as t from "io-ts";
+import { unpackArchive } from "../support/archive";
+import { startFunctionsHost } from "../support/functions-host";
+import { startHostProcess } from "../support/processes";
+import { decode, expectProblem, OtpBody, startService } from "../support/service";
+import type { Api, Reply, Service } from "../support/service";
+
+const rounds = 20;
+const callers = 50;
+const Conflict = t.type({ otp: OtpBody });
+
+/** Something that serves the API, and ends when it is told to. */
+type Server = Api & { readonly stop: () => Promise<unknown> };
+
+const startLocalHost = async (settings: Service["settings"]): Promise<Server> => {
+  const { program, ...api } = await startHostProcess(settings);
+  return { ...api, stop: () => program.stop() };
+};
+
+const places: readonly (readonly [string, (service: Service) => Promise<readonly Server[]>])[] = [
+  ["in one process", () => Promise.resolve([])],
+  [
+    "from three processes",
+    ({ settings }) => Promise.all(Array.from({ length: 3 }, () => startLocalHost(settings))),
+  ],
+  [
+    "from two processes of the deployed archive on the platform, one of them specialized",
+    async ({ settings }) => {
+      const { folder, placeholder, remove } = await unpackArchive();
+      const [started, specialized] = await Promise.all([
+        startFunctionsHost({ folder, settings }),
+        startFunctionsHost({ folder, settings, placeholder }),
+      ]);
+      return [started, { ...specialized, stop: () => specialized.stop().then(remove) }];
+    },
+  ],
+];
+
+describe.each(places)("simultaneous calls %s", (_, startServers) => {
+  let service: Service;
+  let servers: readonly Server[];
+  let apis: readonly Api[];
+  beforeAll(async () => {
+    service = await startService();
+    servers = await startServers(service);
+    apis = servers.length === 0 ? [service] : servers;
+  });
+  afterAll(async () => {
+    await Promise.all(servers.map(({ stop }) => stop()));
+    await service.stop();
+  });
+
+  /** Calls at the same time, spread over the processes. */
+  const race = (count: number, call: (api: Api, index: number) => Promise<Reply>): Promise<Reply[]> =>
+    Promise.all(
+      Array.from({ length: count }, (_value, index) => {
+        const api = apis[index % apis.length] ?? service;
+        return call(api, index);
+      }),
+    );
+  const api = (index = 0): Api => apis[index % apis.length] ?? service;
+
+  const beneficiaryOf = (round: number): string => `AAAAAA00A00A${String(round).padStart(3, "0")}A`;
+
+  it(`give one of ${callers} uses the OTP, and tell the others that it is used (${rounds} rounds)`, async () => {
+    const apiKey = await api().newApiKey("shop-1", "primary");
+    for (let round = 0; round < rounds; round++) {
+      const code = await api(round).newCode(beneficiaryOf(round));
+      const replies = await race(callers, (each) => each.use(apiKey, code));
+      const refused = replies.filter(({ status }) => status !== 200);
+      expect(refused).toHaveLength(callers - 1);
+      for (const reply of refused) {
+        expectProblem(reply, 404, "otp-already-used");
+      }
+    }
+  });
+
+  it(`give all of ${callers} uses with one Idempotency-Key the same answer (${rounds} rounds)`, async () => {
+    const apiKey = await api().newApiKey("shop-2", "primary");
+    for (let round = 0; round < rounds; round++) {
+      const code = await api(round).newCode(beneficiaryOf(round), {
+        merchant_id: "shop-2",
+        discount_id: "discount-1",
+      });
+      const replies = await race(callers, (each) => each.use(apiKey, code, `cart ${round}`));
+      expect(replies.map(({ status }) => status)).toEqual(Array(callers).fill(200));
+      expect(new Set(replies.map(({ text }) => text)).size).toBe(1);
+    }
+  });
+
+  it(`give one of ${callers} generates a new OTP, and tell it to the others (${rounds} rounds)`, async () => {
+    const discount = { merchant_id: "shop-3", discount_id: "discount-1" };
+    const apiKey = await api().newApiKey("shop-3", "primary");
+    for (let round = 0; round < rounds; round++) {
+      // Every other round finds the slot taken by an OTP that is over.
+      const beneficiary = beneficiaryOf(Math.floor(round / 2));
+      const replies = await race(callers, (each) => each.generate(beneficiary, discount));
+      const [issued, ...others] = replies.filter(({ status }) => status === 200);
+      expect(others).toEqual([]);
+      const otp = decode(OtpBody, issued?.json);
+      const refused = replies.filter(({ status }) => status !== 200);
+      expect(refused).toHaveLength(callers - 1);
+      for (const reply of refused) {
+        expectProblem(reply, 409, "otp-conflict");
+        expect(decode(Conflict, reply.json).otp).toEqual(otp);
+      }
+      expect((await api(round).use(apiKey, otp.code)).status).toBe(200);
+    }
+  });
+
+  it(`leave the primary and the secondary key, regenerated at once, both working (${rounds} rounds)`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const merchant = `shop-of-round-${round}`;
+      const [primary, secondary] = await Promise.all([
+        api(0).newApiKey(merchant, "primary"),
+        api(1).newApiKey(merchant, "secondary"),
+      ]);
+      for (const [index, apiKey] of [primary, secondary].entries()) {
+        expectProblem(await api(index + 2).ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
+      }
+    }
+  });
+
+  it(`leave just one of several primary keys, regenerated at once, working (${rounds} rounds)`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const keys = await Promise.all(
+        [0, 1, 2].map((index) => api(index).newApiKey(`shop-of-round-${round}`, "primary")),
+      );
+      const replies = await Promise.all(
+        keys.map((apiKey, index) => api(index + 1).ask(apiKey, "AAAAAAAAAAA")),
+      );
+      expect(replies.map(({ status }) => status).sort()).toEqual([401, 401, 404]);
+    }
+  });
+
+  it("refuse a regenerated key from the next call on, in every process", async () => {
+    const code = await api().newCode("AAAAAA00A00A000B");
+    for (let round = 0; round < rounds; round++) {
+      const old = await api(round).newApiKey("shop-1", "primary");
+      expect((await api(round + 1).ask(old, code)).status).toBe(200);
+      const renewed = await api(round).newApiKey("shop-1", "primary");
+      const replies = await Promise.all(apis.map((each) => each.ask(old, code)));
+      expect(replies.map(({ status }) => status)).toEqual(apis.map(() => 401));
+      expect((await api(round + 2).ask(renewed, code)).status).toBe(200);
+    }
+  });
+});

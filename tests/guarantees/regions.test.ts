@@ -1,0 +1,496 @@
+import { setTimeout as pause } from "node:timers/promises";
+import * as t from "io-ts";
+import { accountTiming } from "../../shared/cosmos/client";
+import type { Fault } from "../support/fault-proxy";
+import { startRegionalInstance, undivided } from "../support/regional-account";
+import type {
+  Region,
+  RegionalAccount,
+  RegionalInstance,
+  RegionalOptions,
+  RegionalRequest,
+  Regions,
+} from "../support/regional-account";
+import { ApiKeyBody, decode, discount, expectProblem, OtpBody, startService } from "../support/service";
+import type { Reply, Service } from "../support/service";
+
+/**
+ * An account with two regions, of which one fails or the other takes over, and what the service makes of it. What holds
+ * afterwards is looked at from an instance that goes past the regions.
+ */
+
+/** A third of it is how long one request may take. */
+const deadlineMs = 1500;
+
+const Conflict = t.type({ otp: OtpBody });
+
+/** How a region is away. What "no address" means is in what the account says, so it is not among these. */
+const waysToFail: readonly (readonly [string, Fault])[] = [
+  ["hangs", { kind: "hang" }],
+  ["refuses connections", { kind: "refuse", forMs: 60_000 }],
+  ["resets connections", { kind: "reset-before" }],
+  ["answers 503", { kind: "status", status: 503 }],
+  ["has left the account (403/1008)", { kind: "forbidden", substatus: 1008 }],
+  ["loses its answers", { kind: "reset-after" }],
+  ["cuts its answers off", { kind: "cut-off" }],
+  ["answers 503 though it applies", { kind: "status-after", status: 503 }],
+  ["applies and hangs", { kind: "hang-after" }],
+];
+
+/** The account's own name leads to its first region, so what befalls that befalls the name. */
+const doorsTo = (region: Region): readonly string[] => (region === "A" ? ["A", "account"] : [region]);
+
+const failAt =
+  (region: Region, fault: Fault) =>
+  ({ door }: RegionalRequest): Fault | undefined =>
+    doorsTo(region).includes(door) ? fault : undefined;
+
+const isWrite = ({ operation }: RegionalRequest): boolean =>
+  operation === "create" || operation === "replace" || operation === "batch";
+
+const isAccountRead = ({ path }: RegionalRequest): boolean => path === "/";
+
+const at = (account: RegionalAccount, door: string): readonly RegionalRequest[] =>
+  account.requests.filter((request) => request.door === door);
+
+const writesAt = (account: RegionalAccount, door: string): number => at(account, door).filter(isWrite).length;
+
+const expectUnavailable = (reply: Reply): void => {
+  expectProblem(reply, 503, "service-unavailable");
+  expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+};
+
+describe("an account with two regions", () => {
+  let service: Service;
+  let serial = 0;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  interface Case extends RegionalInstance {
+    readonly merchantId: string;
+    readonly beneficiary: string;
+    readonly body: { readonly merchant_id: string; readonly discount_id: string };
+    readonly apiKey: string;
+  }
+
+  interface CaseOptions extends Partial<RegionalOptions> {
+    readonly regions?: Regions;
+    /** Whether the call of the test is the first one of its instance. */
+    readonly isCold?: boolean;
+  }
+
+  /** A merchant with a key, and an instance that has seen the account well, unless it is cold. */
+  const startCase = async ({ regions, isCold = false, ...options }: CaseOptions = {}): Promise<Case> => {
+    serial++;
+    const merchantId = `shop-${serial}`;
+    const apiKey = await service.newApiKey(merchantId);
+    const regional = await startRegionalInstance(service, { deadlineMs, ...options });
+    if (regions !== undefined) {
+      regional.account.describe(regions);
+    }
+    if (!isCold) {
+      expect((await regional.instance.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
+    }
+    return {
+      ...regional,
+      merchantId,
+      apiKey,
+      beneficiary: `AAAAAA00A00A${String(serial % 1000).padStart(3, "0")}A`,
+      body: { ...discount, merchant_id: merchantId },
+    };
+  };
+
+  const newCode = ({ beneficiary, body }: Case): Promise<string> => service.newCode(beneficiary, body);
+
+  /** Runs cases side by side and tells which of them failed. */
+  const runAll = async (cases: readonly (readonly [string, () => Promise<void>])[]): Promise<void> => {
+    const queue = [...cases];
+    const failures: string[] = [];
+    const lane = async (): Promise<void> => {
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const [name, run] = next;
+        await run().catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, lane));
+    expect(failures).toEqual([]);
+  };
+
+  /** A use that may have been lost is told by its repetition, and there is no other. */
+  const expectUsedOnce = async ({ apiKey }: Case, code: string, reply: Reply): Promise<void> => {
+    if (reply.status !== 200) {
+      expectUnavailable(reply);
+    }
+    const again = await service.use(apiKey, code, "cart 1");
+    expect(again.status).toBe(200);
+    if (reply.status === 200) {
+      expect(again.text).toBe(reply.text);
+    }
+    expectProblem(await service.use(apiKey, code, "cart 2"), 404, "otp-already-used");
+  };
+
+  const expectOneLiveOtp = async (each: Case, reply: Reply): Promise<void> => {
+    if (reply.status !== 200) {
+      expectUnavailable(reply);
+      await service.generate(each.beneficiary, each.body);
+    }
+    const live = await service.generate(each.beneficiary, each.body);
+    expectProblem(live, 409, "otp-conflict");
+    const { code } = decode(Conflict, live.json).otp;
+    if (reply.status === 200) {
+      expect(code).toBe(decode(OtpBody, reply.json).code);
+    }
+    expect((await service.use(each.apiKey, code)).status).toBe(200);
+    expectProblem(await service.use(each.apiKey, code), 404, "otp-already-used");
+  };
+
+  const works = async (apiKey: string): Promise<boolean> =>
+    (await service.ask(apiKey, "AAAAAAAAAAA")).status === 404;
+
+  /** A way through each function: what it is called with, and what holds afterwards, whatever it answered. */
+  const scenarios: readonly {
+    readonly name: string;
+    readonly writes: boolean;
+    readonly prepare: (each: Case) => Promise<{
+      readonly call: () => Promise<Reply>;
+      readonly check: (reply: Reply) => Promise<void>;
+    }>;
+  }[] = [
+    {
+      name: "ValidateOtp asking",
+      writes: false,
+      prepare: async (each) => {
+        const code = await newCode(each);
+        return {
+          call: () => each.instance.ask(each.apiKey, code),
+          check: async (reply) => {
+            expect(reply.status).toBe(200);
+            expect((await service.use(each.apiKey, code)).status).toBe(200);
+          },
+        };
+      },
+    },
+    {
+      name: "ValidateOtp using",
+      writes: true,
+      prepare: async (each) => {
+        const code = await newCode(each);
+        return {
+          call: () => each.instance.use(each.apiKey, code, "cart 1"),
+          check: (reply) => expectUsedOnce(each, code, reply),
+        };
+      },
+    },
+    {
+      name: "GenerateOtp",
+      writes: true,
+      prepare: (each) =>
+        Promise.resolve({
+          call: () => each.instance.generate(each.beneficiary, each.body),
+          check: (reply) => expectOneLiveOtp(each, reply),
+        }),
+    },
+    {
+      name: "RegenerateApiKey",
+      writes: true,
+      prepare: async (each) => {
+        const secondary = await service.newApiKey(each.merchantId, "secondary");
+        return {
+          call: () => each.instance.regenerate(each.merchantId),
+          check: async (reply) => {
+            if (reply.status === 200) {
+              expect(await works(decode(ApiKeyBody, reply.json).api_key)).toBe(true);
+              expect(await works(each.apiKey)).toBe(false);
+            } else {
+              expectUnavailable(reply);
+            }
+            expect(await works(secondary)).toBe(true);
+            expect(await works(await service.newApiKey(each.merchantId))).toBe(true);
+          },
+        };
+      },
+    },
+    {
+      name: "Info",
+      writes: false,
+      prepare: (each) =>
+        Promise.resolve({
+          call: () => each.instance.info(),
+          check: (reply) => {
+            expect(reply.status).toBe(200);
+            return Promise.resolve();
+          },
+        }),
+    },
+  ];
+
+  /** No write ever says that any region may take it. */
+  const finish = async ({ account, stop }: Case): Promise<void> => {
+    expect(
+      account.requests.filter(({ headers }) => headers["x-ms-cosmos-allow-tentative-writes"] !== undefined),
+    ).toEqual([]);
+    await account.reset();
+    await stop();
+  };
+
+  describe.each(["A", "B"] as const)("of which %s fails", (region) => {
+    it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
+      "keeps every promise of %s",
+      async (_, { writes, prepare }) => {
+        await runAll(
+          waysToFail.map(([name, fault]) => [
+            `${region} ${name}`,
+            async () => {
+              const each = await startCase();
+              const { call, check } = await prepare(each);
+              each.account.script(failAt(region, fault));
+              const start = performance.now();
+              const reply = await call();
+              expect(performance.now() - start).toBeLessThan(deadlineMs + 500);
+              if (!writes || region === "B") {
+                // Nothing that it needs is away.
+                expect(reply.status).toBe(200);
+              }
+              expect(writesAt(each.account, "B")).toBe(0);
+              await finish(each);
+              await check(reply);
+            },
+          ]),
+        );
+      },
+    );
+  });
+
+  describe("whose write region is away", () => {
+    it("lets a code be asked about by an instance that starts now, though the region has no address", async () => {
+      const each = await startCase({ regions: { ...undivided, withoutAddress: ["A"] }, isCold: true });
+      const code = await newCode(each);
+      expect((await each.instance.ask(each.apiKey, code)).status).toBe(200);
+      expectUnavailable(await each.instance.use(each.apiKey, code));
+      expect((await service.use(each.apiKey, code)).status).toBe(200);
+      await finish(each);
+    });
+
+    it("lets codes be asked about at once, after the first call that waited for it in vain", async () => {
+      const each = await startCase();
+      const code = await newCode(each);
+      each.account.script(failAt("A", { kind: "hang" }));
+      await each.instance.ask(each.apiKey, code);
+      const start = performance.now();
+      for (let asked = 0; asked < 5; asked += 1) {
+        expect((await each.instance.ask(each.apiKey, code)).status).toBe(200);
+      }
+      expect(performance.now() - start).toBeLessThan(deadlineMs / 3);
+      await finish(each);
+    });
+
+    it.each(["Session", "BoundedStaleness"])(
+      "has nothing read elsewhere with %s consistency, which would not see a key that was replaced just now",
+      async (consistency) => {
+        const each = await startCase({ regions: { ...undivided, consistency } });
+        const code = await newCode(each);
+        each.account.script(failAt("A", { kind: "reset-before" }));
+        expectUnavailable(await each.instance.ask(each.apiKey, code));
+        expect(at(each.account, "B").filter((request) => !isAccountRead(request))).toEqual([]);
+        await finish(each);
+      },
+    );
+
+    it("is not read for each call", async () => {
+      const each = await startCase();
+      const code = await newCode(each);
+      each.account.script((request) =>
+        request.door === "A" && isWrite(request) ? { kind: "forbidden", substatus: 3 } : undefined,
+      );
+      const start = performance.now();
+      const replies = await Promise.all(
+        Array.from({ length: 20 }, () => each.instance.use(each.apiKey, code)),
+      );
+      replies.forEach(expectUnavailable);
+      expect(writesAt(each.account, "A")).toBeGreaterThan(20);
+      const elapsed = performance.now() - start;
+      const accountReads = each.account.requests.filter(isAccountRead).length;
+      // One when it was cold.
+      expect(accountReads).toBeLessThanOrEqual(2 + elapsed / accountTiming.minAgeMs);
+      await finish(each);
+    });
+  });
+
+  describe("that fails over to the other one", () => {
+    const readable: Regions = { write: ["B"], read: ["B", "A"] };
+    const gone: Regions = { write: ["B"], read: ["B"] };
+    it.each<[string, Regions, Fault | undefined]>([
+      ["takes no writes any more (403/3)", readable, undefined],
+      ["has left the account (403/1008)", gone, { kind: "forbidden", substatus: 1008 }],
+      ["hangs", gone, { kind: "hang" }],
+      ["refuses connections", gone, { kind: "refuse", forMs: 60_000 }],
+      ["answers 503", gone, { kind: "status", status: 503 }],
+    ])("is followed within half a minute when the first %s", async (_, regions, fault) => {
+      const each = await startCase();
+      const code = await newCode(each);
+      each.account.describe(regions);
+      // The account's own name may still lead to where nothing answers: then only B tells.
+      each.account.script((request) => fault && failAt("A", fault)(request));
+      const start = performance.now();
+      let reply = await each.instance.use(each.apiKey, code, "cart 1");
+      while (reply.status !== 200) {
+        expectUnavailable(reply);
+        expect(performance.now() - start).toBeLessThan(30_000);
+        reply = await each.instance.use(each.apiKey, code, "cart 1");
+      }
+      await expectUsedOnce(each, code, reply);
+
+      const accountReads = each.account.requests.filter(isAccountRead).length;
+      for (let made = 0; made < 20; made += 1) {
+        const other = { ...each.body, discount_id: `discount-${made}` };
+        expect((await each.instance.generate(each.beneficiary, other)).status).toBe(200);
+      }
+      expect(writesAt(each.account, "B")).toBeGreaterThan(20);
+      expect(each.account.requests.filter(isAccountRead).length).toBeLessThanOrEqual(accountReads + 2);
+      await finish(each);
+    });
+
+    it("is followed within the first call that learns of it, though the account's own name leads nowhere", async () => {
+      const each = await startCase();
+      const code = await newCode(each);
+      await pause(accountTiming.minAgeMs);
+      each.account.describe(readable);
+      each.account.script(({ door }) => (door === "account" ? { kind: "reset-before" } : undefined));
+      expect((await each.instance.use(each.apiKey, code)).status).toBe(200);
+      await finish(each);
+    });
+
+    it("is followed by an instance that was told of a first region without an address", async () => {
+      const each = await startCase({ regions: { ...undivided, withoutAddress: ["A"] } });
+      const code = await newCode(each);
+      each.account.describe(gone);
+      const start = performance.now();
+      while ((await each.instance.use(each.apiKey, code, "cart 1")).status !== 200) {
+        expect(performance.now() - start).toBeLessThan(30_000);
+      }
+      await finish(each);
+    });
+
+    it("is followed too when nothing fails, since the account is read again now and then", async () => {
+      const each = await startCase({ timing: { maxAgeMs: 200, minAgeMs: 2_000 } });
+      const code = await newCode(each);
+      each.account.describe(readable);
+      const start = performance.now();
+      const readsOfB = (): number => at(each.account, "B").filter(({ path }) => path !== "/").length;
+      while (readsOfB() === 0) {
+        expect(performance.now() - start).toBeLessThan(5_000);
+        expect((await each.instance.ask(each.apiKey, code)).status).toBe(200);
+      }
+      expect(performance.now() - start).toBeGreaterThan(100);
+      await finish(each);
+    });
+
+    it("is known of within half a minute with the settings that are deployed, and is seldom read", async () => {
+      // A region that hangs, and the account's own name with it, each take a third of the default deadline.
+      expect(accountTiming.maxAgeMs + 2 * (5_000 / 3)).toBeLessThan(30_000);
+      const each = await startCase();
+      const code = await newCode(each);
+      for (let asked = 0; asked < 50; asked += 1) {
+        await each.instance.ask(each.apiKey, code);
+      }
+      expect(each.account.requests.filter(isAccountRead)).toHaveLength(1);
+      await finish(each);
+    });
+  });
+
+  describe("of which somebody makes two write regions", () => {
+    const timing = { maxAgeMs: 50, minAgeMs: 50 };
+
+    /** Calls until the instance has heard what the account says now. */
+    const hear = async (each: Case): Promise<void> => {
+      const before = each.account.requests.filter(isAccountRead).length;
+      while (each.account.requests.filter(isAccountRead).length < before + 2) {
+        await each.instance.ask(each.apiKey, "AAAAAAAAAAA");
+      }
+    };
+
+    it.each<[string, Fault | undefined, number]>([
+      ["is well", undefined, 200],
+      ["answers 503", { kind: "status", status: 503 }, 503],
+      ["answers 503 though it applies", { kind: "status-after", status: 503 }, 200],
+      ["answers 403/3", { kind: "forbidden", substatus: 3 }, 503],
+      ["has left the account (403/1008)", { kind: "forbidden", substatus: 1008 }, 503],
+      ["refuses connections", { kind: "refuse", forMs: 60_000 }, 503],
+      ["loses its answers", { kind: "reset-after" }, 200],
+      ["hangs", { kind: "hang" }, 503],
+    ])("uses a code in none but the first while that %s", async (_, fault, status) => {
+      const each = await startCase({ timing });
+      const code = await newCode(each);
+      each.account.describe({ write: ["A", "B"], read: ["A", "B"], consistency: "Session" });
+      await hear(each);
+      each.account.script((request) => (isWrite(request) ? fault && failAt("A", fault)(request) : undefined));
+      const reply = await each.instance.use(each.apiKey, code, "cart 1");
+      expect(reply.status).toBe(status);
+      expect(writesAt(each.account, "A")).toBeGreaterThan(0);
+      expect(writesAt(each.account, "B")).toBe(0);
+      expectUnavailable(await each.instance.info());
+      await finish(each);
+      await expectUsedOnce(each, code, reply);
+    });
+
+    it.each<[string, Regions]>([
+      ["the new one comes first", { write: ["B", "A"], read: ["A", "B"] }],
+      ["the old one is gone", { write: ["B"], read: ["B"], hasSeveralWriteRegions: true }],
+      ["the old one has no address", { write: ["B", "A"], read: ["B", "A"], withoutAddress: ["A"] }],
+    ])("writes nowhere, and says so at once, when %s", async (_, regions) => {
+      const each = await startCase({ timing });
+      const code = await newCode(each);
+      each.account.describe(regions);
+      await hear(each);
+      const start = performance.now();
+      expectUnavailable(await each.instance.use(each.apiKey, code));
+      expectUnavailable(await each.instance.generate("AAAAAA00A00A999A", each.body));
+      expectUnavailable(await each.instance.regenerate(each.merchantId, "secondary"));
+      expect(performance.now() - start).toBeLessThan(deadlineMs);
+      expect(each.account.requests.filter(isWrite)).toEqual([]);
+      await finish(each);
+    });
+
+    it("is heard of before the first write of an instance that has been at rest", async () => {
+      const each = await startCase({ timing });
+      each.account.describe({ write: ["B", "A"], read: ["B", "A"] });
+      await pause(4 * timing.maxAgeMs);
+      expectUnavailable(await each.instance.generate(each.beneficiary, each.body));
+      expect(each.account.requests.filter(isWrite)).toEqual([]);
+      await finish(each);
+    });
+
+    it("is followed again once it has one", async () => {
+      const each = await startCase({ timing });
+      const code = await newCode(each);
+      each.account.describe({ write: ["B", "A"], read: ["B", "A"] });
+      await hear(each);
+      each.account.describe({ write: ["B"], read: ["B", "A"] });
+      await hear(each);
+      expect((await each.instance.use(each.apiKey, code)).status).toBe(200);
+      expect(writesAt(each.account, "B")).toBe(1);
+      await finish(each);
+    });
+
+    it.each<[string, readonly Region[], readonly string[]]>([
+      ["are listed in their order", ["A", "B"], ["A"]],
+      ["are listed the other way round", ["B", "A"], ["B"]],
+    ])(
+      "is written to in one region by an old and a new instance, when they %s",
+      async (_, write, written) => {
+        const old = await startCase({ timing });
+        old.account.describe({ write, read: ["A", "B"] });
+        await hear(old);
+        const young = await startCase({ timing, account: old.account, isCold: true });
+        const code = await newCode(young);
+        await Promise.all([old, young].map(({ instance }) => instance.use(young.apiKey, code, "cart 1")));
+        const doors = old.account.requests.filter(isWrite).map(({ door }) => door);
+        expect([...new Set(doors)]).toEqual(written);
+        await young.stop();
+        await finish(old);
+      },
+    );
+  });
+});

@@ -1,0 +1,92 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { build } from "esbuild";
+import { startProgram } from "../support/processes";
+import { discountId, fiscalCode, merchantId, startService } from "../support/service";
+import type { Service } from "../support/service";
+
+/** What a merchant's and the platform's developer would write with a client made from the document. */
+const program = `
+import createClient from "openapi-fetch";
+import type { paths } from "./schema";
+
+const run = async (): Promise<void> => {
+  const client = createClient<paths>({ baseUrl: process.argv[2] ?? "" });
+
+  const key = await client.POST("/api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
+    params: { path: { merchant_id: "${merchantId}", key_type: "primary" } },
+  });
+  if (key.data === undefined) {
+    throw new Error(key.error.title);
+  }
+  const otp = await client.POST("/api/v1/cgn/otp/{fiscalcode}", {
+    params: { path: { fiscalcode: "${fiscalCode}" } },
+    body: { merchant_id: "${merchantId}", discount_id: "${discountId}" },
+  });
+  if (otp.data === undefined) {
+    throw new Error(otp.error.title);
+  }
+  const use = (cart: string) =>
+    client.POST("/api/v1/merchant/cgn/otp/validate", {
+      params: { header: { "Idempotency-Key": cart } },
+      headers: { "Ocp-Apim-Subscription-Key": key.data.api_key },
+      body: { otp_code: otp.data.code, invalidate_otp: true },
+    });
+  const used = await use("cart-1");
+  const again = await use("cart-2");
+  const lifetime: number = otp.data.ttl;
+  const type: string | undefined = again.error?.type;
+  const info = await client.GET("/api/v1/info");
+  console.log(
+    JSON.stringify([lifetime, used.data?.discount_id, again.response.status, type, info.data?.name]),
+  );
+};
+
+void run();
+`;
+
+describe("a client generated from openapi.yaml", () => {
+  const folder = path.resolve("build/client");
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+    await mkdir(folder, { recursive: true });
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true });
+    await service.stop();
+  });
+
+  /** Runs a tool of the project's where a merchant's developer would: in a folder that has none of its settings. */
+  const runTool = (tool: string, ...args: string[]): void => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [path.resolve("node_modules", tool), ...args],
+      { cwd: folder, encoding: "utf8" },
+    );
+    expect({ status, output: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, output: "" });
+  };
+
+  it("compiles under strict, and uses an OTP up", async () => {
+    const source = path.join(folder, "client.ts");
+    const bundle = path.join(folder, "client.js");
+    await writeFile(source, program);
+    runTool("openapi-typescript/bin/cli.js", path.resolve("openapi.yaml"), "-o", "schema.d.ts");
+    runTool(
+      ...["typescript/bin/tsc", "--noEmit", "--strict", "--target", "es2023"],
+      ...["--lib", "es2023,dom", "--module", "preserve", "--types", "node", "--ignoreConfig", source],
+    );
+    await build({ entryPoints: [source], bundle: true, platform: "node", outfile: bundle });
+
+    const client = startProgram([bundle, service.baseUrl], {});
+    expect([await client.ended, client.errors()]).toEqual([0, ""]);
+    expect(JSON.parse(client.output())).toEqual([
+      600,
+      discountId,
+      404,
+      expect.stringMatching(/\/otp-already-used$/),
+      "cgn-otp",
+    ]);
+  });
+});

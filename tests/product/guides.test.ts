@@ -1,0 +1,487 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { text as readText } from "node:stream/consumers";
+import * as t from "io-ts";
+import MarkdownIt from "markdown-it";
+import { close, listen } from "../../local/server";
+import { problemTypeBase, toProblem } from "../../shared/http/problem";
+import { makeFailures } from "../support/document";
+import {
+  ApiKeyBody,
+  call,
+  decode,
+  expectProblem,
+  fiscalCode,
+  OtpBody,
+  startBehindFaults,
+  startService,
+} from "../support/service";
+import type { Reply, Service } from "../support/service";
+
+const guides = ["docs/merchant-integration.md", "docs/integrazione-operatori.md"] as const;
+
+/** How the programs of the guides are run, by the language that their fences name. */
+const languages = [
+  ["sh", "example.sh", "sh"],
+  ["js", "example.mjs", process.execPath],
+  ["php", "example.php", "php"],
+  ["python", "example.py", "python3"],
+] as const;
+
+const blocksOf = (guide: string, language: string): string[] =>
+  [...readFileSync(guide, "utf8").matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map(
+    ([, block = ""]) => block,
+  );
+
+type Answer = (response: ServerResponse) => void;
+
+interface Asked {
+  readonly at: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: unknown;
+}
+
+interface Told {
+  readonly asked: readonly Asked[];
+  readonly output: string;
+}
+
+const answering =
+  (status: number, body: string, headers: OutgoingHttpHeaders = {}): Answer =>
+  (response) => {
+    response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(body);
+  };
+
+const problem = (name: string): string => JSON.stringify({ type: problemTypeBase + name });
+
+const granted = answering(
+  200,
+  JSON.stringify({ expires_at: "2026-03-01T10:10:00.000Z", discount_id: "discount-1" }),
+);
+const refusing = answering(404, problem("otp-not-found"));
+const unavailable = answering(503, problem("service-unavailable"), { "Retry-After": "2" });
+const redirected = answering(302, "", { Location: "/elsewhere" });
+const dropped: Answer = ({ socket }) => socket?.destroy();
+const silent: Answer = () => undefined;
+/** A byte now and then, each in time, and never the last. */
+const dribbling: Answer = (response) => {
+  response.writeHead(200, { "Content-Type": "application/json" });
+  const dribble = setInterval(() => response.write(" "), 500);
+  response.on("close", () => {
+    clearInterval(dribble);
+  });
+};
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+const runProgram = async (
+  command: string,
+  args: readonly string[],
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Ended> => {
+  const child = spawn(command, args, {
+    env: { PATH: process.env["PATH"], ...settings },
+    stdio: ["ignore", "pipe", "inherit"],
+    timeout: 60_000,
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  await once(child, "close");
+  return { code: child.exitCode, output };
+};
+
+/** What a program asks a fake service, which answers each call in turn, and gives the last answer for good. */
+const againstFake = async (
+  answers: readonly Answer[],
+  run: (baseUrl: string) => Promise<Ended>,
+): Promise<Told> => {
+  const asked: Asked[] = [];
+  const server = createServer((request, response) => {
+    void readText(request).then((body) => {
+      asked.push({ at: performance.now(), headers: request.headers, body: JSON.parse(body) });
+      const answer = answers[asked.length - 1] ?? answers.at(-1);
+      answer?.(response);
+    });
+  });
+  try {
+    const { output } = await run(`http://127.0.0.1:${await listen(server, 0)}`);
+    return { asked, output };
+  } finally {
+    await close(server);
+  }
+};
+
+const isThere = (command: string): boolean => spawnSync(command, ["--version"]).status === 0;
+
+describe.each(languages)("the guides' program in %s", (language, file, command) => {
+  const [program = "", ...others] = blocksOf(guides[0], language);
+
+  it("is one, and the same in both guides", () => {
+    expect(program).not.toBe("");
+    expect(others).toEqual([]);
+    expect(blocksOf(guides[1], language)).toEqual([program]);
+  });
+
+  const interpreter = language === "sh" ? "curl" : command;
+  if (!isThere(interpreter)) {
+    const reason = `${interpreter} is not installed`;
+    console.warn(`${reason}: the guides' program in ${language} is not run`);
+    it.skip(`is not run, because ${reason}`, () => undefined);
+    return;
+  }
+
+  describe("run against the service", () => {
+    let service: Service;
+    let folder: string;
+    let apiKey: string;
+    beforeAll(async () => {
+      service = await startService();
+      apiKey = await service.newApiKey();
+      folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
+      await writeFile(path.join(folder, file), program);
+    });
+    afterAll(async () => {
+      await rm(folder, { recursive: true });
+      await service.stop();
+    });
+
+    const run = (code: string, cart: string, baseUrl = service.baseUrl, key = apiKey): Promise<Ended> =>
+      runProgram(command, [path.join(folder, file)], {
+        CGN_URL: baseUrl,
+        CGN_API_KEY: key,
+        CGN_OTP: code,
+        CGN_CART: cart,
+      });
+
+    it("asks for a code, however it was pasted, and uses it up", async () => {
+      const code = await service.newCode();
+      const pasted = `\u00a0 ${code.slice(0, 5).toLowerCase()} ${code.slice(5)}\t`;
+      expect(await run(pasted, "cart-1")).toEqual({
+        code: 0,
+        output: "ask 200 discount-1\nuse 200 discount-1\n",
+      });
+      expect((await service.use(apiKey, code)).status).toBe(404);
+    });
+
+    describe("on its way through a gateway", () => {
+      const runAgainst = (...answers: readonly Answer[]): Promise<Told> =>
+        againstFake(answers, (baseUrl) => run("AAAAAAAAAAA", "cart-5", baseUrl));
+
+      it("uses with the cart's Idempotency-Key, and sends the API key each time", async () => {
+        const { asked, output } = await runAgainst(granted);
+        expect(output).toBe("ask 200 discount-1\nuse 200 discount-1\n");
+        expect(asked.map(({ body }) => body)).toEqual(
+          [false, true].map((invalidate_otp) => ({ otp_code: "AAAAAAAAAAA", invalidate_otp })),
+        );
+        expect(asked.map(({ headers }) => headers["idempotency-key"])).toEqual([undefined, "cart-5"]);
+        expect(asked.map(({ headers }) => headers["ocp-apim-subscription-key"])).toEqual([apiKey, apiKey]);
+      });
+
+      it("waits as long as a 503 says, repeats a use with the same key, and gives up after three calls", async () => {
+        const { asked, output } = await runAgainst(granted, unavailable, dropped, unavailable);
+        expect(output).toBe("ask 200 discount-1\nuse 503 service-unavailable\n");
+        const [, first, second, third] = asked;
+        expect([first, second, third].map((call) => call?.headers["idempotency-key"])).toEqual(
+          Array(3).fill("cart-5"),
+        );
+        expect(asked).toHaveLength(4);
+        expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(1990);
+        expect((third?.at ?? 0) - (second?.at ?? 0)).toBeGreaterThan(990);
+      });
+
+      it("follows no redirection", async () => {
+        const { asked, output } = await runAgainst(redirected);
+        expect([asked.length, output]).toEqual([1, "ask 302 ?\n"]);
+      });
+
+      it.each([["null"], ["5"], ['"x"'], ['{"type":null}'], ['{"type":5}'], ["[]"], ["<html>"]])(
+        "takes a 404 for a refusal though its body is %s",
+        async (body) => {
+          const refused = await runAgainst(answering(404, body));
+          expect([refused.asked.length, refused.output]).toEqual([1, "ask 404 ?\n"]);
+        },
+      );
+
+      it("takes a 500 without a body for what it is, and does not repeat it", async () => {
+        const { asked, output } = await runAgainst(answering(500, ""));
+        expect([asked.length, output]).toEqual([1, "ask 500 ?\n"]);
+      });
+
+      it("takes a 200 that names no discount for no answer", async () => {
+        const { asked, output } = await runAgainst(answering(200, '{"discount_id":null}'), refusing);
+        expect([asked.length, output]).toEqual([2, "ask 404 otp-not-found\n"]);
+      });
+    });
+
+    it("is refused a code that is used, and tells which problem it is", async () => {
+      const code = await service.newCode();
+      await service.use(apiKey, code);
+      expect(await run(code, "cart-2")).toEqual({ code: 1, output: "ask 404 otp-already-used\n" });
+    });
+
+    it("is refused with a key that is not in force", async () => {
+      expect(await run("AAAAAAAAAAA", "cart-3", service.baseUrl, "no key")).toEqual({
+        code: 1,
+        output: "ask 401 unauthorized\n",
+      });
+    });
+
+    it("repeats a use whose answer was lost, and is granted it", async () => {
+      const code = await service.newCode();
+      const { proxy, instance } = await startBehindFaults(service, 300);
+      let isAway = false;
+      // The use is applied, its answer lost, and the store away until the call's deadline has passed.
+      proxy.script(({ operation }) => {
+        if (operation === "replace") {
+          isAway = true;
+          setTimeout(() => {
+            proxy.script(() => undefined);
+          }, 400);
+          return { kind: "reset-after" };
+        }
+        return isAway ? { kind: "reset-before" } : undefined;
+      });
+      const { code: exitCode, output } = await run(code, "cart-4", instance.baseUrl);
+      expect({ exitCode, output }).toEqual({
+        exitCode: 0,
+        output: "ask 200 discount-1\nuse 200 discount-1\n",
+      });
+    });
+  });
+});
+
+describe("the guides", () => {
+  it("have the same sections and the same blocks in both languages", () => {
+    const [english, italian] = guides.map((guide) =>
+      new MarkdownIt()
+        .parse(readFileSync(guide, "utf8"), {})
+        .filter(({ type }) => type === "heading_open" || type === "fence" || type === "list_item_open")
+        .map(({ type, tag, info }) => `${type} ${tag} ${info}`),
+    );
+    expect(italian).toEqual(english);
+  });
+
+  it.each([
+    ["en", guides[0]],
+    ["it", guides[1]],
+  ])("say in %s of each problem the status and the title that the service gives it", (language, guide) => {
+    const rows = readFileSync(guide, "utf8").matchAll(/^\| (\d+) +\| \[([a-z-]+)\]\(\S+\) +\| (.+?) +\|/gm);
+    const told = [...rows].map(([, status, name, title]) => [name, Number(status), title]);
+    const given = Object.entries(makeFailures([])).map(([name, failure]) => {
+      const { status, body } = toProblem(failure, language, "");
+      return [name, status, decode(t.type({ title: t.string }), JSON.parse(body)).title];
+    });
+    expect(told.sort()).toEqual(given.sort());
+  });
+
+  it.each(Object.values(makeFailures([])))("have a whole page for $tag, with its status", (failure) => {
+    const page = readFileSync(`docs/problems/${failure.tag}.md`, "utf8");
+    expect(page).toMatch(new RegExp(`^# ${failure.tag} \\(${toProblem(failure, null, "").status}\\)\n`));
+    expect(
+      [...page.matchAll(/^(?:## (\w+)|\*\*(.+?)\.\*\*)/gm)].map(([, part, step]) => part ?? step),
+    ).toEqual([
+      ...["Italiano", "Che cosa è successo", "Che cosa fare", "Che cosa mostrare"],
+      ...["English", "What happened", "What to do", "What to show"],
+    ]);
+  });
+});
+
+interface Message {
+  /** The request line, or the status line. */
+  readonly start: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+}
+
+const parseMessage = (block: string): Message => {
+  const [head = "", body = ""] = block.split("\n\n");
+  const [start = "", ...lines] = head.split("\n");
+  return {
+    start,
+    headers: Object.fromEntries(lines.map((line) => [line.replace(/:.*/, ""), line.replace(/^[^:]*: /, "")])),
+    body: decode(t.UnknownRecord, JSON.parse(body)),
+  };
+};
+
+describe.each(guides)("the calls in %s", (guide) => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  it("are answered as it says", async () => {
+    const demo = { merchant_id: "demo-shop", discount_id: "demo-discount" };
+    const apiKey = await service.newApiKey(demo.merchant_id);
+    let code = await service.newCode(fiscalCode, demo);
+    const send = ({ start, headers, body }: Message): Promise<Reply> => {
+      const [method = "", path = ""] = start.split(" ");
+      return call(service.baseUrl + path, {
+        method,
+        headers: { ...headers, "Ocp-Apim-Subscription-Key": apiKey },
+        body: JSON.stringify({ ...body, otp_code: code }),
+      });
+    };
+    const expectAnswer = (reply: Reply, { start, headers, body }: Message): void => {
+      expect(start).toMatch(new RegExp(`^HTTP/1\\.1 ${reply.status} `));
+      expect(Object.fromEntries(reply.headers)).toMatchObject(
+        Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
+      );
+      const given = decode(t.UnknownRecord, reply.json);
+      expect(given).toEqual({ ...body, ...("instance" in given ? { instance: given["instance"] } : {}) });
+    };
+
+    const [ask, asked, use, used, refused, ...others] = blocksOf(guide, "http").map(parseMessage);
+    if (!ask || !asked || !use || !used || !refused) {
+      throw new Error("a call is missing");
+    }
+    expect(others).toEqual([]);
+    expectAnswer(await send(ask), asked);
+    service.clock.advance(192.345);
+    expectAnswer(await send(use), used);
+    code = await service.newCode(fiscalCode, demo);
+    service.clock.advance(600);
+    expectAnswer(await send(ask), refused);
+  });
+
+  const commands = blocksOf(guide, "text").filter((block) => block.startsWith("curl "));
+  if (!isThere("curl")) {
+    console.warn(`curl is not installed: the test plan's commands in ${guide} are not run`);
+    it.skip("are not made by the test plan's commands, because curl is not installed", () => undefined);
+    return;
+  }
+  it("of its test plan give a code and a second key", async () => {
+    const given: unknown[] = [];
+    for (const command of commands) {
+      const local = command.replace("http://127.0.0.1:7071", service.baseUrl);
+      given.push(JSON.parse((await runProgram("sh", ["-c", local])).output));
+    }
+    expect(given.map((body) => [OtpBody.is(body), ApiKeyBody.is(body)])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+  });
+});
+
+/** How a client sends `BODY` to `URL` and prints the status, and what of its row in the guides says so. */
+const waysToSend: readonly (readonly [string, string, string, readonly string[]])[] = [
+  ["curl", "`-d`", "sh", ["-c", `curl -so /dev/null -w '%{http_code}' -d "$BODY" "$URL"`]],
+  [
+    "curl",
+    "`--data-binary`",
+    "sh",
+    ["-c", `curl -so /dev/null -w '%{http_code}' --data-binary "$BODY" "$URL"`],
+  ],
+  ["curl", "`-T -`", "sh", ["-c", `echo "$BODY" | curl -so /dev/null -w '%{http_code}' -X POST -T - "$URL"`]],
+  ...[
+    ["fetch", "BODY"],
+    ["Buffer", "Buffer.from(BODY)"],
+    ["stream", "new Blob([BODY]).stream()"],
+  ].map(([word = "", body = ""]) => {
+    const program = `const { BODY, URL: url } = process.env;
+      fetch(url, { method: "POST", body: ${body}, duplex: "half" }).then(({ status }) => console.log(status));`;
+    return ["Node.js", word, process.execPath, ["-e", program]] as const;
+  }),
+  ...[
+    ["`request.end(body)`", "request.end(BODY)"],
+    ["`request.write(body)`", "request.write(BODY); request.end()"],
+  ].map(([word = "", send = ""]) => {
+    const program = `const { BODY, URL: url } = process.env;
+      const request = require("node:http").request(url, { method: "POST" }, (response) => {
+        console.log(response.resume().statusCode);
+      });
+      ${send};`;
+    return ["Node.js", word, process.execPath, ["-e", program]] as const;
+  }),
+  ...[
+    ["`bytes`", "body"],
+    ["`str`", "body.decode()"],
+    ["generator", "(each for each in [body])"],
+    ["file", "io.BytesIO(body)"],
+  ].map(([word = "", sent = ""]) => {
+    const program = `import http.client, io, os, urllib.parse
+url = urllib.parse.urlsplit(os.environ["URL"])
+body = os.environ["BODY"].encode()
+connection = http.client.HTTPConnection(url.netloc)
+connection.request("POST", url.path, ${sent})
+print(connection.getresponse().status)`;
+    return ["Python", word, "python3", ["-c", program]] as const;
+  }),
+];
+
+describe.each(guides)("what %s says of a body's length and of headers", (guide) => {
+  let service: Service;
+  let url: string;
+  beforeAll(async () => {
+    service = await startService();
+    url = `${service.baseUrl}/api/v1/merchant/cgn/otp/validate`;
+  });
+  afterAll(() => service.stop());
+
+  const text = readFileSync(guide, "utf8");
+  const body = '{"otp_code":"AAAAAAAAAAA"}';
+
+  it.each(waysToSend)("holds for %s, with %s", async (client, word, command, args) => {
+    const row = text.split("\n").find((line) => line.startsWith(`| ${client} `)) ?? "";
+    const [, , withLength = "", inChunks = ""] = row.split("|");
+    if (!isThere(client === "curl" ? client : command)) {
+      console.warn(`${client} is not installed: what ${guide} says of it is not tried`);
+      return;
+    }
+    // 401: the body arrived, and there is no API key.
+    const { output } = await runProgram(command, args, { BODY: body, URL: url });
+    expect(["400", "401"]).toContain(output.trim());
+    expect(output.trim() === "401" ? withLength : inChunks).toContain(word);
+  });
+
+  it("holds for a body in chunks, whose problem names it", async () => {
+    const reply = await call(url, { method: "POST", body: new Blob([body]).stream(), duplex: "half" });
+    expectProblem(reply, 400, "invalid-request");
+    expect(decode(t.type({ detail: t.string }), reply.json).detail).toMatch(/\bbody\b/);
+  });
+
+  it("holds for a header beyond Latin-1, and for one that is not UTF-8", async () => {
+    const [, written = ""] = /`User-Agent: ([^`]+)`/.exec(text) ?? [];
+    expect(written).toContain("€");
+    const send = async (bytes: string): Promise<readonly [number, string]> => {
+      const reply = await fetch(url, { method: "POST", body, headers: { "User-Agent": bytes } });
+      return [reply.status, await reply.text()];
+    };
+    expect(await send(Buffer.from(written).toString("latin1"))).toEqual([500, ""]);
+    expect(await send("caff\xe8")).toEqual([400, ""]);
+  });
+});
+
+// All at once: each takes ten seconds.
+it("the guides' programs end a call that is silent, or that dribbles its answer, after ten seconds", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
+  const settings = { CGN_API_KEY: "a key", CGN_OTP: "AAAAAAAAAAA", CGN_CART: "cart-6" };
+  const runAll = languages
+    .filter(([language, , command]) => isThere(language === "sh" ? "curl" : command))
+    .flatMap(([language, file, command]) =>
+      [silent, dribbling].map(async (first) => {
+        await writeFile(path.join(folder, file), blocksOf(guides[0], language).join(""));
+        const { asked, output } = await againstFake([first, refusing], (baseUrl) =>
+          runProgram(command, [path.join(folder, file)], { ...settings, CGN_URL: baseUrl }),
+        );
+        expect([language, asked.length, output]).toEqual([language, 2, "ask 404 otp-not-found\n"]);
+        const [one, other] = asked.map(({ at }) => at);
+        expect((other ?? 0) - (one ?? 0)).toBeGreaterThan(9900);
+        expect((other ?? 0) - (one ?? 0)).toBeLessThan(25_000);
+      }),
+    );
+  try {
+    await Promise.all(runAll);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,249 @@
+import { readFileSync } from "node:fs";
+import { HttpRequest, InvocationContext } from "@azure/functions";
+import * as t from "io-ts";
+import { makeFunctions, makeFunctionsWithoutConfig } from "../../functions";
+import { makeHost } from "../../local/host";
+import { close, listen } from "../../local/server";
+import { version } from "../../package.json";
+import { decodeApiKey, KeyType } from "../../shared/domain/api-key";
+import { unsettled } from "../../shared/domain/failure";
+import type { IssuedOtp } from "../../shared/domain/failure";
+import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
+import { problemNames, toProblem } from "../../shared/http/problem";
+import {
+  describedAnswers,
+  faultsIn,
+  fieldsOf,
+  functionKeyHeader,
+  lookUp,
+  makeFailures,
+  nameAnswer,
+  nameOf,
+  operations,
+  seenAnswers,
+} from "../support/document";
+import {
+  call,
+  decode,
+  fiscalCode,
+  makeApi,
+  merchantId,
+  OtpBody,
+  startBehindFaults,
+  startService,
+} from "../support/service";
+import type { Api, Service } from "../support/service";
+
+/** Calls every operation with what `code` and `apiKey` are, well or badly formed. */
+const callAll = async (api: Api, apiKey: string, code: string): Promise<void> => {
+  await api.generate();
+  await api.ask(apiKey, code);
+  await api.regenerate(merchantId, "secondary");
+  await api.info();
+  await api.status();
+  await call(`${api.baseUrl}/api/v1/openapi.yaml`);
+};
+
+const text = readFileSync("openapi.yaml", "utf8");
+
+const languages = ["it", "en"] as const;
+
+const ProblemExample = t.intersection([
+  t.type({ type: t.string, title: t.string, detail: t.string, instance: t.string }),
+  t.partial({ otp: OtpBody }),
+]);
+
+const toIssuedOtp = ({ code, expires_at, ttl }: t.TypeOf<typeof OtpBody>): IssuedOtp => ({
+  code: decode(OtpCode, code),
+  expiresAt: new Date(expires_at),
+  ttlSeconds: ttl,
+});
+
+describe("openapi.yaml", () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  // Each call is held against the document: this fails when an operation answers what it does not describe.
+  it("describes every answer, and no answer that cannot be had", async () => {
+    const apiKey = await service.newApiKey();
+    const code = await service.newCode();
+    await callAll(service, apiKey, code);
+    await service.generate("not a fiscal code");
+    await service.generate(fiscalCode, { padding: "x".repeat(4096) });
+    await service.validate(apiKey, {});
+    await service.validate(apiKey, { padding: "x".repeat(4096) });
+    await service.ask(apiKey, "short");
+    await service.ask("not a key", code);
+    await service.ask(apiKey, "AAAAAAAAAAA");
+    await service.use(apiKey, code);
+    await service.use(apiKey, code);
+    const newer = await service.newCode();
+    await service.ask(apiKey, code);
+    service.clock.advance(600);
+    await service.ask(apiKey, newer);
+    await service.regenerate("a_b");
+
+    const { proxy, instance } = await startBehindFaults(service, 200);
+    proxy.script(() => ({ kind: "status", status: 503 }));
+    await callAll(instance, apiKey, code);
+
+    const withBug = makeFunctions(service.config, () => {
+      // The real parts have none to show.
+      throw new Error("bug");
+    });
+    const withoutConfig = makeFunctionsWithoutConfig({ names: ["OTP_SECRET"], message: "" });
+    for (const functions of [withBug, withoutConfig]) {
+      const host = makeHost(functions, () => undefined);
+      const port = await listen(host, 0);
+      service.stopFirst(() => close(host));
+      await callAll(makeApi(`http://127.0.0.1:${port}`), apiKey, code);
+    }
+
+    const described = describedAnswers.flatMap(({ operation: { id }, status, problems }) =>
+      problems.length === 0
+        ? [nameAnswer(id, status)]
+        : problems.map((problem) => nameAnswer(id, status, problem)),
+    );
+    expect([...seenAnswers()].sort()).toEqual(described.sort());
+    // Its last word, where it is a problem.
+    const seenProblems = [...seenAnswers()].map((answer) => answer.split(" ")[2]);
+    expect(seenProblems).toEqual(expect.arrayContaining([...problemNames]));
+  });
+
+  // The types make sure of it in `makeFailures`, but no test reads them.
+  it("knows every refusal that the code can make, and no other", () => {
+    const names = [...problemNames].sort();
+    const inDocument = new Set(describedAnswers.flatMap(({ problems }) => problems));
+    expect([...inDocument].sort()).toEqual(names);
+    const failures = makeFailures(["body"]);
+    expect(Object.keys(failures).sort()).toEqual(names);
+    expect(Object.values(failures).map(({ tag }) => tag)).toEqual(Object.keys(failures));
+  });
+
+  it("describes every function, and no other", () => {
+    const functions = makeFunctions(service.config, service.store.connect);
+    const served = functions.flatMap(({ name, route, methods, authLevel }) =>
+      methods.map((method) => ({ name, path: `/${route}`, method, takesKey: authLevel === "function" })),
+    );
+    const described = operations.map(({ id, path, method, security }) => ({
+      name: id,
+      path,
+      method,
+      takesKey: security.some(({ header }) => header === functionKeyHeader),
+    }));
+    const byName = (one: { name: string }, other: { name: string }): number =>
+      one.name < other.name ? -1 : 1;
+    expect(described.sort(byName)).toEqual(served.sort(byName));
+  });
+
+  it("asks for an API key where one is missed, in the header that the challenge names", async () => {
+    const refusing = describedAnswers.filter(({ status }) => status === "401");
+    const { headers } = await service.ask("", "AAAAAAAAAAA");
+    const [, header] = /header="([^"]+)"/.exec(headers.get("www-authenticate") ?? "") ?? [];
+    const asking = operations.flatMap(({ id, security }) =>
+      security.filter(({ header: name }) => name !== functionKeyHeader).map(({ header: name }) => [id, name]),
+    );
+    expect(asking).toEqual(refusing.map(({ operation }) => [operation.id, header]));
+  });
+
+  describe("draws the line where the code draws it for", () => {
+    /** The example and all that differs from it in one character, and texts of lengths around every limit. */
+    const neighboursOf = (example: string): readonly string[] => {
+      const characters = Array.from({ length: 129 }, (_, code) => String.fromCharCode(code));
+      const lengths = [0, 1, 2, 10, 11, 12, 15, 16, 17, 63, 64, 65, 127, 128, 129, 254, 255, 256, 257];
+      return [
+        ...Array.from(example).flatMap((_, index) =>
+          characters.map((character) => example.slice(0, index) + character + example.slice(index + 1)),
+        ),
+        ...lengths.map((length) => example.repeat(300).slice(0, length)),
+      ];
+    };
+    const isAllowed = (name: string, text: string): boolean =>
+      faultsIn(["components", "schemas", name], text) === undefined;
+
+    it.each([
+      ["FiscalCode", FiscalCode, fiscalCode],
+      ["FiscalCode", FiscalCode, "ZZZZZZLMTVURSTNA"],
+      ["MerchantId", MerchantId, "Shop-1"],
+      ["DiscountId", DiscountId, "Discount-1"],
+      ["OtpCode", OtpCode, "B8Y0RZ8AVLB"],
+      ["KeyType", KeyType, "primary"],
+      ["KeyType", KeyType, "secondary"],
+    ])("%s", (name, codec, example) => {
+      expect([isAllowed(name, example), codec.is(example)]).toEqual([true, true]);
+      for (const text of neighboursOf(example)) {
+        expect([text, isAllowed(name, text)]).toEqual([text, codec.is(text)]);
+      }
+    });
+
+    it("IdempotencyKey", async () => {
+      const validateOtp = makeFunctions(service.config, service.store.connect).find(
+        ({ name }) => name === "ValidateOtp",
+      );
+      const statusFor = async (idempotencyKey: string): Promise<unknown> => {
+        const request = new HttpRequest({
+          method: "POST",
+          url: "http://localhost/",
+          headers: { "Idempotency-Key": idempotencyKey },
+          body: { string: JSON.stringify({ otp_code: "AAAAAAAAAAA" }) },
+        });
+        const answer = await validateOtp?.handler(
+          request,
+          new InvocationContext({ logHandler: () => undefined }),
+        );
+        return answer?.status;
+      };
+      // What no header can hold, or holds without what is around it, does not come to the function.
+      const texts = neighboursOf("cart").filter((text) => !/[\0\r\n\u0080]|^\s|\s$/.test(text));
+      for (const text of texts) {
+        expect([text, await statusFor(text)]).toEqual([text, isAllowed("IdempotencyKey", text) ? 401 : 400]);
+      }
+    });
+  });
+
+  it.each(describedAnswers.filter(({ problems }) => problems.length > 0))(
+    "gives for $operation.id $status an example of each problem in each language, in the service's own words",
+    ({ operation, problems, examples }) => {
+      const told = examples.map((example) => {
+        const { type, title, detail, instance, otp } = decode(ProblemExample, example);
+        const fields = /: ([\w-]+(?:, [\w-]+)*)\.$/.exec(detail)?.[1]?.split(", ") ?? [];
+        expect(fieldsOf(operation)).toEqual(expect.arrayContaining(fields));
+        const failure = Object.values(makeFailures(fields, otp && toIssuedOtp(otp))).find(
+          ({ tag }) => tag === nameOf(type),
+        );
+        const sayings = languages.map((language) =>
+          decode(
+            t.intersection([t.UnknownRecord, t.type({ title: t.string })]),
+            JSON.parse(toProblem(failure ?? unsettled, language, instance.replace("urn:uuid:", "")).body),
+          ),
+        );
+        expect(sayings).toContainEqual(example);
+        return [nameOf(type), languages[sayings.findIndex((saying) => saying.title === title)]];
+      });
+      expect(told.sort()).toEqual(problems.flatMap((name) => languages.map((each) => [name, each])).sort());
+    },
+  );
+
+  it("gives only well-formed API keys for examples, and the package's version for its own", () => {
+    const apiKeys = text.match(/\bcgn_[\w-]+/g) ?? [];
+    expect(apiKeys.length).toBeGreaterThan(0);
+    expect(apiKeys.map(decodeApiKey)).not.toContain(undefined);
+    const answer = ["paths", "/api/v1/info", "get", "responses", "200", "content", "application/json"];
+    const schema = ["components", "schemas", "ServiceInfo", "properties", "version"];
+    const versions = [
+      ["info", "version"],
+      [...answer, "example", "version"],
+      [...schema, "examples", "0"],
+    ];
+    expect(versions.map((place) => lookUp(place).value)).toEqual([version, version, version]);
+  });
+
+  it("is served as it is", async () => {
+    const reply = await call(`${service.baseUrl}/api/v1/openapi.yaml`);
+    expect(reply.headers.get("content-type")).toBe("application/yaml");
+    expect(reply.text).toBe(text);
+  });
+});

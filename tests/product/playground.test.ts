@@ -1,0 +1,1329 @@
+import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import axe from "axe-core";
+import * as t from "io-ts";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+import { makeLocale } from "../../playground/page/messages";
+import type { Messages } from "../../playground/page/messages";
+import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
+import { startHostProcess } from "../support/processes";
+import type { HostProcess } from "../support/processes";
+import { call, decode, fiscalCode, OtpBody, readItems, startService } from "../support/service";
+import type { Service } from "../support/service";
+
+const executablePath = findChromium();
+if (executablePath === undefined) {
+  console.warn(`${describeMissingChromium()}: the playground is not tried in a browser`);
+}
+
+const languages = ["it", "en"] as const;
+
+/** What is read and pressed in the story, in both languages. */
+const words = {
+  it: {
+    generate: "Genera codice",
+    copy: "Copia",
+    field: "Codice sconto",
+    apply: "Applica",
+    reduction: /^15% sui libri-6,05\s€$/,
+    pay: /^Paga 34,25\s€$/,
+    paid: /Ordine confermato: hai pagato 34,25\s€\./,
+    newCart: "Nuovo carrello",
+    used: "Il codice sconto è già stato usato",
+  },
+  en: {
+    generate: "Generate code",
+    copy: "Copy",
+    field: "Discount code",
+    apply: "Apply",
+    reduction: /^15% off books-€6\.05$/,
+    pay: /^Pay €34\.25$/,
+    paid: /Order confirmed: you paid €34\.25\./,
+    newCart: "New cart",
+    used: "The discount code has already been used",
+  },
+} as const;
+
+describe("the playground's files", () => {
+  it("come with a policy that lets no script or style in but its own", async () => {
+    const service = await startService();
+    const page = await call(`${service.baseUrl}/`);
+    expect(page.status).toBe(200);
+    expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    const policy = page.headers.get("content-security-policy") ?? "";
+    expect(policy).toMatch(/^default-src 'self';/);
+    expect(policy).not.toMatch(/unsafe|script-src|style-src|http|\*/);
+    expect(policy).toMatch(/; base-uri 'none'; form-action 'none'; frame-ancestors 'none'$/);
+    expect(page.text).not.toMatch(/<style|\sstyle=|\son\w+=|<script(?! type="module" src="\/playground\/)/);
+    await service.stop();
+  });
+
+  it("are served from the host alone, each as what it is", async () => {
+    const service = await startService();
+    const page = await call(`${service.baseUrl}/`);
+    const addresses = [...page.text.matchAll(/<(?:link|script|use)\b[^>]*?(?:src|href)="([^"#]+)/g)].flatMap(
+      ([, address = ""]) => address,
+    );
+    const style = await call(`${service.baseUrl}/playground/playground.css`);
+    const fonts = [...style.text.matchAll(/url\("\.\/([^"]+)"\)/g)].flatMap(
+      ([, name = ""]) => `/playground/${name}`,
+    );
+    expect(fonts).toHaveLength(4);
+    expect(style.text).not.toMatch(/url\(["']?(?:https?:|\/\/)/);
+    const types = new Map<string, string | null>();
+    for (const address of [...addresses, ...fonts]) {
+      expect(address).toMatch(/^\/playground\//);
+      const file = await call(service.baseUrl + address);
+      expect([address, file.status]).toEqual([address, 200]);
+      expect(file.headers.get("x-content-type-options")).toBe("nosniff");
+      types.set(address.split(".").pop() ?? "", file.headers.get("content-type"));
+    }
+    expect(Object.fromEntries(types)).toEqual({
+      js: "text/javascript; charset=utf-8",
+      css: "text/css; charset=utf-8",
+      svg: "image/svg+xml",
+      woff2: "font/woff2",
+    });
+    await service.stop();
+  });
+
+  it.each([
+    "/index.html",
+    "/playground",
+    "/playground/",
+    "/playground/unheard-of.js",
+    "/playground/main.ts",
+    "/playground/..%2fstart.js",
+    "/playground/%2e%2e/start.js",
+    "/playground/../start.js",
+  ])("are not to be had at %s", async (path) => {
+    const service = await startService();
+    expect((await call(service.baseUrl + path)).status).toBe(404);
+    await service.stop();
+  });
+
+  it("have every text in both languages", () => {
+    /** All texts, those with something to fill in filled in. */
+    const textsIn = (messages: Messages): [string, string][] =>
+      Object.entries(messages).flatMap(([name, text]): [string, string][] =>
+        typeof text === "string"
+          ? [[name, text]]
+          : typeof text === "function"
+            ? [[name, text("X", "Y")]]
+            : Object.entries(text).map(([part, each]) => [`${name}.${part}`, each]),
+      );
+    const english = new Map(textsIn(makeLocale("en").messages));
+    const italian = textsIn(makeLocale("it").messages);
+    expect(italian.map(([name]) => name)).toEqual([...english.keys()]);
+    expect(italian.filter(([name, text]) => english.get(name) === text)).toEqual([
+      ["card", "Carta Giovani Nazionale"],
+    ]);
+  });
+
+  it("are tried in the browser that is named and in no other, even where there is another", () => {
+    const before = process.env["CHROMIUM_PATH"];
+    process.env["CHROMIUM_PATH"] = "/nonexistent";
+    try {
+      expect(findChromium()).toBeUndefined();
+      expect(describeMissingChromium()).toContain("/nonexistent");
+      process.env["CHROMIUM_PATH"] = process.execPath;
+      expect(findChromium()).toBe(process.execPath);
+    } finally {
+      if (before === undefined) {
+        delete process.env["CHROMIUM_PATH"];
+      } else {
+        process.env["CHROMIUM_PATH"] = before;
+      }
+    }
+  });
+
+  it("are no part of what is deployed", async () => {
+    const { sources } = decode(
+      t.type({ sources: t.array(t.string) }),
+      JSON.parse(await readFile("dist/main.js.map", "utf8")),
+    );
+    expect(sources).toContain("../main.ts");
+    expect(sources.filter((source) => source.startsWith("../local/"))).toEqual([]);
+  });
+});
+
+(executablePath === undefined ? describe.skip : describe)("the playground in a browser", () => {
+  let browser: Browser;
+  let host: HostProcess;
+  let context: BrowserContext;
+  let page: Page;
+  /** What was written to the console or went wrong, all of which a test must expect. */
+  let complaints: string[];
+  let addresses: string[];
+  /** The calls of the contract, as they went over the wire. */
+  let calls: { readonly path: string; readonly body: unknown; readonly idempotencyKey: string | undefined }[];
+  let statuses: number[];
+
+  beforeAll(async () => {
+    browser = await launchChromium(executablePath ?? "");
+  });
+  afterAll(() => browser.close());
+
+  beforeEach(async () => {
+    complaints = [];
+    addresses = [];
+    calls = [];
+    statuses = [];
+    host = await startHostProcess({});
+    context = await browser.newContext();
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    page.on("pageerror", ({ message }) => complaints.push(message));
+    page.on("console", (message) => {
+      // Chromium itself writes this of each answer from 400 on. Refusals are part of the story, so those of the API are
+      // left out; no page can keep them from the console.
+      const ofRefusal =
+        /^Failed to load resource: the server responded with a status of 4\d\d /.test(message.text()) &&
+        message.location().url.startsWith(`${host.baseUrl}/api/`);
+      if (!ofRefusal) {
+        complaints.push(message.text());
+      }
+    });
+    page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
+    page.on("request", (request) => {
+      const { origin, pathname } = new URL(request.url());
+      addresses.push(origin);
+      if (pathname.startsWith("/api/")) {
+        const body: unknown = request.postDataJSON();
+        calls.push({ path: pathname, body, idempotencyKey: request.headers()["idempotency-key"] });
+      }
+    });
+    page.on("response", (response) => {
+      if (new URL(response.url()).pathname.startsWith("/api/")) {
+        statuses.push(response.status());
+      }
+    });
+  });
+  afterEach(async () => {
+    await context.close();
+    await host.program.stop();
+    expect(complaints).toEqual([]);
+    expect(new Set(addresses)).toEqual(new Set([host.baseUrl]));
+    expect(host.program.errors()).toBe("");
+  });
+
+  const open = async (path = "/"): Promise<void> => {
+    await page.goto(host.baseUrl + path);
+    // Both keys are there.
+    await expectTrace(2);
+  };
+
+  /** A host of other settings in place of the usual one. */
+  const restart = async (settings: Readonly<Record<string, string>>): Promise<void> => {
+    await host.program.stop();
+    host = await startHostProcess(settings);
+  };
+
+  const button = (name: string | RegExp): Locator => page.getByRole("button", { name, exact: true });
+  const panel = (name: string): Locator => page.getByRole("region", { name, exact: true });
+  const notice = (text: string | RegExp): Locator => page.getByRole("status").getByText(text);
+  const shownCode = (): Promise<string> => page.locator("#code:visible").innerText();
+  const entries = (): Locator => page.locator("#trace > li");
+  const total = (text: string): Locator => page.locator("#cart-total .total").getByText(text);
+  const codeField = (): Locator => page.getByLabel("Codice sconto", { exact: true });
+  const chooseOffer = (name: string): Promise<void> => page.getByRole("radio", { name }).check();
+  const chooseShop = async (name: string): Promise<void> => {
+    await page.getByLabel("Negozio", { exact: true }).selectOption(name);
+  };
+  /** Waits until a button is at work. */
+  const atWork = (id: string): Promise<void> =>
+    page.locator(`#${id}[aria-busy=true][aria-disabled=true]`).waitFor();
+  const focused = (target: Locator): Promise<void> => target.and(page.locator(":focus")).waitFor();
+  const clipboard = async (): Promise<string> =>
+    decode(t.string, await page.evaluate("navigator.clipboard.readText()"));
+
+  /** Waits until the page made so many calls, of which so many are still under way. */
+  const expectTrace = async (count: number, pending = 0): Promise<void> => {
+    await entries()
+      .nth(count - 1)
+      .waitFor();
+    await entries()
+      .filter({ has: page.locator("[aria-busy=false]") })
+      .nth(count - pending - 1)
+      .waitFor();
+    expect(await entries().count()).toBe(count);
+  };
+
+  /** The service does what the next call to a path asks, but its answer is on its way until it is let through. */
+  const delayAnswer = async (path: string): Promise<() => void> => {
+    let letThrough = (): void => undefined;
+    const arrival = new Promise<void>((resolve) => {
+      letThrough = resolve;
+    });
+    await page.route(
+      path,
+      async (route) => {
+        const response = await route.fetch();
+        await arrival;
+        await route.fulfill({ response });
+      },
+      { times: 1 },
+    );
+    return letThrough;
+  };
+
+  const Violations = t.type({
+    violations: t.array(t.type({ id: t.string, nodes: t.array(t.type({ html: t.string })) })),
+  });
+
+  /** Checks what is shown by now. */
+  const expectSound = async (): Promise<void> => {
+    await page.evaluate(axe.source);
+    const { violations } = decode(Violations, await page.evaluate("axe.run()"));
+    expect(violations).toEqual([]);
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(page.viewportSize()?.width);
+  };
+
+  /** A code, typed at the checkout and applied there. */
+  const applyNewCode = async (): Promise<string> => {
+    await button("Genera codice").click();
+    await button("Usalo alla cassa").click();
+    await button("Applica").click();
+    await notice("Sconto applicato: 15% sui libri.").waitFor();
+    return shownCode();
+  };
+
+  const regenerate = async (title: string): Promise<void> => {
+    await button(`Rigenera ${title}`).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+    await notice(`${title} rigenerata.`).waitFor();
+  };
+
+  const unavailable = {
+    status: 503,
+    contentType: "application/problem+json",
+    body: JSON.stringify({
+      type: "x/service-unavailable",
+      title: "Non disponibile",
+      status: 503,
+      detail: "Riprova.",
+    }),
+  };
+  /** What Chromium writes of a call that got no answer, or one from 500 on. */
+  const ofFailure =
+    /^failed: |^Failed to load resource: (?:net::ERR_|the server responded with a status of 503)/;
+  const expectFailuresOnly = (): void => {
+    expect(complaints.filter((complaint) => !ofFailure.test(complaint))).toEqual([]);
+    complaints = [];
+  };
+
+  it.each(languages)(
+    "plays the whole story in %s: generate, copy, paste, apply, pay, find it used",
+    async (language) => {
+      const { generate, copy, field, apply, reduction, pay, paid, newCart, used } = words[language];
+      await open(language === "it" ? "/" : "/?lang=en");
+      expect(await page.locator("html").getAttribute("lang")).toBe(language);
+
+      await button(generate).click();
+      const code = await shownCode();
+      expect(code).toMatch(/^[A-Z0-9]{11}$/);
+      await button(copy).click();
+      expect(await clipboard()).toBe(code);
+
+      await page.getByLabel(field, { exact: true }).focus();
+      await page.keyboard.press("ControlOrMeta+V");
+      await button(apply).click();
+      await page.locator("#cart-total").getByRole("row", { name: /15%/ }).waitFor();
+      expect(await page.locator("#cart-total .reduction").textContent()).toMatch(reduction);
+      await button(pay).click();
+      await notice(paid).waitFor();
+
+      await button(newCart).click();
+      await page.getByLabel(field, { exact: true }).fill(code);
+      await button(apply).click();
+      await notice(used).waitFor();
+      expect(statuses).toEqual([200, 200, 200, 200, 200, 404]);
+      expect(calls.slice(3).map(({ body }) => body)).toEqual(
+        [false, true, false].map((invalidate_otp) => ({ otp_code: code, invalidate_otp })),
+      );
+      expect(calls.map(({ path }) => path).join()).not.toContain("demo-shop");
+    },
+  );
+
+  it("says everything in the other language when asked to, keeps what was done, and remembers", async () => {
+    await open();
+    const code = await applyNewCode();
+    await regenerate("Chiave primaria");
+    const inItalian = await page.locator("body").innerText();
+    await button("English").click();
+    await total("€34.25").waitFor();
+    const inEnglish = await page.locator("body").innerText();
+    const catalogue = Object.entries(makeLocale("it").messages);
+    const english: Readonly<Record<string, unknown>> = makeLocale("en").messages;
+    const told = catalogue.flatMap(([name, text]) =>
+      typeof text === "string" && text !== english[name] && text.length > 6 ? [text] : [],
+    );
+    expect(told.filter((text) => inItalian.includes(text)).length).toBeGreaterThan(20);
+    expect(told.filter((text) => inEnglish.includes(text))).toEqual([]);
+    expect(inEnglish).toContain("Discount applied: 15% off books.");
+    expect(await page.locator("html").getAttribute("lang")).toBe("en");
+    expect(await page.title()).toBe(makeLocale("en").messages.pageTitle);
+    expect(await shownCode()).toBe(code);
+    await page.reload();
+    await button("Generate code").waitFor();
+    await expectTrace(2);
+  });
+
+  it("shows the same code to whoever asks again while it lives, and says so", async () => {
+    await open();
+    await button("Genera codice").click();
+    const code = await shownCode();
+    await button("Genera codice").click();
+    await notice("Hai già un codice attivo per questa agevolazione: eccolo.").waitFor();
+    expect(await shownCode()).toBe(code);
+    expect(statuses.slice(2)).toEqual([200, 409]);
+  });
+
+  it("counts each code's life down to its end by the ring and the clock, and says that it is over", async () => {
+    await page.clock.install();
+    await open();
+    const generate = async (): Promise<{ readonly code: string; readonly endsAt: number }> => {
+      const answer = page.waitForResponse("**/otp/*");
+      await button("Genera codice").click();
+      const { code, expires_at } = decode(OtpBody, await (await answer).json());
+      await page.locator("#code").getByText(code).waitFor();
+      return { code, endsAt: Date.parse(expires_at) };
+    };
+    const shown = async (): Promise<readonly unknown[]> => [
+      await page.getByRole("timer").innerText(),
+      await page.locator("#ring").getAttribute("stroke-dashoffset"),
+    ];
+    const first = await generate();
+    await page.clock.pauseAt(first.endsAt - 300_000);
+    expect(await shown()).toEqual(["5:00", "0.5"]);
+    await page.clock.pauseAt(first.endsAt - 150_000);
+    expect(await shown()).toEqual(["2:30", "0.75"]);
+    await chooseOffer("20% su treni");
+    const second = await generate();
+    await page.clock.pauseAt(second.endsAt - 500);
+    expect((await shown())[0]).toBe("0:01");
+    await button("Usalo alla cassa").focus();
+    await page.clock.pauseAt(second.endsAt + 1000);
+    // The button that had the focus is gone, and the next thing to do has it.
+    await focused(button("Genera codice"));
+    const over = notice("Il codice è scaduto. Puoi generarne uno nuovo.");
+    for (const offer of ["20% su treni", "15% sui libri", "20% su treni"]) {
+      await chooseOffer(offer);
+      await over.waitFor();
+      expect(await shown()).toEqual(["0:00", "1"]);
+      await panel("App IO").getByText("Scaduto", { exact: true }).waitFor();
+      expect(await button("Usalo alla cassa").isVisible()).toBe(false);
+      expect(await button("Copia").isVisible()).toBe(false);
+    }
+    await chooseOffer("30% al cinema");
+    expect(await over.isVisible()).toBe(false);
+    await chooseOffer("15% sui libri");
+    await page.clock.resume();
+    await expectSound();
+  });
+
+  it("has an expired code refused, and generates another at once", async () => {
+    await restart({ OTP_TTL_IN_SECONDS: "1" });
+    await open();
+    await button("Genera codice").click();
+    await notice("Il codice è scaduto. Puoi generarne uno nuovo.").waitFor();
+    const code = await shownCode();
+    await codeField().fill(code);
+    await button("Applica").click();
+    await notice("Il codice sconto è scaduto").waitFor();
+    await button("Genera codice").click();
+    await page.locator("#code").filter({ hasNotText: code }).waitFor();
+    expect(statuses.slice(2)).toEqual([200, 404, 200]);
+  });
+
+  it("rotates a shop's keys without a single refusal", async () => {
+    await open();
+    await applyNewCode();
+    const ask = async (count: number): Promise<void> => {
+      await button("Applica").click();
+      await expectTrace(count);
+      await notice("Sconto applicato").waitFor();
+    };
+    await page.getByRole("radio", { name: "Il negozio usa questa Chiave secondaria" }).check();
+    await ask(5);
+    await regenerate("Chiave primaria");
+    await ask(7);
+    await button("Dalla al negozio Chiave primaria").click();
+    await page.getByRole("radio", { name: "Il negozio usa questa Chiave primaria" }).check();
+    await ask(8);
+    await regenerate("Chiave secondaria");
+    await ask(10);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+  });
+
+  it("has a replaced key refused until the shop is given the new one, which is shown once", async () => {
+    await open();
+    await applyNewCode();
+    const value = page.locator("#primary-value");
+    const masked = await value.innerText();
+    expect(masked).toMatch(/^cgn_esempio-libreria_•+[0-9a-f]{4}$/);
+    await button("Rigenera Chiave primaria").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Annulla" }).click();
+    expect(await value.innerText()).toBe(masked);
+    await expectTrace(4);
+
+    await regenerate("Chiave primaria");
+    const key = await value.innerText();
+    await button("Copia Chiave primaria").click();
+    expect(await clipboard()).toBe(key);
+    await page.getByText("Il negozio ha ancora la chiave di prima").filter({ visible: true }).waitFor();
+    await button("Applica").click();
+    await notice("Il negozio non è stato riconosciuto").waitFor();
+    await total("40,30").waitFor();
+    expect(statuses.at(-1)).toBe(401);
+
+    await button("Dalla al negozio Chiave primaria").click();
+    expect(await value.innerText()).toBe(`cgn_esempio-libreria_••••${key.slice(-4)}`);
+    await button("Applica").click();
+    await notice("Sconto applicato").waitFor();
+    expect((await host.ask(key, await shownCode())).status).toBe(200);
+  });
+
+  it("gets over a host that lost its store: the keys that are gone are refused, and others help", async () => {
+    await open();
+    await applyNewCode();
+    await restart({ PORT: new URL(host.baseUrl).port });
+    await button("Applica").click();
+    await notice("Il negozio non è stato riconosciuto").waitFor();
+    await regenerate("Chiave primaria");
+    await button("Dalla al negozio Chiave primaria").click();
+    await applyNewCode();
+  });
+
+  describe("after a reload", () => {
+    const values = (): Promise<readonly string[]> =>
+      Promise.all(["primary", "secondary"].map((keyType) => page.locator(`#${keyType}-value`).innerText()));
+
+    it("keeps the keys that it made while they work, so that one that was copied goes on working", async () => {
+      await open();
+      await regenerate("Chiave primaria");
+      const copied = await page.locator("#primary-value").innerText();
+      const kept = [`cgn_esempio-libreria_••••${copied.slice(-4)}`, (await values())[1]];
+      await chooseShop("Cinema Aurora");
+      await expectTrace(5);
+      calls = [];
+      await page.reload();
+      await expectTrace(2);
+      expect(await values()).toEqual(kept);
+      await page
+        .getByText(/^Negozio: prova la sua chiave/)
+        .first()
+        .waitFor();
+      expect(calls.map(({ body }) => body)).toEqual(
+        ["primary", "secondary"].map(() => ({ otp_code: "00000000000", invalidate_otp: false })),
+      );
+      await applyNewCode();
+      expect((await host.ask(copied, await shownCode())).status).toBe(200);
+      await chooseShop("Cinema Aurora");
+      await expectTrace(6);
+      expect(calls.map(({ path }) => path).filter((path) => path.includes("api-keys"))).toEqual([]);
+      // Another window of the same browser replaces nothing either.
+      const other = await context.newPage();
+      await other.goto(host.baseUrl);
+      await other.locator("#trace > li [aria-busy=false]").nth(1).waitFor();
+      await other.close();
+      await button("Applica").waitFor();
+      expect((await host.ask(copied, "AAAAAAAAAAA")).status).toBe(404);
+    });
+
+    it("has others made in place of those that are refused", async () => {
+      await open();
+      const before = await values();
+      await restart({ PORT: new URL(host.baseUrl).port });
+      await page.reload();
+      await expectTrace(4);
+      expect(statuses.slice(2)).toEqual([401, 200, 401, 200]);
+      const after = await values();
+      expect(after.filter((value) => before.includes(value))).toEqual([]);
+      await applyNewCode();
+      await page.reload();
+      await expectTrace(2);
+      expect(await values()).toEqual(after);
+    });
+
+    it("has none made in place of those of which it is not known whether they work", async () => {
+      await open();
+      const before = await values();
+      await page.route("**/validate", (route) => route.fulfill(unavailable), { times: 1 });
+      await page.reload();
+      await expectTrace(2);
+      expect(await values()).toEqual(before);
+      await page.route("**/validate", (route) => route.abort(), { times: 1 });
+      await page.reload();
+      await expectTrace(2);
+      expect(await values()).toEqual(before);
+      await applyNewCode();
+      expectFailuresOnly();
+    });
+
+    it.each(["not JSON", "[]", '{"esempio-libreria":{"primary":"a key"}}'])(
+      "takes nothing of what it did not keep itself: %s",
+      async (text) => {
+        await page.addInitScript(`localStorage.setItem("cgn-otp.keys", ${JSON.stringify(text)})`);
+        await open();
+        expect(statuses).toEqual([200, 200]);
+        await applyNewCode();
+      },
+    );
+
+    it("works where the browser keeps nothing", async () => {
+      await page.addInitScript(`
+        Object.defineProperty(window, "localStorage", { get() { throw new Error("not allowed"); } });`);
+      await open();
+      await page.reload();
+      await expectTrace(2);
+      expect(statuses).toEqual([200, 200, 200, 200]);
+      await applyNewCode();
+    });
+  });
+
+  describe("on a store that the settings name", () => {
+    let service: Service;
+    beforeEach(async () => {
+      service = await startService();
+      await service.newApiKey("esempio-libreria", "primary");
+      await restart(service.settings);
+    });
+    afterEach(() => service.stop());
+
+    it.each(languages)(
+      "makes no key before somebody asks for it, by the keyboard, and says so, in %s",
+      async (language) => {
+        const { messages } = makeLocale(language);
+        await page.setViewportSize({ width: 360, height: 900 });
+        await page.emulateMedia({ reducedMotion: "reduce" });
+        const stored = await readItems(service.apiKeys);
+        await page.goto(`${host.baseUrl}/?lang=${language}`);
+        await page.getByText(messages.namedStore).waitFor();
+        await expectSound();
+        for (const shop of ["Cinema Aurora", "Libreria Il Segnalibro"]) {
+          await page.getByLabel(messages.shop, { exact: true }).selectOption(shop);
+          await page.getByText(messages.namedStore).waitFor();
+        }
+        expect(await page.locator("[id$=-regenerate]:visible").count()).toBe(0);
+        await page.locator("#code-field").fill("AAAAAAAAAAA");
+        await button(messages.apply).click();
+        await notice(messages.keyMissing).waitFor();
+        expect(await readItems(service.apiKeys)).toEqual(stored);
+
+        const letThrough = await delayAnswer("**/api-keys/primary");
+        await button(messages.makeKeys).focus();
+        await page.keyboard.press("Enter");
+        await atWork("ask-for-keys-button");
+        await page.keyboard.press("Enter");
+        letThrough();
+        await focused(button(`${messages.regenerate} ${messages.keyTitle.primary}`));
+        await expectTrace(3);
+        expect(await page.getByText(messages.namedStore).isVisible()).toBe(false);
+        await expectSound();
+        await button(messages.generate).click();
+        await button(messages.useAtCheckout).click();
+        await button(messages.apply).click();
+        await page.locator("#cart-total .reduction").waitFor();
+
+        // It keeps no key of an account in the browser, and asks again.
+        expect(await page.evaluate("localStorage.length + sessionStorage.length")).toBe(0);
+        const made = await readItems(service.apiKeys);
+        await page.reload();
+        await page.getByText(messages.namedStore).waitFor();
+        expect(await entries().count()).toBe(0);
+        expect(await readItems(service.apiKeys)).toEqual(made);
+      },
+    );
+
+    it("says why when none could be made, and lets that be tried again", async () => {
+      await page.goto(host.baseUrl);
+      await page.route("**/api-keys/*", (route) => route.abort());
+      await button("Genera le chiavi").click();
+      await notice("Il servizio non risponde.").waitFor();
+      await expectTrace(2);
+      await page.unroute("**/api-keys/*");
+      await page.route("**/api-keys/secondary", (route) => route.fulfill(unavailable), { times: 1 });
+      await button("Genera le chiavi").click();
+      await notice("Non disponibile").waitFor();
+      // What was asked for, and is missing.
+      await button("Genera Chiave secondaria").click();
+      await notice("Chiave secondaria generata.").waitFor();
+      await applyNewCode();
+      expectFailuresOnly();
+    });
+
+    it("takes a store of which the local host does not say whose it is for such a one", async () => {
+      await page.route("**/store.json", (route) => route.fulfill({ status: 200, body: '{"store":"mine"}' }));
+      await page.goto(host.baseUrl);
+      await button("Genera le chiavi").waitFor();
+      await page.unroute("**/store.json");
+      await page.route("**/store.json", (route) => route.abort());
+      await page.reload();
+      await button("Genera le chiavi").waitFor();
+      expect(calls).toEqual([]);
+      expectFailuresOnly();
+    });
+  });
+
+  it("loses an answer once, and is given it by the same call with the same Idempotency-Key", async () => {
+    await open();
+    const loseAnswer = page.getByRole("switch", { name: "Perdi la risposta" });
+    // Without a code there is no call whose answer could be lost.
+    expect(await loseAnswer.isDisabled()).toBe(true);
+    const code = await applyNewCode();
+    await loseAnswer.focus();
+    await page.keyboard.press("Space");
+    await button(/^Paga/).click();
+    await notice("il negozio non sa se il codice è stato usato").waitFor();
+    expect(await page.getByRole("switch").isChecked()).toBe(false);
+    expect(await entries().first().locator("summary").innerText()).toMatch(
+      /^200\s*Negozio: usa il codice\s*persa/,
+    );
+    await button("Riprova a pagare").click();
+    await notice("non ha usato il codice due volte").waitFor();
+
+    const uses = calls.slice(4);
+    expect(uses).toHaveLength(2);
+    expect(uses[0]).toEqual(uses[1]);
+    expect(uses[0]?.body).toEqual({ otp_code: code, invalidate_otp: true });
+    expect(uses[0]?.idempotencyKey).toMatch(/^cart-[0-9a-f-]{36}$/);
+    expect(await page.locator("#idempotency-key").innerText()).toBe(uses[0]?.idempotencyKey);
+    const [second, first] = await entries()
+      .locator("pre")
+      .filter({ hasText: '"discount_id": "libri-15"' })
+      .allTextContents();
+    expect(first).toBe(second);
+
+    // One use is all there was: another cart finds the code used.
+    await button("Nuovo carrello").click();
+    await codeField().fill(code);
+    await button("Applica").click();
+    await notice("Il codice sconto è già stato usato").waitFor();
+    expect(await page.locator("#idempotency-key").innerText()).not.toBe(uses[0]?.idempotencyKey);
+  });
+
+  it.each([false, true])(
+    "pays what was being paid, whatever is done meanwhile, even if the answer is lost: %s",
+    async (isLost) => {
+      await open();
+      const code = await applyNewCode();
+      const idempotencyKey = await page.locator("#idempotency-key").innerText();
+      await chooseOffer("25% per chi va all'università");
+      await button("Genera codice").click();
+      await notice("Il codice è pronto").waitFor();
+      if (isLost) {
+        await page.getByRole("switch", { name: "Perdi la risposta" }).focus();
+        await page.keyboard.press("Space");
+      }
+      const letThrough = await delayAnswer("**/validate");
+      await button(/^Paga 34,25/).click();
+      await atWork("pay");
+      await button("Usalo alla cassa").click();
+      await focused(page.locator("#pay"));
+      expect(await codeField().inputValue()).toBe(code);
+      expect(await codeField().isEditable()).toBe(false);
+      await total("34,25").waitFor();
+      letThrough();
+      if (isLost) {
+        await notice("il negozio non sa se il codice è stato usato").waitFor();
+        await button("Usalo alla cassa").click();
+        await focused(button("Riprova a pagare"));
+        expect(await codeField().inputValue()).toBe(code);
+        expect(await codeField().isEditable()).toBe(false);
+        const background = "getComputedStyle(document.getElementById('code-field')).backgroundColor";
+        expect(await page.evaluate(background)).not.toBe("rgb(255, 255, 255)");
+        await total("34,25").waitFor();
+        await button("Riprova a pagare").click();
+      }
+      await notice(/hai pagato 34,25\s€/).waitFor();
+      await focused(button("Nuovo carrello"));
+      expect(await page.locator("#idempotency-key").innerText()).toBe(idempotencyKey);
+      expect(new Set(calls.slice(5).map((each) => each.idempotencyKey))).toEqual(new Set([idempotencyKey]));
+
+      // The code that was used up is over in the app, too, and the other one waits for its cart.
+      await button("Usalo alla cassa").click();
+      await focused(button("Applica"));
+      await button("Applica").click();
+      await notice("Sconto applicato: 25% per chi va all'università.").waitFor();
+      await chooseOffer("15% sui libri");
+      await panel("App IO").getByText("Usato", { exact: true }).waitFor();
+      expect(await button("Usalo alla cassa").isVisible()).toBe(false);
+      expect(await page.getByRole("timer").isVisible()).toBe(false);
+      expect(await page.locator("#ring").getAttribute("stroke-dashoffset")).toBe("1");
+      await button("Copia").click();
+      expect(await clipboard()).toBe(code);
+    },
+  );
+
+  it("keeps each shop's cart: what is under way in one goes on while another is looked at", async () => {
+    await open();
+    await applyNewCode();
+    const letPaymentThrough = await delayAnswer("**/validate");
+    await button(/^Paga 34,25/).click();
+    await atWork("pay");
+    await chooseShop("Cinema Aurora");
+    await expectTrace(7, 1);
+    await total("23,50").waitFor();
+    expect(await codeField().inputValue()).toBe("");
+    const letRefusalThrough = await delayAnswer("**/validate");
+    await codeField().fill("AAAAAAAAAAA");
+    await button("Applica").click();
+    await atWork("apply");
+    await chooseShop("Meridiana Viaggi");
+    await expectTrace(10, 2);
+    await button(/^Paga 123,90/).click();
+    await notice(/hai pagato 123,90\s€/).waitFor();
+    letPaymentThrough();
+    letRefusalThrough();
+    await expectTrace(10);
+    await chooseShop("Cinema Aurora");
+    await notice("Il codice sconto non esiste").waitFor();
+    expect(await codeField().inputValue()).toBe("AAAAAAAAAAA");
+    await chooseShop("Libreria Il Segnalibro");
+    await notice(/hai pagato 34,25\s€/).waitFor();
+    await total("34,25").waitFor();
+  });
+
+  it("shows what is at work, and does it once however often it is pressed", async () => {
+    await open();
+    /** Presses once, sees that this takes its time, presses again, and lets the answer through. */
+    const pressTwice = async (
+      id: string,
+      notices: string,
+      path: string,
+      press: () => Promise<void>,
+    ): Promise<void> => {
+      const count = calls.length;
+      const letThrough = await delayAnswer(path);
+      await press();
+      await atWork(id);
+      expect(await page.locator(`#${notices} .alert`).count()).toBe(0);
+      await page.locator(`#${id}`).click({ force: true });
+      expect(await page.getByRole("dialog").count()).toBe(0);
+      await page.locator(`#${id}`).press("Enter");
+      expect(await page.getByRole("dialog").count()).toBe(0);
+      await focused(page.locator(`#${id}`));
+      letThrough();
+      await page.locator(`#${notices} .alert`).waitFor();
+      expect(await page.locator(`#${id}[aria-busy=true], #${id}[aria-disabled=true]`).count()).toBe(0);
+      expect(calls).toHaveLength(count + 1);
+    };
+    const generate = (): Promise<void> =>
+      pressTwice("generate", "app-notices", "**/otp/*", () => button("Genera codice").click());
+    await generate();
+    await generate();
+    await notice("Hai già un codice attivo").waitFor();
+
+    await button("Usalo alla cassa").click();
+    const apply = (): Promise<void> =>
+      pressTwice("apply", "checkout-notices", "**/validate", async () => {
+        await button("Applica").click();
+        // It is not known yet what there is to pay.
+        await page.locator("#pay[aria-disabled=true][aria-busy=false]").click({ force: true });
+        await button("Applica").focus();
+      });
+    await apply();
+    await apply();
+
+    const regenerateKey = (): Promise<void> =>
+      pressTwice("secondary-regenerate", "portal-notices", "**/api-keys/secondary", async () => {
+        await button("Rigenera Chiave secondaria").click();
+        await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+      });
+    await regenerateKey();
+    await regenerateKey();
+    const key = await page.locator("#secondary-value").innerText();
+    expect((await host.ask(key, await shownCode())).status).toBe(200);
+
+    const letThrough = await delayAnswer("**/validate");
+    await button(/^Paga/).click();
+    await atWork("pay");
+    await page.locator("#pay").click({ force: true });
+    letThrough();
+    await notice("Ordine confermato").waitFor();
+    expect(calls).toHaveLength(9);
+  });
+
+  it("applies no code but the one that is typed when the answer comes", async () => {
+    await open();
+    await button("Genera codice").click();
+    await button("Usalo alla cassa").click();
+    const letThrough = await delayAnswer("**/validate");
+    await button("Applica").click();
+    await atWork("apply");
+    await codeField().pressSequentially("X");
+    letThrough();
+    await expectTrace(4);
+    await total("40,30").waitFor();
+    expect(await page.locator("#checkout-notices .alert").count()).toBe(0);
+    await button("Applica").click();
+    await notice("Il codice sconto non è scritto correttamente").waitFor();
+  });
+
+  it("says what came of a code under the discount that it is for", async () => {
+    await open();
+    await chooseOffer("30% al cinema");
+    const letThrough = await delayAnswer("**/otp/*");
+    await button("Genera codice").click();
+    await atWork("generate");
+    await chooseOffer("20% su treni e ostelli");
+    await button("Genera codice").click();
+    await notice("Il codice è pronto").waitFor();
+    const code = await shownCode();
+    await chooseOffer("15% sui libri");
+    letThrough();
+    await expectTrace(4);
+    expect(await page.locator("#app-notices .alert, #code:visible").count()).toBe(0);
+    await chooseOffer("30% al cinema");
+    await notice("Il codice è pronto").waitFor();
+    expect(await shownCode()).not.toBe(code);
+    await chooseOffer("20% su treni e ostelli");
+    expect(await shownCode()).toBe(code);
+  });
+
+  it("keeps code and payment when it is the shop's key that is refused", async () => {
+    await open();
+    await applyNewCode();
+    await regenerate("Chiave primaria");
+    await button(/^Paga 34,25/).click();
+    await notice("Il negozio ha una chiave che non vale più").waitFor();
+    await total("34,25").waitFor();
+    expect(await codeField().isEditable()).toBe(true);
+    await button("Dalla al negozio Chiave primaria").click();
+    await page.getByRole("switch", { name: "Perdi la risposta" }).focus();
+    await page.keyboard.press("Space");
+    await button(/^Paga 34,25/).click();
+    await button("Riprova a pagare").waitFor();
+    await regenerate("Chiave primaria");
+    await button("Riprova a pagare").click();
+    await notice("Il negozio ha una chiave che non vale più").waitFor();
+    expect(await codeField().isEditable()).toBe(false);
+    await button("Dalla al negozio Chiave primaria").click();
+    await button("Riprova a pagare").click();
+    await notice(/hai pagato 34,25\s€\. Riprovare/).waitFor();
+    expect(statuses.slice(4)).toEqual([200, 401, 200, 200, 401, 200]);
+  });
+
+  it("takes the discount back when a code turns out to be used, and leads to its field", async () => {
+    await open();
+    const code = await applyNewCode();
+    const key = await host.newApiKey("esempio-libreria", "secondary");
+    expect((await host.use(key, code)).status).toBe(200);
+    expect(await codeField().getAttribute("aria-invalid")).toBe("false");
+    await button(/^Paga 34,25/).click();
+    await notice("Il codice sconto è già stato usato").waitFor();
+    await total("40,30").waitFor();
+    await focused(codeField());
+    expect(await codeField().getAttribute("aria-invalid")).toBe("true");
+    await page.keyboard.press("Backspace");
+    expect(await codeField().getAttribute("aria-invalid")).toBe("false");
+    expect(await page.locator("#checkout-notices .alert").count()).toBe(0);
+  });
+
+  it("grants nothing for a discount that the shop does not know", async () => {
+    await open();
+    const body = { merchant_id: "esempio-libreria", discount_id: "sconosciuta" };
+    await codeField().fill(await host.newCode(fiscalCode, body));
+    await button("Applica").click();
+    await notice("per un'agevolazione che questo negozio non conosce").waitFor();
+    await total("40,30").waitFor();
+    await focused(codeField());
+  });
+
+  it("says in each panel that the service fails or does not answer, and all goes on when it does again", async () => {
+    await open();
+    const tasks = [
+      ["app-notices", () => button("Genera codice").click()],
+      ["checkout-notices", () => button("Applica").click()],
+      [
+        "portal-notices",
+        async () => {
+          await button("Rigenera Chiave secondaria").click();
+          await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+        },
+      ],
+    ] as const;
+    await codeField().fill("AAAAAAAAAAA");
+    for (const [id, run] of tasks) {
+      const said = page.locator(`#${id}`);
+      await page.route("**/api/**", (route) => route.fulfill(unavailable), { times: 1 });
+      await run();
+      await said.getByText("Non disponibile").waitFor();
+      await page.route("**/api/**", (route) => route.abort(), { times: 1 });
+      await run();
+      await said.getByText("Il servizio non risponde.").waitFor();
+      await run();
+      await said.getByText("Il servizio non risponde.").waitFor({ state: "detached" });
+      await said.locator(".alert").first().waitFor();
+    }
+    // The service failed, which says nothing of the code.
+    expect(statuses.slice(-3)).toEqual([404, 503, 200]);
+    expectFailuresOnly();
+  });
+
+  it("gives up on a service that has not answered within ten seconds, and not before", async () => {
+    await page.clock.install();
+    // The browser's own does not go by the clock of this test.
+    await page.addInitScript(`AbortSignal.timeout = (ms) => {
+      const controller = new AbortController();
+      setTimeout(() => { controller.abort(); }, ms);
+      return controller.signal;
+    }`);
+    await open();
+    await page.route("**/otp/*", () => undefined, { times: 1 });
+    await button("Genera codice").click();
+    await atWork("generate");
+    await page.clock.runFor(9_000);
+    expect(await page.locator("#generate").getAttribute("aria-busy")).toBe("true");
+    await page.clock.runFor(1_500);
+    await notice("Il servizio non risponde.").waitFor();
+    expect(await entries().first().locator("summary").innerText()).toMatch(/^—/);
+    await entries().first().getByText("Nessuna risposta.").waitFor();
+    expectFailuresOnly();
+  });
+
+  it("says that a shop has no key when none could be generated, and has them generated later", async () => {
+    await open();
+    await page.route("**/api-keys/*", (route) => route.abort());
+    await chooseShop("Cinema Aurora");
+    await expectTrace(4);
+    await page.locator("#primary-value").getByText("Nessuna chiave").waitFor();
+    await notice("Il servizio non risponde.").waitFor();
+    await codeField().fill("AAAAAAAAAAA");
+    await button("Applica").click();
+    await notice("Il negozio non ha ancora una chiave").waitFor();
+    await page.unroute("**/api-keys/*");
+    // Nothing stops working, so there is nothing to confirm.
+    await button("Genera Chiave primaria").click();
+    await notice("Chiave primaria generata.").waitFor();
+    await button("Dalla al negozio Chiave primaria").click();
+    await button("Applica").click();
+    await notice("Il codice sconto non esiste").waitFor();
+
+    await chooseShop("Libreria Il Segnalibro");
+    await chooseShop("Cinema Aurora");
+    await page.locator("#secondary-value").getByText(/•{4}/).waitFor();
+    expect(await page.locator("#portal-notices .alert").count()).toBe(0);
+    await expectTrace(8);
+    expectFailuresOnly();
+  });
+
+  it("keeps the cart for another try when the service fails, or does not answer, while it pays", async () => {
+    await open();
+    await applyNewCode();
+    await page.route("**/validate", (route) => route.fulfill(unavailable));
+    await button(/^Paga/).click();
+    await notice("Non disponibile").waitFor();
+    await page.unroute("**/validate");
+    await page.route("**/validate", (route) => route.abort());
+    await button("Riprova a pagare").click();
+    await notice("il negozio non sa se il codice è stato usato").waitFor();
+    await page.unroute("**/validate");
+    await button("Riprova a pagare").click();
+    await notice("Ordine confermato").waitFor();
+    expect(new Set(calls.slice(4).map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
+    expectFailuresOnly();
+  });
+
+  it("shows the customer what the service says of a code", async () => {
+    await open();
+    for (const [code, status, title] of [
+      ["<b>x</b>", 400, "Il codice sconto non è scritto correttamente"],
+      ["AAAAAAAAAAA", 404, "Il codice sconto non esiste"],
+    ] as const) {
+      await codeField().fill(code);
+      await button("Applica").click();
+      await notice(title).waitFor();
+      expect(statuses.at(-1)).toBe(status);
+    }
+  });
+
+  it("has a code of another shop refused, and takes it to its own", async () => {
+    await open();
+    await page.getByRole("radio", { name: "30% al cinema" }).check();
+    await button("Genera codice").click();
+    const code = await shownCode();
+    await codeField().fill(` ${code.toLowerCase()} `);
+    await button("Applica").click();
+    await notice("Il codice sconto non esiste").waitFor();
+    await button("Usalo alla cassa").click();
+    expect(await page.getByLabel("Negozio", { exact: true }).inputValue()).toBe("esempio-cinema");
+    await button("Applica").click();
+    await notice("Sconto applicato: 30% al cinema.").waitFor();
+  });
+
+  it("does not take a payment while a code is typed but not applied, and takes the full price without one", async () => {
+    await open();
+    const field = page.getByLabel("Codice sconto", { exact: true });
+    await field.fill("AAAAAAAAAAA");
+    await button(/^Paga/).click();
+    await notice("Hai scritto un codice: premi Applica").waitFor();
+    await focused(field);
+    await field.fill("");
+    await button(/^Paga 40,30/).click();
+    await notice(/hai pagato 40,30\s€/).waitFor();
+    await focused(button("Nuovo carrello"));
+    await expectTrace(2);
+    // The second click of two is meant for the button that paid, not for the one that took its place.
+    await button("Nuovo carrello").hover();
+    await page.mouse.down({ clickCount: 2 });
+    await page.mouse.up({ clickCount: 2 });
+    await notice(/hai pagato 40,30\s€/).waitFor();
+    const idempotencyKey = await page.locator("#idempotency-key").innerText();
+    await button("Nuovo carrello").click();
+    await focused(field);
+    expect(await page.locator("#idempotency-key").innerText()).not.toBe(idempotencyKey);
+  });
+
+  it("shows markup in what the service says as the text that it is", async () => {
+    await open();
+    const markup = `<img src="x" onerror="console.error('run')"><b>bold</b>`;
+    await page.route("**/validate", (route) =>
+      route.fulfill({
+        status: 404,
+        contentType: "application/problem+json",
+        body: JSON.stringify({ type: markup, title: markup, status: 404, detail: markup }),
+      }),
+    );
+    await codeField().fill("AAAAAAAAAAA");
+    await button("Applica").click();
+    await notice(markup).first().waitFor();
+    expect(await page.locator("main img, main b").count()).toBe(0);
+  });
+
+  const hasCurl = spawnSync("curl", ["--version"]).status === 0;
+  if (!hasCurl) {
+    console.warn("curl is not installed: the commands of the trace are not run");
+  }
+  (hasCurl ? it : it.skip)(
+    "gives each call as a curl command, which does the same, whatever was typed",
+    async () => {
+      await open();
+      await codeField().fill(`'; echo "$HOME" \`id\` \\ '`);
+      await button("Applica").click();
+      await notice("non è scritto correttamente").waitFor();
+      await applyNewCode();
+      const run = async (index: number): Promise<unknown> => {
+        const entry = entries().nth(index);
+        if ((await entry.locator("details").getAttribute("open")) === null) {
+          await entry.locator("summary").click();
+        }
+        await entry.getByRole("button", { name: "Copia come curl" }).click();
+        const shell = spawnSync("sh", ["-c", await clipboard()], { encoding: "utf8" });
+        expect(shell.stderr).toBe("");
+        return JSON.parse(shell.stdout);
+      };
+      expect(await run(0)).toMatchObject({ discount_id: "libri-15" });
+      expect(await run(1)).toMatchObject({ status: 409, otp: { code: await shownCode() } });
+      expect(await run(2)).toMatchObject({
+        status: 400,
+        title: "Il codice sconto non è scritto correttamente",
+      });
+      expect(await run(3)).toMatchObject({ key_type: "secondary" });
+    },
+  );
+
+  it("shows a call in the trace as soon as it is sent, and its answer when that arrives", async () => {
+    await open();
+    const letThrough = await delayAnswer("**/otp/*");
+    await button("Genera codice").click();
+    const entry = entries().first();
+    await entry.getByText("App IO: genera un codice").waitFor();
+    expect(await entry.locator("summary").innerText()).toMatch(/^…[^]*· …$/);
+    await entry.getByText("La risposta non è ancora arrivata.").waitFor();
+    await entry.getByText('"discount_id": "libri-15"').waitFor();
+    letThrough();
+    await entry.getByText(/^200\ncontent-type: application\/json\n\n\{/).waitFor();
+    expect(await entry.locator("summary").innerText()).toMatch(/^200[^]*· \d+ ms$/);
+    expect(await entry.getByText("La risposta non è ancora arrivata.").isVisible()).toBe(false);
+    await entry
+      .getByRole("button", { name: "Copia come curl App IO: genera un codice", exact: true })
+      .waitFor();
+  });
+
+  it("keeps the latest fifty calls in the trace, and no more", async () => {
+    await open();
+    for (let count = 3; count <= 50; count++) {
+      await button("Genera codice").click();
+      await entries()
+        .nth(count - 1)
+        .waitFor();
+    }
+    await applyNewCode();
+    expect(await entries().count()).toBe(50);
+    expect(await entries().first().locator("summary").innerText()).toContain("/merchant/cgn/otp/validate");
+  });
+
+  it("can be played with the keyboard alone, and always shows where it is", async () => {
+    await open();
+    const Focused = t.type({ name: t.string, outline: t.string, shadow: t.string });
+    const focused = `(() => {
+      const element = document.activeElement;
+      // A switch shows its focus on the lever beside it.
+      const { outlineStyle, boxShadow } = getComputedStyle(
+        element.role === "switch" ? element.nextElementSibling : element,
+      );
+      return { name: element.outerHTML.slice(0, 100), outline: outlineStyle, shadow: boxShadow };
+    })()`;
+    const tabTo = async (target: Locator, key = "Tab"): Promise<void> => {
+      do {
+        await page.keyboard.press(key);
+        const { name, outline, shadow } = decode(Focused, await page.evaluate(focused));
+        expect([name, outline, shadow]).not.toEqual([name, "none", "none"]);
+      } while ((await target.and(page.locator(":focus")).count()) === 0);
+    };
+    await tabTo(page.getByRole("link", { name: "Vai al contenuto" }));
+    await page.keyboard.press("Enter");
+    await tabTo(page.getByRole("radio", { name: "15% sui libri" }));
+    await page.keyboard.press("ArrowDown");
+    await tabTo(button("Genera codice"));
+    await page.keyboard.press("Enter");
+    await notice("Il codice è pronto").waitFor();
+    await tabTo(button("Usalo alla cassa"));
+    await page.keyboard.press("Enter");
+    // Which leads to the field's button.
+    await page.keyboard.press("Enter");
+    await notice("Sconto applicato: 25% per chi va all'università.").waitFor();
+    await tabTo(page.getByRole("switch", { name: "Perdi la risposta" }));
+    await page.keyboard.press("Space");
+    await tabTo(button(/^Paga/), "Shift+Tab");
+    await page.keyboard.press("Enter");
+    await button("Riprova a pagare").waitFor();
+    await page.keyboard.press("Enter");
+    await notice("Ordine confermato").waitFor();
+    // The button that was pressed is gone: the next one has the focus.
+    await button("Nuovo carrello").and(page.locator(":focus")).waitFor();
+
+    await tabTo(button("Rigenera Chiave primaria"));
+    await page.keyboard.press("Enter");
+    await page.locator("dialog:modal").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Annulla" }).and(page.locator(":focus")).waitFor();
+    await tabTo(page.getByRole("dialog").getByRole("button", { name: "Rigenera" }), "Shift+Tab");
+    await page.keyboard.press("Enter");
+    await notice("Chiave primaria rigenerata.").waitFor();
+    await button("Rigenera Chiave primaria").and(page.locator(":focus")).waitFor();
+    await tabTo(button("Dalla al negozio Chiave primaria"));
+    await page.keyboard.press("Enter");
+    await page
+      .getByRole("radio", { name: "Il negozio usa questa Chiave primaria" })
+      .and(page.locator(":focus"))
+      .waitFor();
+    await page.keyboard.press("ArrowDown");
+    await notice("Il negozio ora usa la chiave secondaria.").waitFor();
+    await tabTo(entries().nth(1).locator("summary"));
+    await page.keyboard.press("Enter");
+    await tabTo(entries().nth(1).getByRole("button", { name: "Copia come curl" }));
+    await page.keyboard.press("Enter");
+    expect(await clipboard()).toContain("Idempotency-Key: cart-");
+  });
+
+  it.each([
+    [360, "it"],
+    [360, "en"],
+    [1024, "it"],
+    [1440, "en"],
+  ] as const)(
+    "breaks no rule of accessibility and does not scroll sideways, at %d px in %s, whatever it shows",
+    async (width, language) => {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ reducedMotion: "reduce" });
+      await open(`/?lang=${language}`);
+      const { messages } = makeLocale(language);
+      await expectSound();
+      await button(messages.generate).click();
+      await button(messages.useAtCheckout).click();
+      await button(messages.apply).click();
+      await page.locator("#cart-total .reduction").waitFor();
+      await button(messages.generate).click();
+      await expectSound();
+      await button(`${messages.regenerate} ${messages.keyTitle.primary}`).click();
+      await expectSound();
+      await page.getByRole("dialog").getByRole("button", { name: messages.regenerate }).click();
+      await page.locator("#primary-fresh").waitFor();
+      await button(messages.apply).click();
+      await notice(messages.keyRefused).waitFor();
+      await expectSound();
+      await button(`${messages.give} ${messages.keyTitle.primary}`).click();
+      await button(messages.apply).click();
+      await page.locator("#cart-total .reduction").waitFor();
+      await page.getByRole("switch").focus();
+      await page.keyboard.press("Space");
+      await page.locator("#pay").click();
+      await notice(messages.answerLost).waitFor();
+      await expectSound();
+      await button(messages.retry).click();
+      await button(messages.newCart).waitFor();
+      await expectSound();
+    },
+  );
+
+  it("puts its panels side by side where there is room, and one below the other on a phone", async () => {
+    await open();
+    for (const [width, columns, rows] of [
+      [360, 1, 3],
+      [768, 2, 2],
+      [1024, 3, 1],
+      [1440, 3, 1],
+    ] as const) {
+      await page.setViewportSize({ width, height: 900 });
+      const boxes = await Promise.all(
+        ["App IO", "Cassa del negozio", "Portale operatori"].map((name) => panel(name).boundingBox()),
+      );
+      const distinct = (of: "x" | "y"): number => new Set(boxes.map((box) => box?.[of])).size;
+      expect([width, distinct("x"), distinct("y")]).toEqual([width, columns, rows]);
+    }
+  });
+
+  it("sets a shop up without announcing it", async () => {
+    await page.addInitScript(`
+      window.seen = [];
+      new MutationObserver(() => {
+        for (const element of document.querySelectorAll(".fresh:not([hidden]), #portal-notices .alert")) {
+          window.seen.push(element.textContent);
+        }
+      }).observe(document, { subtree: true, childList: true, attributes: true });`);
+    await open();
+    await chooseShop("Cinema Aurora");
+    await expectTrace(4);
+    expect(await page.evaluate("window.seen")).toEqual([]);
+    await regenerate("Chiave primaria");
+    expect(await page.evaluate("window.seen")).not.toEqual([]);
+  });
+
+  it("says all in live regions that are there before, and nothing twice", async () => {
+    await open();
+    expect(await page.getByRole("status").count()).toBe(4);
+    expect(await page.locator("#cart-total").getAttribute("aria-live")).toBe("polite");
+    await button("Genera codice").click();
+    await button("Copia").click();
+    await notice(/^Copiato$/).waitFor();
+    await codeField().fill("AAAAAAAAAAA");
+    await button("Applica").click();
+    await notice("Il codice sconto non esiste").waitFor();
+    // What the service said stays as it is, in the language in which it was said.
+    const said = "document.querySelector('#checkout-notices .alert')";
+    await page.evaluate(`window.said = ${said}`);
+    await button("English").click();
+    await notice("The code is ready").and(page.locator("[lang=en]")).waitFor();
+    await page.locator("#checkout-notices .alert[lang=it]").waitFor();
+    expect(await page.evaluate(`window.said === ${said}`)).toBe(true);
+  });
+
+  it("moves nothing for whoever asked for less motion, and keeps its outlines in forced colours", async () => {
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await open();
+    const read = "getComputedStyle(document.getElementById('ring')).transitionDuration";
+    expect(await page.evaluate(read)).toBe("0s");
+    await page.emulateMedia({ reducedMotion: "no-preference" });
+    expect(await page.evaluate(read)).not.toBe("0s");
+    const border = "getComputedStyle(document.getElementById('generate')).borderTopWidth";
+    expect(await page.evaluate(border)).toBe("0px");
+    await page.emulateMedia({ forcedColors: "active" });
+    expect(await page.evaluate(border)).toBe("1px");
+  });
+});

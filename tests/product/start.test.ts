@@ -1,0 +1,165 @@
+import { execFile, spawnSync } from "node:child_process";
+import { createServer } from "node:http";
+import { promisify } from "node:util";
+import { close, listen } from "../../local/server";
+import { decodeConfig, settingNames } from "../../shared/config";
+import { startHostProcess, startProgram } from "../support/processes";
+import { call, discountId, fiscalCode, makeApi, readItems, right, startService } from "../support/service";
+
+const hasCurl = spawnSync("curl", ["--version"]).status === 0;
+
+describe("npm start", () => {
+  it("prints the address and three commands, which give 200, 200 and 404", async () => {
+    const program = startProgram(["build/start.js"], { PORT: "0" });
+    await program.waitFor(/Ctrl-C/);
+    const commands = program.output().match(/^(OTP=|curl ).*$/gm) ?? [];
+    expect(commands).toHaveLength(3);
+    if (hasCurl) {
+      const shell = spawnSync("sh", ["-c", commands.join("\n")], { encoding: "utf8" });
+      expect(shell.stderr).toBe("");
+      expect(shell.stdout).toMatch(
+        /^\{"code":"[A-Z0-9]{11}",.*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
+      );
+    } else {
+      console.warn("curl is not installed: its commands were counted, but not run");
+    }
+    expect(await program.stop("SIGINT")).toBe(0);
+    expect(program.errors()).toBe("");
+  });
+
+  it.each(["SIGINT", "SIGTERM"] as const)(
+    "ends on %s, in the middle of connections, with nothing to say",
+    async (signal) => {
+      const host = await startHostProcess({});
+      await Promise.all([host.info(), host.info(), host.info()]);
+      expect(await host.program.stop(signal)).toBe(0);
+      expect(host.program.errors()).toBe("");
+      await expect(host.info()).rejects.toThrow("fetch failed");
+    },
+  );
+
+  it("says in one line that its port is taken", async () => {
+    const other = createServer();
+    const port = await listen(other, 0);
+    const program = startProgram(["build/start.js"], { PORT: String(port) });
+    expect(await program.ended).toBe(1);
+    expect(program.errors()).toBe(
+      `Port ${port} is already in use. Set PORT to another one, or to 0 for any that is free.\n`,
+    );
+    expect(program.output()).toBe("");
+    await close(other);
+  });
+
+  it.each(["x", "-1", "65536", "7071 "])("says in one line that PORT=%j makes no sense", async (PORT) => {
+    const program = startProgram(["build/start.js"], { PORT });
+    expect(await program.ended).toBe(1);
+    expect(program.errors()).toMatch(/^PORT is malformed: .*\n$/);
+  });
+
+  it("names every setting that is wrong, and the value of none", async () => {
+    const program = startProgram(["build/start.js"], {
+      PORT: "0",
+      OTP_TTL_IN_SECONDS: "nonsense",
+      OTP_RETENTION_IN_SECONDS: "nonsense",
+    });
+    expect(await program.ended).toBe(1);
+    expect(program.errors()).toContain("OTP_TTL_IN_SECONDS is malformed");
+    expect(program.errors()).toContain("OTP_RETENTION_IN_SECONDS is malformed");
+    expect(program.errors()).not.toContain("nonsense");
+  });
+
+  it("uses the store that the settings name, and needs all its settings then", async () => {
+    const incomplete = startProgram(["build/start.js"], {
+      PORT: "0",
+      COSMOSDB_ENDPOINT: "http://127.0.0.1:9",
+    });
+    expect(await incomplete.ended).toBe(1);
+    expect(incomplete.errors()).toContain("COSMOSDB_KEY is missing");
+    expect(incomplete.errors()).toContain("OTP_SECRET is missing");
+
+    const service = await startService();
+    const host = await startHostProcess(service.settings);
+    const code = await host.newCode();
+    expect((await host.ask(await service.newApiKey(), code)).json).toMatchObject({ discount_id: discountId });
+    await host.program.stop();
+    await service.stop();
+  });
+
+  it("makes no key in a store that the settings name, and prints a command that makes one, before the three", async () => {
+    const service = await startService();
+    const program = startProgram(["build/start.js"], { PORT: "0", ...service.settings });
+    await program.waitFor(/Ctrl-C/);
+    expect(await readItems(service.apiKeys)).toEqual([]);
+    expect(program.output()).not.toContain("cgn_demo-shop_");
+    expect(program.output()).toContain("makes no key there before you ask for one");
+    const commands = program.output().match(/^(KEY=|OTP=|curl ).*$/gm) ?? [];
+    expect(commands.map((command) => command.slice(0, 4))).toEqual(["KEY=", "OTP=", "curl", "curl"]);
+    if (hasCurl) {
+      // The store is in this process, and has to answer meanwhile.
+      const shell = await promisify(execFile)("sh", ["-c", commands.join("\n")]);
+      expect(shell.stderr).toBe("");
+      expect(shell.stdout).toMatch(
+        /^\{.*"api_key":"cgn_demo-shop_[0-9a-f]{72}".*\}\n\{"code".*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
+      );
+      expect(await readItems(service.apiKeys)).toHaveLength(1);
+    }
+    expect(await program.stop("SIGINT")).toBe(0);
+    expect(program.errors()).toBe("");
+    await service.stop();
+  });
+
+  it.each([
+    ["own", false],
+    ["named", true],
+  ])("tells the playground that its store is %s", async (store, isNamed) => {
+    const service = await startService();
+    const host = await startHostProcess(isNamed ? service.settings : {});
+    const notice = await call(`${host.baseUrl}/playground/store.json`);
+    expect([notice.status, notice.json]).toEqual([200, { store }]);
+    await host.program.stop();
+    await service.stop();
+  });
+
+  it("says in one line that the store cannot be reached", async () => {
+    const other = createServer();
+    const port = await listen(other, 0);
+    await close(other);
+    const program = startProgram(["build/start.js"], {
+      PORT: "0",
+      COSMOSDB_ENDPOINT: `http://127.0.0.1:${port}`,
+      COSMOSDB_KEY: "a2V5",
+      COSMOSDB_SINGLE_COPY: "true",
+      OTP_SECRET: Buffer.alloc(32).toString("base64"),
+    });
+    expect(await program.ended).toBe(1);
+    expect(program.errors()).toMatch(/^The store that COSMOSDB_ENDPOINT names cannot be used \(.*\)\.\n$/);
+  });
+
+  it("listens on loopback only", async () => {
+    const host = await startHostProcess({});
+    expect(new URL(host.baseUrl).hostname).toBe("127.0.0.1");
+    const { port } = new URL(host.baseUrl);
+    await expect(fetch(`http://[::1]:${port}/api/v1/info`)).rejects.toThrow("fetch failed");
+    await host.program.stop();
+  });
+});
+
+describe("npm run start:store", () => {
+  it("offers the embedded store, with its containers, to a service started elsewhere", async () => {
+    const program = startProgram(["build/start-store.js"], { PORT: "0" });
+    const [, endpoint = ""] = await program.waitFor(/^COSMOSDB_ENDPOINT=(\S+)$/m);
+    const settings = {
+      COSMOSDB_ENDPOINT: endpoint,
+      COSMOSDB_KEY: "a2V5",
+      COSMOSDB_SINGLE_COPY: "true",
+      OTP_SECRET: Buffer.alloc(32).toString("base64"),
+    };
+    expect(settingNames).toEqual(expect.arrayContaining(Object.keys(settings)));
+    right(decodeConfig(settings));
+    const host = await startHostProcess(settings);
+    expect((await makeApi(host.baseUrl).generate(fiscalCode)).status).toBe(200);
+    await host.program.stop();
+    expect(await program.stop("SIGINT")).toBe(0);
+    expect(program.errors()).toBe("");
+  });
+});

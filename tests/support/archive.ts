@@ -1,0 +1,32 @@
+/** The archive that is deployed, unpacked where nothing else is. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { unzipSync } from "fflate";
+import { startProgram } from "./processes";
+
+export interface UnpackedArchive {
+  /** No node_modules here, nor in any folder above. */
+  readonly folder: string;
+  /** A folder with nothing to load in it, for a worker that is a placeholder first. */
+  readonly placeholder: string;
+  readonly remove: () => Promise<void>;
+}
+
+/** Packs what `npm run build` made. */
+export const unpackArchive = async (): Promise<UnpackedArchive> => {
+  const root = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
+  const archive = path.join(root, "cgn-otp.zip");
+  const packaging = startProgram(["scripts/package.mjs", archive], {});
+  expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
+  const folder = path.join(root, "app");
+  for (const [name, content] of Object.entries(unzipSync(await readFile(archive)))) {
+    const file = path.join(folder, name);
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, content);
+  }
+  const placeholder = path.join(root, "placeholder");
+  await mkdir(placeholder);
+  await writeFile(path.join(placeholder, "host.json"), '{"version":"2.0"}');
+  return { folder, placeholder, remove: () => rm(root, { recursive: true }) };
+};

@@ -1,0 +1,396 @@
+/** A store that fails on request: stands between the real client and the embedded server. */
+import { Agent, createServer, request as send } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { setTimeout as pause } from "node:timers/promises";
+import { close, listen } from "../../local/server";
+
+/** What befalls a request. "Applied" means that the server behind has answered it. */
+export type Fault =
+  /** Its connection is reset, it is not applied, and new connections are refused `forMs` long (100). */
+  | { readonly kind: "refuse"; readonly forMs?: number }
+  /** Its connection is reset; it is not applied. */
+  | { readonly kind: "reset-before" }
+  /** It is applied, then its connection is reset: the answer is lost. */
+  | { readonly kind: "reset-after" }
+  /** It is applied, then its connection is reset in the middle of the answer's body. */
+  | { readonly kind: "cut-off" }
+  /** It is answered with this status and not applied. A 429 always says when to come back. */
+  | {
+      readonly kind: "status";
+      readonly status: 408 | 410 | 429 | 449 | 500 | 503;
+      readonly retryAfterMs?: number;
+    }
+  /** It is not applied, and answered 404 for another reason than a missing item: 1002 says that a replica lags behind. */
+  | { readonly kind: "status"; readonly status: 404; readonly substatus: 1002 }
+  /** It is answered 403 and not applied: this region takes no writes (3), or has left the account (1008). */
+  | { readonly kind: "forbidden"; readonly substatus: 3 | 1008 }
+  /** It is applied, and answered with this status all the same. */
+  | { readonly kind: "status-after"; readonly status: 408 | 500 | 503 }
+  /** It is applied after a while, and answered as ever. */
+  | { readonly kind: "delay"; readonly ms: number }
+  /** It is neither applied nor answered; its connection stays open. */
+  | { readonly kind: "hang" }
+  /** It is applied and never answered; its connection stays open. */
+  | { readonly kind: "hang-after" }
+  /** It is never answered, and is applied after a while, whether or not the client is still there. */
+  | { readonly kind: "late"; readonly ms: number }
+  /** `run`, which is another's write, comes first; then it is applied and answered as ever. */
+  | { readonly kind: "rival"; readonly run: () => Promise<unknown> };
+
+export type Operation = "read" | "create" | "replace" | "batch" | "other";
+
+/** A request that arrived, whole. */
+export interface StoreRequest {
+  /** From 0, in order of arrival. */
+  readonly index: number;
+  readonly method: string;
+  readonly path: string;
+  /** What it does to an item; `other` is what the service does to none: queries, containers, the account. */
+  readonly operation: Operation;
+  readonly container: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export interface FaultProxy {
+  /**
+   * A client's endpoint. Unless the proxy was given an account, the client must not discover endpoints: the account
+   * names the server behind, and the client would go there.
+   */
+  readonly endpoint: string;
+  /** All that arrived since the start or the last reset. */
+  readonly requests: readonly StoreRequest[];
+  /** Asked about each request, in order of arrival; for undefined it is forwarded. */
+  script(decide: (request: StoreRequest) => Fault | undefined): void;
+  /** Resolves when all that arrived so far is applied, if it ever will be, and connections are accepted again. */
+  settled(): Promise<void>;
+  /**
+   * Forwards everything, forgets the requests and accepts connections again, which it resolves with. What is
+   * already decided takes its course.
+   */
+  reset(): Promise<void>;
+  /** Ends at once all that is open or pending. Rejects with what the script or a rival threw first, if any did. */
+  close(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+const defaultRefusalMs = 100;
+const defaultThrottleMs = 10;
+
+/** What an account says of itself, or a part of that. */
+export type AccountDescription = Readonly<Record<string, unknown>>;
+
+/**
+ * @param target the server behind: `http://127.0.0.1:port`.
+ * @param account what the account is to say of itself, in place of what the server behind says; unless that says
+ *   otherwise, the proxy is its only region. A function is asked each time that the account is read.
+ */
+export const startFaultProxy = async (
+  target: string,
+  account?: AccountDescription | (() => AccountDescription),
+): Promise<FaultProxy> => {
+  // Idle connections go before the server behind would end them (5 s): a request must not meet a closing one.
+  const agent = new Agent({ keepAlive: true, timeout: 2000 });
+  const ending = new AbortController();
+  const underway = new Set<Promise<void>>();
+  const scriptErrors: Error[] = [];
+  let requests: StoreRequest[] = [];
+  let decide: (request: StoreRequest) => Fault | undefined = () => undefined;
+  let outage = { over: Promise.resolve(), end: (): void => undefined };
+
+  const server = createServer((incoming, response) => {
+    // A client may go away at any moment.
+    response.on("error", () => undefined);
+    const handled = handle(incoming, response).catch(() => {
+      resetConnection(incoming.socket);
+    });
+    underway.add(handled);
+    void handled.then(() => underway.delete(handled));
+  });
+  // Otherwise an idle connection could end just when the client uses it again: a fault that nobody asked for.
+  server.keepAliveTimeout = 0;
+
+  const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await buffer(incoming);
+    const request = toStoreRequest(incoming, body.toString(), requests.length);
+    requests.push(request);
+    const fault = await ofScript(() => decide(request));
+    const forward = async (): Promise<Answer> => {
+      const answer = await exchange(target, agent, ending.signal, incoming, body);
+      return account !== undefined && request.path === "/"
+        ? describeAccount(answer, typeof account === "function" ? account() : account, port)
+        : answer;
+    };
+    const reply = (answer: Answer): void => {
+      writeAnswer(response, answer, server.listening);
+    };
+    const reset = (): void => {
+      resetConnection(incoming.socket);
+    };
+    switch (fault?.kind) {
+      case undefined:
+        reply(await forward());
+        return;
+      case "refuse":
+        stopListening(fault.forMs ?? defaultRefusalMs);
+        reset();
+        return;
+      case "reset-before":
+        reset();
+        return;
+      case "reset-after":
+        await forward();
+        reset();
+        return;
+      case "cut-off":
+        await writeHalf(response, await forward());
+        reset();
+        return;
+      case "status":
+        reply(
+          fault.status === 404
+            ? failureAnswer(fault.status, { "x-ms-substatus": String(fault.substatus) })
+            : failureAnswer(fault.status, retryAfter(fault)),
+        );
+        return;
+      case "forbidden":
+        reply(failureAnswer(403, { "x-ms-substatus": String(fault.substatus) }));
+        return;
+      case "status-after":
+        await forward();
+        reply(failureAnswer(fault.status));
+        return;
+      case "delay":
+        await pause(fault.ms, undefined, { signal: ending.signal });
+        reply(await forward());
+        return;
+      case "hang":
+        return;
+      case "hang-after":
+        await forward();
+        return;
+      case "late":
+        await pause(fault.ms, undefined, { signal: ending.signal });
+        await forward();
+        return;
+      case "rival":
+        await ofScript(fault.run);
+        reply(await forward());
+        return;
+    }
+  };
+
+  const ofScript = async <A>(run: () => A | Promise<A>): Promise<A> => {
+    try {
+      return await run();
+    } catch (error) {
+      scriptErrors.push(new Error(`the script of faults: ${String(error)}`, { cause: error }));
+      throw error;
+    }
+  };
+
+  const stopListening = (forMs: number): void => {
+    if (!server.listening) {
+      return;
+    }
+    server.close();
+    const waiting = new AbortController();
+    const reopen = async (): Promise<void> => {
+      // A test that fails may not come to close the proxy: its opening again must not keep the process alive.
+      await pause(forMs, undefined, { signal: waiting.signal, ref: false }).catch(() => undefined);
+      while (!ending.signal.aborted) {
+        try {
+          await listen(server, port);
+          server.unref();
+          return;
+        } catch {
+          // Another process was given the port meanwhile.
+          await pause(10);
+        }
+      }
+    };
+    outage = {
+      over: reopen(),
+      end: () => {
+        waiting.abort();
+      },
+    };
+  };
+
+  const port = await listen(server, 0);
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    get requests() {
+      return requests;
+    },
+    script: (next) => {
+      decide = next;
+    },
+    settled: async () => {
+      await Promise.all(underway);
+      await outage.over;
+    },
+    reset: async () => {
+      decide = () => undefined;
+      requests = [];
+      outage.end();
+      await outage.over;
+    },
+    close: async () => {
+      ending.abort();
+      outage.end();
+      await outage.over;
+      await close(server);
+      agent.destroy();
+      const [error] = scriptErrors.splice(0);
+      if (error !== undefined) {
+        throw error;
+      }
+    },
+  };
+};
+
+/**
+ * Resets a connection, unless it is ending already because the client has gone away: Node.js 22 would then neither reset
+ * it nor let go of it, and would never end the process.
+ */
+export const resetConnection = (socket: Socket): void => {
+  if (socket.writableEnded) {
+    socket.destroy();
+  } else {
+    socket.resetAndDestroy();
+  }
+};
+
+const documentsPath = /^\/dbs\/[^/]+\/colls\/([^/]+)(?:\/docs(\/[^/]+)?)?\/?$/;
+
+const toStoreRequest = (incoming: IncomingMessage, body: string, index: number): StoreRequest => {
+  const { method = "", url: path = "", headers } = incoming;
+  const [, container, item] = documentsPath.exec(path) ?? [];
+  const target = item !== undefined ? "item" : /\/docs\/?$/.test(path) ? "items" : "none";
+  return {
+    index,
+    method,
+    path,
+    operation: operationOf(`${method} ${target}`, headers),
+    container,
+    headers,
+    body,
+  };
+};
+
+const operationOf = (call: string, headers: IncomingHttpHeaders): Operation => {
+  switch (call) {
+    case "GET item":
+      return "read";
+    case "PUT item":
+      return "replace";
+    case "POST items":
+      return isTrue(headers["x-ms-cosmos-is-batch-request"])
+        ? "batch"
+        : headers["content-type"] === "application/query+json" || isTrue(headers["x-ms-documentdb-is-upsert"])
+          ? "other"
+          : "create";
+    default:
+      return "other";
+  }
+};
+
+const isTrue = (header: string | string[] | undefined): boolean => String(header).toLowerCase() === "true";
+
+// These belong to one connection, and there are two; what the body's length says depends on them.
+const ofConnection = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
+
+const endToEnd = (headers: IncomingHttpHeaders): Map<string, string | string[]> =>
+  new Map(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined || ofConnection.has(name) ? [] : [[name, value] as const],
+    ),
+  );
+
+/** Has the server behind answer a request. */
+const exchange = (
+  target: string,
+  agent: Agent,
+  signal: AbortSignal,
+  { method, url, headers }: IncomingMessage,
+  body: Buffer,
+): Promise<Answer> =>
+  new Promise((resolve, reject) => {
+    send(
+      `${target}${url ?? ""}`,
+      { method, agent, signal, headers: Object.fromEntries(endToEnd(headers)) },
+      (answer) => {
+        buffer(answer).then((answerBody) => {
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answerBody });
+        }, reject);
+      },
+    )
+      .on("error", reject)
+      .end(body);
+  });
+
+const describeAccount = (answer: Answer, account: AccountDescription, port: number): Answer => {
+  const region = { name: "Italy North", databaseAccountEndpoint: `http://127.0.0.1:${port}/` };
+  const described: unknown = JSON.parse(answer.body.toString());
+  const body = JSON.stringify({
+    ...(typeof described === "object" ? described : {}),
+    // Of an account that calls itself "localhost", as the embedded one does, the SDK ignores the regions.
+    id: "account",
+    writableLocations: [region],
+    readableLocations: [region],
+    ...account,
+  });
+  return { ...answer, body: Buffer.from(body) };
+};
+
+const retryAfter = ({
+  status,
+  retryAfterMs = status === 429 ? defaultThrottleMs : undefined,
+}: {
+  readonly status: number;
+  readonly retryAfterMs?: number;
+}): IncomingHttpHeaders =>
+  retryAfterMs === undefined ? {} : { "x-ms-retry-after-ms": String(retryAfterMs) };
+
+const failureAnswer = (status: number, headers: IncomingHttpHeaders = {}): Answer => ({
+  status,
+  headers: { "content-type": "application/json", ...headers },
+  body: Buffer.from(JSON.stringify({ code: String(status), message: `fault: ${status}` })),
+});
+
+const writeAnswer = (
+  response: ServerResponse,
+  { status, headers, body }: Answer,
+  keepAlive: boolean,
+): void => {
+  response.statusCode = status;
+  response.setHeaders(endToEnd(headers));
+  // While new connections are refused, an old one must not be a way in.
+  response.shouldKeepAlive &&= keepAlive;
+  response.end(body);
+};
+
+/** Resolves when the half is on its way. An answer without a body has none, and is not sent at all. */
+const writeHalf = async (response: ServerResponse, { status, headers, body }: Answer): Promise<void> => {
+  if (body.length === 0) {
+    return;
+  }
+  response.statusCode = status;
+  response.setHeaders(endToEnd(headers));
+  response.setHeader("content-length", body.length);
+  await new Promise<void>((resolve) => {
+    // Of a client that has gone away the write may never be told.
+    response.once("close", resolve);
+    response.write(body.subarray(0, body.length / 2), () => {
+      resolve();
+    });
+  });
+};

@@ -1,0 +1,155 @@
+/** An account with two regions: one store behind two doors, each of which can fail by itself. */
+import { startFaultProxy } from "./fault-proxy";
+import type { AccountDescription, Fault, FaultProxy, StoreRequest } from "./fault-proxy";
+import { startInstance } from "./service";
+import type { Instance, Service } from "./service";
+import type { AccountTiming } from "../../shared/cosmos/client";
+
+export type Region = "A" | "B";
+
+/** A request that arrived at a region, or at the account's own name. */
+export interface RegionalRequest extends StoreRequest {
+  readonly door: Region | "account";
+}
+
+/** What the account says of its regions; the first of a list is the most important one. */
+export interface Regions {
+  readonly write: readonly Region[];
+  readonly read: readonly Region[];
+  /** Whether it says that several regions can take writes. Unless given: whether `write` has several. */
+  readonly hasSeveralWriteRegions?: boolean;
+  readonly consistency?: string;
+  /** Those whose names lead nowhere. */
+  readonly withoutAddress?: readonly Region[];
+}
+
+/** All that the account's doors have in common; an index counts the requests at all of them. */
+export interface RegionalAccount extends Omit<FaultProxy, "requests" | "script"> {
+  readonly requests: readonly RegionalRequest[];
+  script(decide: (request: RegionalRequest) => Fault | undefined): void;
+  /** Has the account say this of its regions from now on. */
+  describe(regions: Regions): void;
+}
+
+/** Info accepts it: Strong, one write region, another one to read from. */
+export const undivided: Regions = { write: ["A"], read: ["A", "B"] };
+
+/** Writes that change nothing are no matter of regions. */
+const isWrite = ({ method }: StoreRequest): boolean => method !== "GET";
+
+const changesNothing = new Set<Fault["kind"]>(["refuse", "reset-before", "status", "forbidden", "hang"]);
+
+/**
+ * The regions keep to what the account says, as those on Azure do: a write to a region that takes none is answered 403/3.
+ * If there are several, all but the first take only those writes that say that they may be tentative: seen with SDKs that
+ * do not say so (Azure/azure-sdk-for-rust issue 2292, Azure/azure-sdk-for-go issue 24911).
+ */
+const takesWrite = ({ door, headers }: RegionalRequest, { write }: Regions): boolean =>
+  door === "account" ||
+  door === write[0] ||
+  (write.includes(door) && headers["x-ms-cosmos-allow-tentative-writes"] !== undefined);
+
+/** @param target the store behind: `http://127.0.0.1:port`. */
+export const startRegionalAccount = async (target: string): Promise<RegionalAccount> => {
+  let regions = undivided;
+  let requests: RegionalRequest[] = [];
+  let decide: (request: RegionalRequest) => Fault | undefined = () => undefined;
+
+  const describe = (): AccountDescription => {
+    const { write, read, consistency = "Strong", withoutAddress = [] } = regions;
+    const toLocation = (region: Region): unknown => ({
+      name: `Region ${region}`,
+      databaseAccountEndpoint: withoutAddress.includes(region)
+        ? // RFC 6761: a name that no resolver knows.
+          `http://region-${region.toLowerCase()}.invalid/`
+        : `${doors[region].endpoint}/`,
+    });
+    return {
+      writableLocations: write.map(toLocation),
+      readableLocations: read.map(toLocation),
+      enableMultipleWriteLocations: regions.hasSeveralWriteRegions ?? write.length > 1,
+      userConsistencyPolicy: { defaultConsistencyLevel: consistency },
+    };
+  };
+  const [account, a, b] = await Promise.all([
+    startFaultProxy(target, describe),
+    startFaultProxy(target, describe),
+    startFaultProxy(target, describe),
+  ]);
+  const doors = { account, A: a, B: b };
+  const all = [account, a, b];
+
+  const listen = (): void => {
+    for (const door of ["account", "A", "B"] as const) {
+      doors[door].script((arrived) => {
+        const request = { ...arrived, door, index: requests.length };
+        requests.push(request);
+        const fault = decide(request);
+        const isForbidden = isWrite(request) && !takesWrite(request, regions);
+        return isForbidden && !changesNothing.has(fault?.kind ?? "delay")
+          ? { kind: "forbidden", substatus: 3 }
+          : fault;
+      });
+    }
+  };
+  listen();
+
+  return {
+    endpoint: account.endpoint,
+    get requests() {
+      return requests;
+    },
+    script: (next) => {
+      decide = next;
+    },
+    describe: (next) => {
+      regions = next;
+    },
+    settled: async () => {
+      await Promise.all(all.map((door) => door.settled()));
+    },
+    reset: async () => {
+      await Promise.all(all.map((door) => door.reset()));
+      decide = () => undefined;
+      requests = [];
+      listen();
+    },
+    close: async () => {
+      await Promise.all(all.map((door) => door.close()));
+    },
+  };
+};
+
+/** An instance on an account with regions, behind which is the service's store. */
+export interface RegionalInstance {
+  readonly account: RegionalAccount;
+  readonly instance: Instance;
+  /** Stops the instance, and its account unless others share it. */
+  readonly stop: () => Promise<void>;
+}
+
+export interface RegionalOptions {
+  readonly deadlineMs: number;
+  readonly timing?: AccountTiming | undefined;
+  /** Another instance's; without it the instance has one of its own. */
+  readonly account?: RegionalAccount | undefined;
+}
+
+export const startRegionalInstance = async (
+  service: Service,
+  { deadlineMs, timing, account: shared }: RegionalOptions,
+): Promise<RegionalInstance> => {
+  const account = shared ?? (await startRegionalAccount(service.config.cosmos.endpoint));
+  const settings = {
+    ...service.settings,
+    COSMOSDB_ENDPOINT: account.endpoint,
+    COSMOSDB_SINGLE_COPY: "false",
+    REQUEST_DEADLINE_IN_MS: String(deadlineMs),
+  };
+  const instance = await startInstance(settings, service.clock, timing);
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> =>
+    (stopped ??= instance.stop().then(() => (shared === undefined ? account.close() : undefined)));
+  service.stopFirst(stop);
+  return { account, instance, stop };
+};
