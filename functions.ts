@@ -3,23 +3,23 @@ import { infoDefinition, makeInfo } from "./Info/info";
 import { openApiDefinition, makeOpenApi } from "./OpenApi/open-api";
 import { regenerateApiKeyDefinition, makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
 import type { BadSettings, Config } from "./shared/config";
-import { makeHealthCheck } from "./shared/health";
+import { makeOtpKeyring } from "./shared/domain/keyring";
+import type { StoreForCall } from "./shared/domain/store";
 import { makeFailingFunction } from "./shared/http/function";
 import type { HttpFunction } from "./shared/http/function";
-import { makeOtpKeyring } from "./shared/domain/keyring";
-import type { ConnectStore } from "./shared/domain/store";
+import { makeHealthCheck } from "./shared/http/health";
 import { makeStatus, statusDefinition } from "./Status/status";
 import { validateOtpDefinition, makeValidateOtp } from "./ValidateOtp/validate-otp";
 
 /** Every function of the service, for any host to mount. */
 export const makeFunctions = (
   config: Config,
-  connectStore: ConnectStore,
+  storeForCall: StoreForCall,
   clock: () => Date = () => new Date(),
 ): readonly HttpFunction[] => {
   const keyring = makeOtpKeyring(config.otpSecret);
   const lifetime = config.otpLifetime;
-  const runtime = { connectStore, deadlineMs: config.requestDeadlineMs };
+  const runtime = { storeForCall, deadlineMs: config.requestDeadlineMs };
   const checkHealth = makeHealthCheck({ runtime, isSingleCopy: config.cosmos.isSingleCopy, clock });
   return [
     makeGenerateOtp({ runtime, keyring, lifetime, clock }),

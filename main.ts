@@ -7,14 +7,14 @@ import { makeCosmosStore } from "./shared/cosmos/cosmos-store";
 import type { HttpFunction } from "./shared/http/function";
 
 const makeConfiguredFunctions = (config: Config): readonly HttpFunction[] => {
-  const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
+  const store = makeCosmosStore(config);
   // The first request finds connections open, and what the client reads once already read. If it fails, nothing is lost.
   const signal = AbortSignal.timeout(config.requestDeadlineMs);
   store
-    .connect({ signal, onCall: () => undefined })
+    .forCall({ signal, onCall: () => undefined })
     .describeAccount()
     .catch(() => undefined);
-  return makeFunctions(config, store.connect);
+  return makeFunctions(config, store.forCall);
 };
 
 const config = decodeConfig(process.env);

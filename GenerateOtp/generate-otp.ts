@@ -6,15 +6,17 @@ import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import { unsettled } from "../shared/domain/failure";
 import type { Failure, IssuedOtp } from "../shared/domain/failure";
-import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http/function";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/domain/identifiers";
 import type { OtpCode } from "../shared/domain/identifiers";
+import type { ItemRef, OtpKeyring } from "../shared/domain/keyring";
 import { findLatestOtp } from "../shared/domain/latest-otp";
 import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp";
 import type { Otp, OtpLifetime } from "../shared/domain/otp";
-import type { ItemRef, OtpKeyring } from "../shared/domain/keyring";
+import { json } from "../shared/http/answer";
+import { makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
 import { otpBody } from "../shared/http/problem";
+import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;

@@ -1,10 +1,11 @@
 import type { ContainerDefinition } from "@azure/cosmos";
-import { name, version } from "../package.json";
 import { makeFunctions } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
-import { makeCosmosStore, toDefinition } from "../shared/cosmos/cosmos-store";
-import type { ContainerName } from "../shared/domain/store";
+import { name, version } from "../package.json";
+import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
+import { toDefinition } from "../shared/cosmos/items";
+import type { ContainerName } from "../shared/domain/containers";
 import { startFaultProxy } from "../tests/support/fault-proxy";
 import { expectProblem, makeApi, startBehindFaults, startService } from "../tests/support/service";
 import type { Reply, Service } from "../tests/support/service";
@@ -46,9 +47,9 @@ describe("Info", () => {
         ...service.config,
         cosmos: { ...service.config.cosmos, endpoint: proxy.endpoint, isSingleCopy: false },
       };
-      const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
+      const store = makeCosmosStore(config);
       const log: string[] = [];
-      const host = makeHost(makeFunctions(config, store.connect), (_, ...args) => {
+      const host = makeHost(makeFunctions(config, store.forCall), (_, ...args) => {
         log.push(args.map(String).join(" "));
       });
       const api = makeApi(`http://127.0.0.1:${await listen(host, 0)}`);

@@ -1,8 +1,9 @@
 import * as E from "fp-ts/Either";
 import { name, version } from "../package.json";
-import type { CheckHealth } from "../shared/health";
-import { json, makeHttpFunction } from "../shared/http/function";
+import { json } from "../shared/http/answer";
+import { makeHttpFunction } from "../shared/http/function";
 import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http/function";
+import type { CheckHealth } from "../shared/http/health";
 
 interface Dependencies {
   readonly runtime: Runtime;

@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
+import { makeBackoff } from "../shared/backoff";
 import {
   hashApiKey,
   holdsApiKey,
@@ -10,19 +11,14 @@ import {
   withdrawApiKey,
 } from "../shared/domain/api-key";
 import type { ApiKeyHash } from "../shared/domain/api-key";
-import { makeBackoff } from "../shared/backoff";
 import { Defect, unsettled } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
-import { decodeFields, json, makeHttpFunction } from "../shared/http/function";
-import type {
-  FunctionDefinition,
-  HttpFunction,
-  Invocation,
-  Runtime,
-  Success,
-  Undo,
-} from "../shared/http/function";
 import { MerchantId } from "../shared/domain/identifiers";
+import { json } from "../shared/http/answer";
+import type { Success } from "../shared/http/answer";
+import { makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime, Undo } from "../shared/http/function";
+import { decodeFields } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;

@@ -1,7 +1,8 @@
 import * as E from "fp-ts/Either";
-import type { CheckHealth } from "../shared/health";
-import { json, makeHttpFunction } from "../shared/http/function";
+import { json } from "../shared/http/answer";
+import { makeHttpFunction } from "../shared/http/function";
 import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http/function";
+import type { CheckHealth } from "../shared/http/health";
 
 interface Dependencies {
   readonly runtime: Runtime;

@@ -2,19 +2,22 @@ import { randomUUID } from "node:crypto";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
-import { decodeApiKey, isInForce } from "../shared/domain/api-key";
 import { makeBackoff } from "../shared/backoff";
+import { decodeApiKey, isInForce } from "../shared/domain/api-key";
 import { unsettled } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
-import { decodeFields, decodeJsonBody, json, makeHttpFunction } from "../shared/http/function";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime, Success } from "../shared/http/function";
 import { OtpCode } from "../shared/domain/identifiers";
 import type { MerchantId } from "../shared/domain/identifiers";
+import type { ItemRef, OtpKeyring } from "../shared/domain/keyring";
 import { findLatestOtp } from "../shared/domain/latest-otp";
 import { decideValidation, isLive, otpItemTtl } from "../shared/domain/otp";
 import type { Otp, OtpLifetime, UseAttempt } from "../shared/domain/otp";
-import type { ItemRef, OtpKeyring } from "../shared/domain/keyring";
 import type { StoreResult, Versioned } from "../shared/domain/store";
+import { json } from "../shared/http/answer";
+import type { Success } from "../shared/http/answer";
+import { makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
+import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;

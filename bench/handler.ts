@@ -2,12 +2,12 @@
 import { HttpResponse } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import { makeFunctions } from "../functions";
+import { decodeConfig } from "../shared/config";
 import { hashApiKey, makeApiKey } from "../shared/domain/api-key";
 import type { ApiKeys } from "../shared/domain/api-key";
-import { decodeConfig } from "../shared/config";
+import { containerShapes } from "../shared/domain/containers";
 import { DiscountId, MerchantId } from "../shared/domain/identifiers";
 import type { Otp } from "../shared/domain/otp";
-import { containerShapes } from "../shared/domain/store";
 import type { Store, StoreResult, Versioned, WriteOutcome } from "../shared/domain/store";
 import { decode, fiscalCode, right } from "../tests/support/service";
 import {

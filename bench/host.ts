@@ -16,11 +16,11 @@ const seconds = 1;
 /** The local host's throughput over that of Node's own server, answering the same bytes to the same requests. */
 export const measureHost = async (settings: Readonly<Record<string, string>>): Promise<Spread> => {
   const config = right(decodeConfig(settings));
-  const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
+  const store = makeCosmosStore(config);
   // What it refuses without asking the store: a call without a key.
   const path = "/api/v1/merchant/cgn/otp/validate";
   const body = JSON.stringify({ otp_code: "AAAAAAAAAAA" });
-  const host = makeHost(makeFunctions(config, store.connect), () => undefined);
+  const host = makeHost(makeFunctions(config, store.forCall), () => undefined);
   const hostUrl = `http://127.0.0.1:${await listen(host, 0)}${path}`;
   const answer = await fetch(hostUrl, { method: "POST", body });
   const bytes = Buffer.from(await answer.arrayBuffer());

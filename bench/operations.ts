@@ -99,8 +99,8 @@ const makeBeneficiaries = (): (() => FiscalCode) => {
 
 export const makeOperations = async (settings: Readonly<Record<string, string>>): Promise<Operations> => {
   const config = right(decodeConfig(settings));
-  const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs);
-  const functions = new Map(makeFunctions(config, store.connect).map((made) => [made.name, made]));
+  const store = makeCosmosStore(config);
+  const functions = new Map(makeFunctions(config, store.forCall).map((made) => [made.name, made]));
   const keyring = makeOtpKeyring(config.otpSecret);
   const client = new CosmosClient({
     endpoint: config.cosmos.endpoint,

@@ -16,7 +16,7 @@ const run = async (items: number): Promise<void> => {
   if (E.isLeft(config)) {
     throw new Error(config.left.message);
   }
-  const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineMs);
+  const store = makeCosmosStore(config.right);
   await store.createContainers();
   store.dispose();
 

@@ -19,7 +19,7 @@ const run = async (): Promise<void> => {
   }
   const config = decodeConfig(embedded.settings);
   if (E.isRight(config)) {
-    const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineMs);
+    const store = makeCosmosStore(config.right);
     await store.createContainers();
     store.dispose();
   }

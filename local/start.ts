@@ -53,9 +53,9 @@ const run = async (): Promise<void> => {
     await closeStore();
     return;
   }
-  const store = makeCosmosStore(config.right.cosmos, config.right.requestDeadlineMs);
+  const store = makeCosmosStore(config.right);
   const host = makeHost([
-    ...makeFunctions(config.right, store.connect),
+    ...makeFunctions(config.right, store.forCall),
     makePlaygroundStore(embedded === undefined ? "named" : "own"),
   ]);
   try {

@@ -42,7 +42,7 @@ describe("the store", () => {
   let store: Store;
   let calls: StoreCall[];
   const connect = (timeMs: number): Store =>
-    service.store.connect({ signal: AbortSignal.timeout(timeMs), onCall: (call) => calls.push(call) });
+    service.store.forCall({ signal: AbortSignal.timeout(timeMs), onCall: (call) => calls.push(call) });
   beforeEach(async () => {
     service = await startService();
     calls = [];
@@ -239,7 +239,7 @@ describe("the store", () => {
   it("creates the containers that are missing, and leaves the others as they are", async () => {
     await store.putApiKeys(shop, keys, undefined);
     await service.otps.delete();
-    const another = makeCosmosStore(service.config.cosmos, 1000);
+    const another = makeCosmosStore({ ...service.config, requestDeadlineMs: 1000 });
     right(await another.createContainers());
     another.dispose();
     expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("written");
@@ -252,7 +252,10 @@ describe("the store", () => {
     beforeEach(async () => {
       await store.putOtp(otpEntry(), slotEntry(), undefined);
       proxy = await startFaultProxy(service.config.cosmos.endpoint);
-      broken = makeCosmosStore({ ...service.config.cosmos, endpoint: proxy.endpoint }, 900);
+      broken = makeCosmosStore({
+        cosmos: { ...service.config.cosmos, endpoint: proxy.endpoint },
+        requestDeadlineMs: 900,
+      });
     });
     afterEach(async () => {
       broken.dispose();
@@ -260,7 +263,7 @@ describe("the store", () => {
     });
     const findThrough = (timeMs: number): ReturnType<Store["findOtp"]> =>
       broken
-        .connect({ signal: AbortSignal.timeout(timeMs), onCall: (each) => calls.push(each) })
+        .forCall({ signal: AbortSignal.timeout(timeMs), onCall: (each) => calls.push(each) })
         .findOtp(otpEntry().ref);
 
     it.each<[string, Fault]>([
@@ -290,7 +293,7 @@ describe("the store", () => {
         return { kind: "status", status: 503 };
       });
       const found = await broken
-        .connect({ signal: ending.signal, onCall: (each) => calls.push(each) })
+        .forCall({ signal: ending.signal, onCall: (each) => calls.push(each) })
         .findOtp(otpEntry().ref);
       expect(found).toMatchObject({ left: { tag: "service-unavailable", retryAfterSeconds: 1 } });
       expect(proxy.requests).toHaveLength(4);
@@ -300,7 +303,10 @@ describe("the store", () => {
 
     it("is told to have lost its connection, which the SDK would wait a second for", async () => {
       // Only the signal ends its fourth attempt, however busy the machine is.
-      const patient = makeCosmosStore({ ...service.config.cosmos, endpoint: proxy.endpoint }, 3_600_000);
+      const patient = makeCosmosStore({
+        cosmos: { ...service.config.cosmos, endpoint: proxy.endpoint },
+        requestDeadlineMs: 3_600_000,
+      });
       const ending = new AbortController();
       const arrivals: number[] = [];
       proxy.script(({ index }) => {
@@ -312,7 +318,7 @@ describe("the store", () => {
         return { kind: "hang" };
       });
       const found = await patient
-        .connect({ signal: ending.signal, onCall: (each) => calls.push(each) })
+        .forCall({ signal: ending.signal, onCall: (each) => calls.push(each) })
         .findOtp(otpEntry().ref);
       expect(found).toMatchObject({ left: { cause: "store: no answer in time" } });
       expect(calls.at(-1)).toMatchObject({ attempts: 4, failure: "store: lost connection (ECONNRESET)" });
@@ -325,8 +331,8 @@ describe("the store", () => {
       const account = await startFaultProxy(service.config.cosmos.endpoint, {});
       account.script(() => ({ kind: "hang" }));
       const cosmos = { ...service.config.cosmos, endpoint: account.endpoint, isSingleCopy: false };
-      const cold = makeCosmosStore(cosmos, 300);
-      const connected = cold.connect({ signal: AbortSignal.timeout(300), onCall: () => undefined });
+      const cold = makeCosmosStore({ cosmos, requestDeadlineMs: 300 });
+      const connected = cold.forCall({ signal: AbortSignal.timeout(300), onCall: () => undefined });
       expect(await connected.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
       expect(await connected.replaceOtp(otpEntry(), "etag")).toBe("unknown");
       cold.dispose();
@@ -341,7 +347,7 @@ describe("the store", () => {
       async (_, then, failure) => {
         const account = await startFaultProxy(service.config.cosmos.endpoint, {});
         const cosmos = { ...service.config.cosmos, endpoint: account.endpoint, isSingleCopy: false };
-        const regional = makeCosmosStore(cosmos, 900);
+        const regional = makeCosmosStore({ cosmos, requestDeadlineMs: 900 });
         const isRead = ({ operation }: StoreRequest): boolean => operation === "read";
         account.script((request) =>
           !isRead(request)
@@ -351,7 +357,7 @@ describe("the store", () => {
               : then,
         );
         await regional
-          .connect({ signal: AbortSignal.timeout(10_000), onCall: (each) => calls.push(each) })
+          .forCall({ signal: AbortSignal.timeout(10_000), onCall: (each) => calls.push(each) })
           .findOtp(otpEntry().ref);
         expect(calls.at(-1)).toMatchObject({ attempts: 2, failure });
         expect(account.requests.filter(isRead)).toHaveLength(2);
@@ -362,8 +368,8 @@ describe("the store", () => {
 
     it("lets go of a call whose time is up, though the store's name leads nowhere", async () => {
       const cosmos = { ...service.config.cosmos, endpoint: "https://store.invalid", isSingleCopy: false };
-      const nowhere = makeCosmosStore(cosmos, 300);
-      const connected = nowhere.connect({ signal: AbortSignal.timeout(300), onCall: () => undefined });
+      const nowhere = makeCosmosStore({ cosmos, requestDeadlineMs: 300 });
+      const connected = nowhere.forCall({ signal: AbortSignal.timeout(300), onCall: () => undefined });
       expect(await connected.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
       nowhere.dispose();
     });
@@ -376,8 +382,8 @@ describe("the store", () => {
 
     it("keeps no connection once it is disposed of", async () => {
       const connections = watchConnections(service.storeServer);
-      const another = makeCosmosStore(service.config.cosmos, 900);
-      const connected = another.connect({ signal: AbortSignal.timeout(10_000), onCall: () => undefined });
+      const another = makeCosmosStore({ ...service.config, requestDeadlineMs: 900 });
+      const connected = another.forCall({ signal: AbortSignal.timeout(10_000), onCall: () => undefined });
       right(await connected.findOtp(otpEntry().ref));
       expect(connections.open).toBe(1);
       another.dispose();
@@ -387,7 +393,7 @@ describe("the store", () => {
     });
 
     it("is not asked at all once the signal has ended the call", async () => {
-      const ended = broken.connect({ signal: AbortSignal.abort(), onCall: (each) => calls.push(each) });
+      const ended = broken.forCall({ signal: AbortSignal.abort(), onCall: (each) => calls.push(each) });
       expect(await ended.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
       expect(await ended.replaceOtp(otpEntry(), "etag")).toBe("unknown");
       expect(proxy.requests).toHaveLength(0);
@@ -398,7 +404,7 @@ describe("the store", () => {
       let ending: AbortController;
       beforeEach(async () => {
         ending = new AbortController();
-        doubtful = broken.connect({ signal: ending.signal, onCall: (each) => calls.push(each) });
+        doubtful = broken.forCall({ signal: ending.signal, onCall: (each) => calls.push(each) });
         proxy.script(() => ({ kind: "status", status: 500 }));
         expect(await doubtful.replaceOtp(otpEntry(), "etag")).toBe("unknown");
         await proxy.reset();
@@ -506,11 +512,14 @@ describe("the store", () => {
 
     it("is not waited for any more once the signal has ended the call", async () => {
       // A third of this time is longer than the store asks for, and than this test has.
-      const patient = makeCosmosStore({ ...service.config.cosmos, endpoint: proxy.endpoint }, 3_600_000);
+      const patient = makeCosmosStore({
+        cosmos: { ...service.config.cosmos, endpoint: proxy.endpoint },
+        requestDeadlineMs: 3_600_000,
+      });
       proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 1_000_000 }));
       const ending = new AbortController();
       const found = patient
-        .connect({ signal: ending.signal, onCall: (each) => calls.push(each) })
+        .forCall({ signal: ending.signal, onCall: (each) => calls.push(each) })
         .findOtp(otpEntry().ref);
       while (proxy.requests.length === 0) {
         await pause(1);
@@ -534,8 +543,11 @@ describe("the store", () => {
         response.writeHead(status, headers).end(JSON.stringify({ code: "x", message: "x" }));
       });
       const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
-      const refused = makeCosmosStore({ ...service.config.cosmos, endpoint }, 900);
-      const connected = refused.connect({ signal: AbortSignal.timeout(10_000), onCall: () => undefined });
+      const refused = makeCosmosStore({
+        cosmos: { ...service.config.cosmos, endpoint },
+        requestDeadlineMs: 900,
+      });
+      const connected = refused.forCall({ signal: AbortSignal.timeout(10_000), onCall: () => undefined });
       expect(await connected.findOtp(otpEntry().ref)).toMatchObject({ left: { cause } });
       expect(count).toBe(1);
       refused.dispose();
@@ -551,9 +563,12 @@ describe("the store", () => {
         response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
       });
       const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
-      const stubbed = makeCosmosStore({ ...service.config.cosmos, endpoint }, 900);
+      const stubbed = makeCosmosStore({
+        cosmos: { ...service.config.cosmos, endpoint },
+        requestDeadlineMs: 900,
+      });
       return {
-        stub: stubbed.connect({ signal: AbortSignal.timeout(10_000), onCall: (each) => calls.push(each) }),
+        stub: stubbed.forCall({ signal: AbortSignal.timeout(10_000), onCall: (each) => calls.push(each) }),
         stop: async () => {
           stubbed.dispose();
           await close(server);
@@ -596,8 +611,11 @@ describe("the store", () => {
         response.writeHead(429, { "x-ms-retry-after-ms": "1001" }).end(JSON.stringify({ message: "x" }));
       });
       const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
-      const throttled = makeCosmosStore({ ...service.config.cosmos, endpoint }, 900);
-      const connected = throttled.connect({ signal: AbortSignal.timeout(20_000), onCall: () => undefined });
+      const throttled = makeCosmosStore({
+        cosmos: { ...service.config.cosmos, endpoint },
+        requestDeadlineMs: 900,
+      });
+      const connected = throttled.forCall({ signal: AbortSignal.timeout(20_000), onCall: () => undefined });
       expect(await connected.findOtp(otpEntry().ref)).toMatchObject({
         left: { cause: "store: 429", retryAfterSeconds: 2 },
       });

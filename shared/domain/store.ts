@@ -1,6 +1,7 @@
 /** What the functions ask of the store, in their own words. */
 import type { Either } from "fp-ts/Either";
 import type { ApiKeys } from "./api-key";
+import type { ContainerName, ContainerShape } from "./containers";
 import type { ServiceUnavailable } from "./failure";
 import type { MerchantId } from "./identifiers";
 import type { Otp, Slot } from "./otp";
@@ -63,27 +64,6 @@ export interface StoreAccount {
   readonly containers: Readonly<Record<ContainerName, ContainerShape>>;
 }
 
-export type ContainerName = "otps" | "api-keys";
-
-/** How a container splits and forgets its items: what cannot be left to whoever creates it. */
-export interface ContainerShape {
-  /** Several are the levels of a hierarchical partition key. */
-  readonly partitionKeyPaths: readonly string[];
-  /**
-   * After how many seconds the store forgets an item that does not say so itself; -1: never. Undefined: it forgets none,
-   * not even one that says so itself.
-   */
-  readonly defaultTtlSeconds: number | undefined;
-}
-
-/** The containers as the service creates them. */
-export const containerShapes = {
-  /** OTPs and slots; each item says itself when it is to be forgotten. */
-  otps: { partitionKeyPaths: ["/partitionKey"], defaultTtlSeconds: -1 },
-  /** The keys of each merchant, in one item whose id is the merchant's. They are never forgotten. */
-  "api-keys": { partitionKeyPaths: ["/id"], defaultTtlSeconds: undefined },
-} as const satisfies Readonly<Record<ContainerName, ContainerShape>>;
-
 export interface StoreHealth {
   /** Right when the store answers and holds the containers. */
   describeAccount(): StoreResult<StoreAccount>;
@@ -102,7 +82,7 @@ export interface StoreCall {
 }
 
 /** The store, for one call of a function. */
-export type ConnectStore = (options: {
+export type StoreForCall = (options: {
   /** Cancels what is under way, and lets nothing more be tried. */
   readonly signal: AbortSignal;
   readonly onCall: (call: StoreCall) => void;

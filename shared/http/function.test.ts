@@ -1,5 +1,4 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { HttpRequest } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeHost } from "../../local/host";
@@ -14,9 +13,10 @@ import {
 } from "../../tests/support/service";
 import type { LogLine, Reply, Service } from "../../tests/support/service";
 import { Defect, unsettled } from "../domain/failure";
-import { decodeJsonBody, json, makeHttpFunction } from "./function";
-import type { Invocation, Undo } from "./function";
 import { MerchantId } from "../domain/identifiers";
+import { json } from "./answer";
+import { makeHttpFunction } from "./function";
+import type { Invocation, Undo } from "./function";
 
 type Run = Parameters<typeof makeHttpFunction>[2];
 
@@ -32,7 +32,7 @@ describe("a function", () => {
   /** Calls a function that runs so, and tells the answer and what was logged. */
   const callFunction = async (run: Run, deadlineMs = 5000): Promise<{ reply: Reply; log: LogLine[] }> => {
     const log: LogLine[] = [];
-    const runtime = { connectStore: service.store.connect, deadlineMs };
+    const runtime = { storeForCall: service.store.forCall, deadlineMs };
     const host = makeHost(
       [
         makeHttpFunction(
@@ -273,60 +273,6 @@ describe("a function", () => {
         "duration_ms",
         "store_round_trips",
       ]);
-    });
-  });
-
-  describe("that takes JSON", () => {
-    const codec = t.type({ name: t.string });
-    const decodeBody = (body: string): ReturnType<typeof decodeJsonBody> =>
-      decodeJsonBody(
-        codec,
-        new HttpRequest({ method: "POST", url: "http://localhost/", body: { string: body } }),
-      );
-
-    it("decodes it, with or without a byte order mark", async () => {
-      expect(right(await decodeBody('{"name":"à"}'))).toEqual({ name: "à" });
-      expect(right(await decodeBody('\ufeff{"name":"à"}'))).toEqual({ name: "à" });
-    });
-
-    it.each([
-      ["{", "body"],
-      ["", "body"],
-      ["1", "body"],
-      ['"name"', "body"],
-      ["null", "body"],
-      ["{}", "name"],
-      ['{"name":1}', "name"],
-    ])("names what is wrong in %s", async (body, field) => {
-      expect(await decodeBody(body)).toEqual(E.left({ tag: "invalid-request", fields: [field] }));
-    });
-
-    it("is not disturbed by what was not UTF-8 before it", async () => {
-      // A byte order mark and half a character, in a decoder that all calls share.
-      const bytes = Uint8Array.from([0xef, 0xbb, 0xbf, 0x7b, 0xc3]);
-      const request = new HttpRequest({ method: "POST", url: "http://localhost/", body: { bytes } });
-      expect(E.isLeft(await decodeJsonBody(codec, request))).toBe(true);
-      expect(right(await decodeBody('\ufeff{"name":"à"}'))).toEqual({ name: "à" });
-    });
-
-    it("takes 4 KiB, and refuses more", async () => {
-      expect(E.isRight(await decodeBody(`{"name":"x"}`.padEnd(4096)))).toBe(true);
-      expect(await decodeBody(`{"name":"x"}`.padEnd(4097))).toEqual(E.left({ tag: "request-too-large" }));
-    });
-
-    it("reads no more of a body than it may have", async () => {
-      let chunks = 0;
-      const body = new ReadableStream({
-        pull: (controller) => {
-          chunks += 1;
-          controller.enqueue(new Uint8Array(1000));
-          if (chunks === 100) {
-            controller.close();
-          }
-        },
-      });
-      expect(await decodeJsonBody(codec, { body })).toEqual(E.left({ tag: "request-too-large" }));
-      expect(chunks).toBeLessThan(10);
     });
   });
 

@@ -1,13 +1,7 @@
 /** Problem details (RFC 9457): what a failure looks like on the wire, in the caller's language. */
 import Negotiator from "negotiator";
 import type { Failure, IssuedOtp } from "../domain/failure";
-
-/** An HTTP response, of the kind that a handler of `@azure/functions` returns. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Record<string, string>;
-  readonly body: string;
-}
+import type { Answer } from "./answer";
 
 /** A problem's `type` is this URI followed by the name of the failure. It identifies, and never changes. */
 export const problemTypeBase = "https://api.cgn.pagopa.it/problems/";

@@ -124,7 +124,7 @@ describe("openapi.yaml", () => {
   });
 
   it("describes every function, and no other", () => {
-    const functions = makeFunctions(service.config, service.store.connect);
+    const functions = makeFunctions(service.config, service.store.forCall);
     const served = functions.flatMap(({ name, route, methods, authLevel }) =>
       methods.map((method) => ({ name, path: `/${route}`, method, takesKey: authLevel === "function" })),
     );
@@ -180,7 +180,7 @@ describe("openapi.yaml", () => {
     });
 
     it("IdempotencyKey", async () => {
-      const validateOtp = makeFunctions(service.config, service.store.connect).find(
+      const validateOtp = makeFunctions(service.config, service.store.forCall).find(
         ({ name }) => name === "ValidateOtp",
       );
       const statusFor = async (idempotencyKey: string): Promise<unknown> => {

@@ -150,9 +150,9 @@ export const startInstance = async (
   timing?: AccountTiming,
 ): Promise<Instance> => {
   const config = right(decodeConfig(settings));
-  const store = makeCosmosStore(config.cosmos, config.requestDeadlineMs, timing);
+  const store = makeCosmosStore(config, timing);
   const log: LogLine[] = [];
-  const host = makeHost(makeFunctions(config, store.connect, clock), (level, ...args) => {
+  const host = makeHost(makeFunctions(config, store.forCall, clock), (level, ...args) => {
     log.push({ level, text: args.map(String).join(" ") });
   });
   return {

@@ -1,81 +1,12 @@
 import * as E from "fp-ts/Either";
-import { expectProblem, makeClock, startBehindFaults, startService } from "../tests/support/service";
-import type { Clock, Service } from "../tests/support/service";
-import { unsettled } from "./domain/failure";
-import type { ServiceUnavailable } from "./domain/failure";
-import { makeHealthCheck, missingGuarantee } from "./health";
+import { expectProblem, makeClock, startBehindFaults, startService } from "../../tests/support/service";
+import type { Clock, Service } from "../../tests/support/service";
+import { containerShapes } from "../domain/containers";
+import { unsettled } from "../domain/failure";
+import type { ServiceUnavailable } from "../domain/failure";
+import type { StoreForCall, StoreAccount, StoreCall } from "../domain/store";
+import { makeHealthCheck } from "./health";
 import type { CheckHealth } from "./health";
-import { containerShapes } from "./domain/store";
-import type { ConnectStore, ContainerName, ContainerShape, StoreAccount, StoreCall } from "./domain/store";
-
-describe("the guarantees that a store gives", () => {
-  const sound = {
-    consistencyLevel: "Strong",
-    hasSeveralWriteRegions: false,
-    hasSeveralReadRegions: false,
-    containers: containerShapes,
-  };
-
-  it.each([
-    ["Strong", false, false, undefined],
-    ["Strong", false, true, undefined],
-    ["BoundedStaleness", false, false, undefined],
-    ["BoundedStaleness", false, true, "revocation"],
-    ["Session", false, false, "revocation"],
-    ["Strong", true, true, "single use"],
-  ])(
-    "names the guarantee that an account cannot give: %s, several write regions %s, several read regions %s",
-    (consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions, missing) => {
-      const account = { ...sound, consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions };
-      const told = missingGuarantee(account, false);
-      expect(told?.includes(missing ?? "nothing")).toBe(missing && true);
-      // One copy has no regions.
-      expect(missingGuarantee(account, true)).toBeUndefined();
-    },
-  );
-
-  it.each<[ContainerName, Partial<ContainerShape>, string | undefined]>([
-    ["otps", {}, undefined],
-    ["otps", { partitionKeyPaths: ["/partitionKey", "/id"] }, "partition key of the container otps"],
-    ["otps", { partitionKeyPaths: ["/partitionkey"] }, "partition key of the container otps"],
-    ["otps", { partitionKeyPaths: [] }, "partition key of the container otps"],
-    ["otps", { defaultTtlSeconds: 1 }, undefined],
-    ["otps", { defaultTtlSeconds: undefined }, "otps must have a time to live"],
-    ["api-keys", { partitionKeyPaths: ["/id", "/hash"] }, "partition key of the container api-keys"],
-    ["api-keys", { defaultTtlSeconds: -1 }, undefined],
-    ["api-keys", { defaultTtlSeconds: 2_147_483_647 }, "api-keys must have no default time to live"],
-  ])(
-    "names the container that cannot keep a promise, one copy or not: %s with %j",
-    (name, shape, missing) => {
-      const containers = { ...containerShapes, [name]: { ...containerShapes[name], ...shape } };
-      for (const isSingleCopy of [true, false]) {
-        const told = missingGuarantee({ ...sound, containers }, isSingleCopy);
-        expect(told?.includes(missing ?? "nothing")).toBe(missing && true);
-      }
-    },
-  );
-
-  it("names all that is missing at once", () => {
-    const none = { partitionKeyPaths: [], defaultTtlSeconds: 1 };
-    const told = missingGuarantee(
-      {
-        consistencyLevel: "Session",
-        hasSeveralWriteRegions: true,
-        hasSeveralReadRegions: true,
-        containers: { otps: { ...none, defaultTtlSeconds: undefined }, "api-keys": none },
-      },
-      false,
-    );
-    expect(told?.split("; ").map((each) => each.split(":")[0])).toEqual([
-      "single use",
-      "immediate revocation",
-      "single use",
-      "single use",
-      "forgetting",
-      "keys in force",
-    ]);
-  });
-});
 
 describe("a look at the store", () => {
   type Described = E.Either<ServiceUnavailable, StoreAccount>;
@@ -91,8 +22,8 @@ describe("a look at the store", () => {
   /** The look-ups that were begun, each with what ends it. */
   let lookUps: { readonly signal: AbortSignal; readonly end: (described: Described | Error) => void }[];
   let check: CheckHealth;
-  const connectStore = ({ signal }: Parameters<ConnectStore>[0]): ReturnType<ConnectStore> => ({
-    ...service.store.connect({ signal, onCall: () => undefined }),
+  const storeForCall = ({ signal }: Parameters<StoreForCall>[0]): ReturnType<StoreForCall> => ({
+    ...service.store.forCall({ signal, onCall: () => undefined }),
     describeAccount: () =>
       new Promise((resolve, reject) => {
         const end = (described: Described | Error): void => {
@@ -115,7 +46,7 @@ describe("a look at the store", () => {
   beforeEach(() => {
     clock = makeClock();
     lookUps = [];
-    check = makeHealthCheck({ runtime: { connectStore, deadlineMs: 50 }, isSingleCopy: false, clock });
+    check = makeHealthCheck({ runtime: { storeForCall, deadlineMs: 50 }, isSingleCopy: false, clock });
   });
 
   it("is one for all who ask while it is under way, and for 5 s after its end", async () => {
@@ -179,7 +110,7 @@ describe("a look at the store", () => {
   it("is told to the log of the call that makes it alone", async () => {
     const logs: StoreCall[][] = [[], []];
     const real = makeHealthCheck({
-      runtime: { connectStore: service.store.connect, deadlineMs: 5000 },
+      runtime: { storeForCall: service.store.forCall, deadlineMs: 5000 },
       isSingleCopy: true,
       clock,
     });

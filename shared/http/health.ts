@@ -1,11 +1,11 @@
 /** Whether the service can keep its promises: asked of the store once for all who want to know at about the same time. */
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
-import type { ServiceUnavailable } from "./domain/failure";
-import { beforeDeadline } from "./http/function";
-import type { Runtime } from "./http/function";
-import { containerShapes } from "./domain/store";
-import type { ContainerName, ContainerShape, StoreAccount, StoreCall } from "./domain/store";
+import type { ServiceUnavailable } from "../domain/failure";
+import { missingGuarantee } from "../domain/guarantees";
+import type { StoreCall } from "../domain/store";
+import { beforeDeadline } from "./deadline";
+import type { Runtime } from "./function";
 
 /** Left, with the cause, when the service cannot keep its promises. */
 export type Health = Either<ServiceUnavailable, void>;
@@ -39,7 +39,7 @@ const maxAgeMs = 5000;
  * metadata requests"). Whoever asks need not say who they are, so without sharing a flood would make the service look ill.
  */
 export const makeHealthCheck = ({
-  runtime: { connectStore, deadlineMs },
+  runtime: { storeForCall, deadlineMs },
   isSingleCopy,
   clock,
 }: Dependencies): CheckHealth => {
@@ -49,7 +49,7 @@ export const makeHealthCheck = ({
     // Its own deadline, and no caller's: one who goes away takes nothing from the others, and one that the store leaves
     // without an answer is over before it can keep anybody waiting for longer.
     const deadline = new AbortController();
-    const store = connectStore({ signal: deadline.signal, onCall: onStoreCall });
+    const store = storeForCall({ signal: deadline.signal, onCall: onStoreCall });
     const account = await beforeDeadline(store.describeAccount(), deadline, deadlineMs);
     if (E.isLeft(account)) {
       return account;
@@ -78,56 +78,4 @@ export const makeHealthCheck = ({
     latest = lookUp;
     return lookUp.health;
   };
-};
-
-/**
- * What keeps the store from giving the guarantees that the contract rests on, all of it, in fixed words for the log;
- * undefined when nothing does.
- */
-export const missingGuarantee = (account: StoreAccount, isSingleCopy: boolean): string | undefined => {
-  const { otps, "api-keys": apiKeys } = account.containers;
-  const faults = [
-    ...(isSingleCopy ? [] : faultsOfRegions(account)),
-    ...faultsOfPartitioning("otps", otps),
-    ...faultsOfPartitioning("api-keys", apiKeys),
-    // Without one the store ignores what an item says of itself. Any number will do, since each item here says it.
-    ...(otps.defaultTtlSeconds === undefined
-      ? ["forgetting: the container otps must have a time to live, such as -1"]
-      : []),
-    // With -1 an item is forgotten only if it says so itself, and no keys do.
-    ...((apiKeys.defaultTtlSeconds ?? -1) === -1
-      ? []
-      : ["keys in force: the container api-keys must have no default time to live, or it forgets them"]),
-  ];
-  return faults.length === 0 ? undefined : faults.join("; ");
-};
-
-const faultsOfRegions = (account: StoreAccount): readonly string[] => {
-  const { consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions } = account;
-  return [
-    ...(hasSeveralWriteRegions
-      ? ["single use: two write regions can both accept a conditional write, so there must be only one"]
-      : []),
-    ...(consistencyLevel === "Strong"
-      ? []
-      : hasSeveralReadRegions
-        ? ["immediate revocation: with several regions to read from, the default consistency must be Strong"]
-        : consistencyLevel === "BoundedStaleness"
-          ? []
-          : ["immediate revocation: the default consistency must be Strong or BoundedStaleness"]),
-  ];
-};
-
-/**
- * Under another partition key a point read finds nothing, and a slot and its OTP are in no transaction. The version of the
- * hash does not matter: version 1 tells keys apart by their first 100 bytes, and none here has more than 66.
- */
-const faultsOfPartitioning = (
-  name: ContainerName,
-  { partitionKeyPaths }: ContainerShape,
-): readonly string[] => {
-  const expected = containerShapes[name].partitionKeyPaths.join();
-  return partitionKeyPaths.join() === expected
-    ? []
-    : [`single use: the partition key of the container ${name} must be ${expected}`];
 };

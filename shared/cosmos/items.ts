@@ -1,0 +1,118 @@
+/** What is stored, and how: the two containers, and the codecs of their items. */
+import type {
+  ContainerDefinition,
+  ContainerResponse,
+  IndexingPolicy,
+  ItemDefinition,
+  ItemResponse,
+  JSONObject,
+  OperationInput,
+  RequestOptions,
+} from "@azure/cosmos";
+import * as E from "fp-ts/Either";
+import type { Either } from "fp-ts/Either";
+import * as t from "io-ts";
+import { ApiKeyHash } from "../domain/api-key";
+import { containerShapes } from "../domain/containers";
+import type { ContainerName, ContainerShape } from "../domain/containers";
+import { Defect } from "../domain/failure";
+import { DiscountId } from "../domain/identifiers";
+import type { Entry, Versioned } from "../domain/store";
+import type { StoreError } from "./error";
+
+// Every item is reached by its id: an index would only make each write dearer. (Indexing cannot be switched off
+// altogether, because the time to live needs it.)
+const indexingPolicy = {
+  indexingMode: "consistent",
+  includedPaths: [],
+  excludedPaths: [{ path: "/*" }],
+} satisfies IndexingPolicy;
+
+/** The definition with which a container is created. */
+export const toDefinition = (name: ContainerName): ContainerDefinition => {
+  const { partitionKeyPaths, defaultTtlSeconds } = containerShapes[name];
+  return {
+    id: name,
+    partitionKey: { paths: [...partitionKeyPaths] },
+    ...(defaultTtlSeconds === undefined ? {} : { defaultTtl: defaultTtlSeconds }),
+    indexingPolicy,
+  };
+};
+
+export const toShape = ({ resource }: ContainerResponse): ContainerShape => ({
+  partitionKeyPaths: resource?.partitionKey?.paths ?? [],
+  // REST says null for none, too.
+  defaultTtlSeconds: resource?.defaultTtl ?? undefined,
+});
+
+const DateFromISOString = new t.Type<Date, string>(
+  "DateFromISOString",
+  (input): input is Date => input instanceof Date,
+  (input, context) => {
+    const date = new Date(typeof input === "string" ? input : NaN);
+    return Number.isNaN(date.getTime()) ? t.failure(input, context) : t.success(date);
+  },
+  (date) => date.toISOString(),
+);
+
+const nullable = <C extends t.Mixed>(codec: C): t.UnionC<[C, t.NullC]> => t.union([codec, t.null]);
+
+export const OtpItem = t.type({
+  discountId: DiscountId,
+  slotId: t.string,
+  expiresAt: DateFromISOString,
+  use: nullable(
+    t.type({ usedAt: DateFromISOString, attemptId: t.string, idempotencyKeyHash: nullable(t.string) }),
+  ),
+});
+
+export const SlotItem = t.type({ nonce: t.string });
+
+const StoredApiKeyItem = t.type({ hash: ApiKeyHash, createdAt: DateFromISOString });
+const ApiKeyInForceItem = t.intersection([
+  StoredApiKeyItem,
+  t.partial({ replaced: t.readonlyArray(StoredApiKeyItem) }),
+]);
+export const ApiKeysItem = t.partial({ primary: ApiKeyInForceItem, secondary: ApiKeyInForceItem });
+
+export const decodeItem = <A>(
+  { statusCode, substatus, resource, etag }: ItemResponse<ItemDefinition>,
+  codec: t.Decoder<unknown, A>,
+): Either<StoreError, Versioned<A> | undefined> => {
+  if (statusCode === 404) {
+    // With a substatus it is not the item that is missing: 1003 says that the container is, 1002 that a replica lags behind.
+    return substatus
+      ? E.left({ cause: `store: 404/${substatus}`, status: 404, substatus, retryAfterMs: 0 })
+      : E.right(undefined);
+  }
+  const value = codec.decode(resource);
+  if (E.isLeft(value)) {
+    const fields = value.left.map(({ context }) => context.map(({ key }) => key).join("."));
+    throw new Defect(`malformed item: ${[...new Set(fields)].join(", ")}`);
+  }
+  return E.right({ value: value.right, etag });
+};
+
+type Item = JSONObject & { id: string; partitionKey: string; ttl: number };
+
+export const toItem = <A>(entry: Entry<A>, codec: t.Encoder<A, JSONObject>): Item => ({
+  ...codec.encode(entry.value),
+  ...entry.ref,
+  ttl: entry.ttlSeconds,
+});
+
+export const ifMatch = (etag: string): RequestOptions => ({
+  accessCondition: { type: "IfMatch", condition: etag },
+});
+
+export const putOperation = (item: Item, etag: string | undefined): OperationInput =>
+  etag === undefined
+    ? { operationType: "Create", resourceBody: item }
+    : {
+        operationType: "Replace",
+        id: item.id,
+        // The batch has one partition key for all; the embedded server wants to read it here too.
+        partitionKey: item.partitionKey,
+        ifMatch: etag,
+        resourceBody: item,
+      };

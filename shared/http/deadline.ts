@@ -1,0 +1,24 @@
+import * as E from "fp-ts/Either";
+import type { Either } from "fp-ts/Either";
+import { unsettled } from "../domain/failure";
+import type { Failure, ServiceUnavailable } from "../domain/failure";
+
+/** What comes of something under way or, once its time is over and `deadline` is aborted, that it came to nothing. */
+export const beforeDeadline = async <A, F extends Failure>(
+  running: Promise<Either<F, A>>,
+  deadline: AbortController,
+  deadlineMs: number,
+): Promise<Either<F | ServiceUnavailable, A>> => {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Either<ServiceUnavailable, A>>((resolve) => {
+    timer = setTimeout(() => {
+      deadline.abort();
+      resolve(E.left(unsettled));
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([running, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+};
