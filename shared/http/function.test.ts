@@ -121,7 +121,7 @@ describe("a function", () => {
       expect(reply.text).not.toContain("TypeError");
       const [defect, outcome] = linesOf(log);
       expect(defect).toMatchObject({ defect: "TypeError" });
-      expect(decode(t.array(t.string), defect?.["stack"])[0]).toContain("http.test.ts");
+      expect(decode(t.array(t.string), defect?.["stack"])[0]).toContain("function.test.ts");
       expect(outcome).toMatchObject({ status: 500, problem: "internal-error" });
       expect(log.map(({ level }) => level)).toEqual(["error", "warning"]);
       expect(JSON.stringify([reply.text, log])).not.toContain(secret);
@@ -129,13 +129,13 @@ describe("a function", () => {
 
     it("logs none of a message that looks like a place", async () => {
       const { log } = await callFunction(() => Promise.reject(new TypeError(`x\n    at ${secret}`)));
-      expect(decode(t.array(t.string), linesOf(log)[0]?.["stack"])[0]).toContain("http.test.ts");
+      expect(decode(t.array(t.string), linesOf(log)[0]?.["stack"])[0]).toContain("function.test.ts");
       expect(JSON.stringify(log)).not.toContain(secret);
     });
 
     it("logs the place of an error that says nothing", async () => {
       const { log } = await callFunction(() => Promise.reject(new TypeError()));
-      expect(decode(t.array(t.string), linesOf(log)[0]?.["stack"])[0]).toContain("http.test.ts");
+      expect(decode(t.array(t.string), linesOf(log)[0]?.["stack"])[0]).toContain("function.test.ts");
     });
 
     it("logs the message of a defect that the service foresaw, since it is fixed words", async () => {
