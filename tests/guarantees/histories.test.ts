@@ -37,6 +37,7 @@ describe("clients of three processes, on a store that fails", () => {
     }
     expect(replays).toBeGreaterThanOrEqual(1);
     expect(Object.keys(faults).length).toBeGreaterThanOrEqual(12);
+    expect(faults["failover"]).toBeGreaterThanOrEqual(1);
   });
 });
 

@@ -6,12 +6,13 @@ import type { Either } from "fp-ts/Either";
 import fc from "fast-check";
 import * as t from "io-ts";
 import { problemTypeBase } from "../../shared/http/problem";
-import { startFaultProxy } from "../support/fault-proxy";
-import type { Fault, StoreRequest } from "../support/fault-proxy";
+import type { Fault } from "../support/fault-proxy";
 import { checkUseHistory } from "./linearizability";
 import type { Operation } from "./linearizability";
 import { startHostProcess } from "../support/processes";
 import type { HostProcess } from "../support/processes";
+import { startRegionalAccount } from "../support/regional-account";
+import type { Region, RegionalAccount, RegionalRequest } from "../support/regional-account";
 import {
   decode,
   fiscalCode,
@@ -182,12 +183,62 @@ const plan: fc.Arbitrary<readonly (readonly Step[])[]> = weighted(
     ),
 );
 
-/** What befalls each request in order of arrival. */
-const makeScript = (seed: number): ((request: StoreRequest) => Fault | undefined) => {
+/** What befalls a region, for a while, or the account: now and then, the other region takes over. */
+interface RegionalEvent {
+  /** After the last one. */
+  readonly afterMs: number;
+  readonly away: { readonly region: Region; readonly fault: Fault; readonly ms: number } | undefined;
+  readonly failsOver: boolean;
+}
+
+const regionalEvents: fc.Arbitrary<RegionalEvent[]> = fc.array(
+  fc.record({
+    afterMs: fc.integer({ min: 500, max: 1500 }),
+    away: fc.option(
+      fc.record({
+        region: fc.constantFrom<Region>("A", "B"),
+        fault: fc.constantFrom<Fault>(
+          { kind: "hang" },
+          { kind: "reset-before" },
+          { kind: "reset-after" },
+          { kind: "status", status: 503 },
+          { kind: "status-after", status: 503 },
+        ),
+        ms: fc.integer({ min: 100, max: 700 }),
+      }),
+      { nil: undefined, freq: 3 },
+    ),
+    failsOver: fc.boolean(),
+  }),
+  { minLength: 300, maxLength: 300, size: "max" },
+);
+
+/** What befalls each request in order of arrival, and when. */
+const makeScript = (
+  seed: number,
+  account: RegionalAccount,
+  onFailOver: () => void,
+): ((request: RegionalRequest) => Fault | undefined) => {
   const fates = fatesFrom(seed);
+  const events = fc.sample(regionalEvents, { seed, numRuns: 1 }).flat();
+  let [event] = events;
+  let nextEventAt = performance.now();
   const outages = new Map<string, number>();
-  return ({ operation, path }) => {
+  return (request) => {
+    const { operation, path } = request;
     const now = performance.now();
+    if (now >= nextEventAt) {
+      event = events.shift();
+      nextEventAt = now + (event?.afterMs ?? Infinity);
+      if (event?.failsOver === true) {
+        account.failOver();
+        onFailOver();
+      }
+    }
+    const away = event?.away;
+    if (away !== undefined && now > nextEventAt - away.ms && account.isFor(request, away.region)) {
+      return away.fault;
+    }
     if (now < (outages.get(path) ?? 0)) {
       return { kind: "hang" };
     }
@@ -331,7 +382,7 @@ export const summarize = ({ findings, ...report }: Report): string =>
   `histories: ${JSON.stringify({ ...report, longestMs: Math.round(report.longestMs), findings: findings.length })}`;
 
 /**
- * Starts a store, a proxy that makes it fail and instances in processes of their own, and has clients use up OTPs,
+ * Starts a store, an account whose regions fail and instances in processes of their own, and has clients use up OTPs,
  * each hammered by a few clients at the same time. Each OTP is for another discount: none has a newer one.
  */
 export const recordHistories = async ({
@@ -341,7 +392,7 @@ export const recordHistories = async ({
   processes,
 }: RecordingOptions): Promise<Report> => {
   const service = await startService();
-  const proxy = await startFaultProxy(service.settings["COSMOSDB_ENDPOINT"] ?? "");
+  const account = await startRegionalAccount(service.config.cosmos.endpoint);
   // Its clock is that of the processes.
   const direct = await startInstance(service.settings, () => new Date());
   const hosts: HostProcess[] = [];
@@ -351,15 +402,16 @@ export const recordHistories = async ({
       hosts.push(
         await startHostProcess({
           ...service.settings,
-          COSMOSDB_ENDPOINT: proxy.endpoint,
+          COSMOSDB_ENDPOINT: account.endpoint,
+          COSMOSDB_SINGLE_COPY: "false",
           REQUEST_DEADLINE_IN_MS: String(deadlineMs),
         }),
       );
     }
     const apiKey = await direct.newApiKey();
     const faults: string[] = [];
-    const decide = makeScript(seed);
-    proxy.script((request) => {
+    const decide = makeScript(seed, account, () => faults.push("failover"));
+    account.script((request) => {
       const befalling = decide(request);
       faults.push(...(befalling ? [nameOf(befalling)] : []));
       return befalling;
@@ -383,10 +435,10 @@ export const recordHistories = async ({
     };
     await Promise.all(Array.from({ length: lanes }, lane));
 
-    const storeRequests = proxy.requests.length;
+    const storeRequests = account.requests.length;
     // Whoever could still write comes to an end first, within a time that is longer than any fault takes.
     const exitCodes = await Promise.all(hosts.map(({ program }) => program.stop()));
-    await Promise.race([proxy.settled(), pause(5000, undefined, { ref: false })]);
+    await Promise.race([account.settled(), pause(5000, undefined, { ref: false })]);
     const records = await Promise.all(
       hammered.map(async (each): Promise<OtpRecord> => ({
         ...each,
@@ -414,7 +466,7 @@ export const recordHistories = async ({
   } finally {
     await Promise.all(hosts.map(({ program }) => program.stop()));
     await direct.stop();
-    await proxy.close();
+    await account.close();
     await service.stop();
   }
 };

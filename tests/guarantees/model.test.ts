@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { commands } from "./model";
 import type { Model, Real } from "./model";
-import { startBehindFaults, startService } from "../support/service";
+import { startRegionalInstance } from "../support/regional-account";
+import type { RegionalInstance } from "../support/regional-account";
+import { startService } from "../support/service";
 
 const deadlineMs = 300;
 
@@ -14,7 +16,10 @@ const seed = process.env["MODEL_SEED"];
 describe("the service and the contract's model", () => {
   it(`agree after whatever calls, faults, rivals, clock steps and restarts (${runs} runs)`, async () => {
     const service = await startService();
-    let behindFaults = await startBehindFaults(service, deadlineMs);
+    // A call is over soon: one after the other, they are to see a failover and what came before it.
+    const timing = { maxAgeMs: 500, minAgeMs: 50 };
+    const start = (): Promise<RegionalInstance> => startRegionalInstance(service, { deadlineMs, timing });
+    let behindFaults = await start();
     let run = 0;
 
     const setup = async (): Promise<{ model: Model; real: Real }> => {
@@ -27,13 +32,13 @@ describe("the service and the contract's model", () => {
       return {
         model: { nowMs: service.clock().getTime(), otps: [], apiKeys, replacedKeys: [] },
         real: {
-          proxy: () => behindFaults.proxy,
+          account: () => behindFaults.account,
           clock: service.clock,
           direct: service,
           faulty: () => behindFaults.instance,
           restart: async () => {
             await behindFaults.stop();
-            behindFaults = await startBehindFaults(service, deadlineMs);
+            behindFaults = await start();
           },
           merchantIdOf,
         },
@@ -43,7 +48,7 @@ describe("the service and the contract's model", () => {
     try {
       await fc.assert(
         fc.asyncProperty(commands(deadlineMs), async (sequence) => {
-          await behindFaults.proxy.reset();
+          await behindFaults.account.reset();
           await fc.asyncModelRun(setup, sequence);
         }),
         { numRuns: runs, ...(seed === undefined ? {} : { seed: Number(seed) }) },

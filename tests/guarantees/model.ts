@@ -7,7 +7,8 @@
  */
 import fc from "fast-check";
 import * as t from "io-ts";
-import type { Fault, FaultProxy } from "../support/fault-proxy";
+import type { Fault } from "../support/fault-proxy";
+import type { Region, RegionalAccount } from "../support/regional-account";
 import { ApiKeyBody, decode, expectProblem, OtpBody, ValidationBody } from "../support/service";
 import type { Api, Clock, Reply } from "../support/service";
 
@@ -35,11 +36,12 @@ export interface Model {
 
 /** The service, and the hands on it. */
 export interface Real {
-  readonly proxy: () => FaultProxy;
+  /** What the instance behind the faults takes for its account. */
+  readonly account: () => RegionalAccount;
   readonly clock: Clock;
   /** An instance whose way to the store no fault breaks. */
   readonly direct: Api;
-  /** The instance behind the fault proxy, which restarts replace, the proxy with it. */
+  /** The instance behind the faults, which restarts replace, its account with it. */
   readonly faulty: () => Api;
   readonly restart: () => Promise<void>;
   readonly merchantIdOf: (merchant: number) => string;
@@ -47,10 +49,11 @@ export interface Real {
 
 const Conflict = t.type({ otp: OtpBody });
 
-/** A fault at one of a call's store calls, counted from 0. */
+/** A fault at one of a call's store calls, counted from 0, or at all that a region gets from there on. */
 interface Armed {
   readonly at: number;
   readonly fault: Fault;
+  readonly region: Region | undefined;
 }
 
 const keyName = (merchant: number, keyType: string): string => `${merchant} ${keyType}`;
@@ -83,12 +86,19 @@ const settle = async (
   armed: Armed | undefined,
   call: (api: Api) => Promise<Reply>,
 ): Promise<{ readonly reply: Reply; readonly wasUnavailable: boolean }> => {
-  const proxy = real.proxy();
-  const first = proxy.requests.length;
-  proxy.script(({ index }) => (armed !== undefined && index === first + armed.at ? armed.fault : undefined));
+  const account = real.account();
+  const first = account.requests.length;
+  account.script((request) => {
+    if (armed === undefined || request.index < first + armed.at) {
+      return undefined;
+    }
+    const isHit =
+      armed.region === undefined ? request.index === first + armed.at : account.isFor(request, armed.region);
+    return isHit ? armed.fault : undefined;
+  });
   const reply = await call(real.faulty());
-  proxy.script(() => undefined);
-  await proxy.settled();
+  account.script(() => undefined);
+  await account.settled();
   if (reply.status !== 503) {
     return { reply, wasUnavailable: false };
   }
@@ -105,7 +115,7 @@ const makeCommand = (name: string, run: (model: Model, real: Real) => Promise<vo
 });
 
 const describeFault = (armed: Armed | undefined): string =>
-  armed === undefined ? "" : ` !${JSON.stringify(armed.fault)}@${armed.at}`;
+  armed === undefined ? "" : ` !${JSON.stringify(armed.fault)}@${armed.at}${armed.region ?? ""}`;
 
 const generate = (
   merchant: number,
@@ -271,6 +281,11 @@ const advance = (seconds: number): Command =>
     return Promise.resolve();
   });
 
+const failOver: Command = makeCommand("failOver", (_, real) => {
+  real.account().failOver();
+  return Promise.resolve();
+});
+
 const restart: Command = makeCommand("restart", (_, real) => real.restart());
 
 /** @param deadlineMs of the instance behind the faults: those that hang or come late are fitted to it. */
@@ -295,8 +310,10 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
     { kind: "hang-after" },
     { kind: "late", ms: Math.floor(deadlineMs / 2) },
     { kind: "late", ms: deadlineMs + 50 },
+    { kind: "forbidden", substatus: 1008 },
   );
-  const armed = fc.option(fc.record({ at: fc.nat(4), fault }), { nil: undefined, freq: 2 });
+  const region = fc.constantFrom<Region | undefined>("A", "B", undefined, undefined, undefined, undefined);
+  const armed = fc.option(fc.record({ at: fc.nat(4), fault, region }), { nil: undefined, freq: 2 });
   const at = fc.nat(7);
   const merchant = fc.nat(1);
   const keyType = fc.constantFrom("primary", "secondary");
@@ -312,6 +329,7 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
       fc.tuple(merchant, keyType, armed).map((args) => regenerate(...args)),
       fc.tuple(at, armed).map((args) => askWithReplacedKey(...args)),
       fc.constantFrom(1, 300, 599.999, 600, 86_400).map(advance),
+      fc.constant(failOver),
       fc.constant(restart),
     ],
     { maxCommands: 50, size: "max" },

@@ -23,12 +23,19 @@ export interface Regions {
   readonly withoutAddress?: readonly Region[];
 }
 
-/** All that the account's doors have in common; an index counts the requests at all of them. */
+/**
+ * All that the account's doors have in common; an index counts the requests at all of them. It is undivided at first, and
+ * again after a reset.
+ */
 export interface RegionalAccount extends Omit<FaultProxy, "requests" | "script"> {
   readonly requests: readonly RegionalRequest[];
   script(decide: (request: RegionalRequest) => Fault | undefined): void;
   /** Has the account say this of its regions from now on. */
   describe(regions: Regions): void;
+  /** Makes the other region of an undivided account the one that is written to. */
+  failOver(): void;
+  /** Whether a request is for this region. The account's own name leads to the first that is written to. */
+  isFor(request: RegionalRequest, region: Region): boolean;
 }
 
 /** Info accepts it: Strong, one write region, another one to read from. */
@@ -105,12 +112,18 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
     describe: (next) => {
       regions = next;
     },
+    failOver: () => {
+      const write = regions.write[0] === "A" ? "B" : "A";
+      regions = { write: [write], read: [write, write === "A" ? "B" : "A"] };
+    },
+    isFor: ({ door }, region) => door === region || (door === "account" && regions.write[0] === region),
     settled: async () => {
       await Promise.all(all.map((door) => door.settled()));
     },
     reset: async () => {
       await Promise.all(all.map((door) => door.reset()));
       decide = () => undefined;
+      regions = undivided;
       requests = [];
       listen();
     },
