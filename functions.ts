@@ -3,7 +3,7 @@ import { infoDefinition, makeInfo } from "./Info/info";
 import { openApiDefinition, makeOpenApi } from "./OpenApi/open-api";
 import { regenerateApiKeyDefinition, makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
 import type { BadSettings, Config } from "./shared/config";
-import { makeOtpKeyring } from "./shared/domain/keyring";
+import { makeKeyring } from "./shared/domain/keyring";
 import type { StoreForCall } from "./shared/domain/store";
 import { makeFailingFunction } from "./shared/http/function";
 import type { HttpFunction } from "./shared/http/function";
@@ -17,7 +17,7 @@ export const makeFunctions = (
   storeForCall: StoreForCall,
   clock: () => Date = () => new Date(),
 ): readonly HttpFunction[] => {
-  const keyring = makeOtpKeyring(config.otpSecret);
+  const keyring = makeKeyring(config.otpSecret);
   const lifetime = config.otpLifetime;
   const runtime = { storeForCall, deadlineMs: config.requestDeadlineMs };
   const checkHealth = makeHealthCheck({ runtime, isSingleCopy: config.cosmos.isSingleCopy, clock });

@@ -4,11 +4,11 @@ import type { Either } from "fp-ts/Either";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
-import { unsettled } from "../shared/domain/failure";
+import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure, IssuedOtp } from "../shared/domain/failure";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/domain/identifiers";
 import type { OtpCode } from "../shared/domain/identifiers";
-import type { ItemRef, OtpKeyring } from "../shared/domain/keyring";
+import type { Holding, ItemRef, Keyring } from "../shared/domain/keyring";
 import { findLatestOtp } from "../shared/domain/latest-otp";
 import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp";
 import type { Otp, OtpLifetime } from "../shared/domain/otp";
@@ -20,7 +20,7 @@ import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;
-  readonly keyring: OtpKeyring;
+  readonly keyring: Keyring;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
 }
@@ -48,7 +48,12 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
     }
     const { merchant_id, discount_id } = body.right;
     invocation.setMerchantId(merchant_id);
-    const issued = await issueOtp(path.right.fiscalcode, merchant_id, discount_id, invocation, dependencies);
+    const beneficiary = path.right.fiscalcode;
+    const issued = await issueOtp(
+      { beneficiary, merchantId: merchant_id, discountId: discount_id },
+      invocation,
+      dependencies,
+    );
     return E.map(flow(otpBody, json))(issued);
   });
 
@@ -58,13 +63,12 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
  * call's own, until that OTP is over: told by another call, it can be used before this one looks.
  */
 const issueOtp = async (
-  beneficiary: FiscalCode,
-  merchantId: MerchantId,
-  discountId: DiscountId,
+  holding: Holding,
   { store, signal }: Pick<Invocation, "store" | "signal">,
   { keyring, lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, IssuedOtp>> => {
-  const slotRef = keyring.slotRefFor(beneficiary, merchantId, discountId);
+  const { merchantId, discountId } = holding;
+  const slotRef = keyring.slotRefOfHolding(holding);
   const draw = (): { readonly nonce: string; readonly code: OtpCode; readonly ref: ItemRef } => {
     const nonce = randomUUID();
     const code = keyring.codeFor(slotRef, nonce);
@@ -72,10 +76,10 @@ const issueOtp = async (
   };
   const { ttlSeconds } = lifetime;
 
-  const another = makeBackoff(signal);
+  const nextAttempt = makeBackoff(signal);
   let drawn = draw();
   let slotEtag: string | undefined;
-  while (await another()) {
+  while (await nextAttempt()) {
     const now = clock();
     const otp: Otp = { discountId, slotId: slotRef.id, expiresAt: expiryOf(now, lifetime), use: null };
     const outcome = await store.putOtp(
@@ -83,11 +87,11 @@ const issueOtp = async (
       { ref: slotRef, value: { nonce: drawn.nonce }, ttlSeconds: slotItemTtl(lifetime) },
       slotEtag,
     );
-    if (outcome === "written") {
-      return E.right({ code: drawn.code, expiresAt: otp.expiresAt, ttlSeconds });
+    if (E.isLeft(outcome)) {
+      return outcome;
     }
-    if (typeof outcome === "object") {
-      return E.left(outcome);
+    if (outcome.right === "written") {
+      return E.right({ code: drawn.code, expiresAt: otp.expiresAt, ttlSeconds });
     }
     const latest = await findLatestOtp(merchantId, slotRef.id, { store, keyring });
     if (E.isLeft(latest)) {
@@ -102,5 +106,5 @@ const issueOtp = async (
     }
     slotEtag = latest.right?.slotEtag;
   }
-  return E.left(unsettled);
+  return E.left(deadlinePassed);
 };

@@ -11,7 +11,7 @@ import {
   withdrawApiKey,
 } from "../shared/domain/api-key";
 import type { ApiKeyHash } from "../shared/domain/api-key";
-import { Defect, unsettled } from "../shared/domain/failure";
+import { Defect, deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
 import { json } from "../shared/http/answer";
@@ -65,8 +65,8 @@ const regenerateApiKey = async (
       created_at: renewed.createdAt.toISOString(),
     }),
   );
-  const another = makeBackoff(signal);
-  while (await another()) {
+  const nextAttempt = makeBackoff(signal);
+  while (await nextAttempt()) {
     const read = await store.findApiKeys(merchantId);
     if (E.isLeft(read)) {
       return read;
@@ -81,14 +81,14 @@ const regenerateApiKey = async (
     }
     const apiKeys = { ...current?.value, [keyType]: replaceApiKey(replaced, renewed) };
     const outcome = await store.putApiKeys(merchantId, apiKeys, current?.etag);
-    if (outcome === "written") {
+    if (E.isLeft(outcome)) {
+      return outcome;
+    }
+    if (outcome.right === "written") {
       return answer;
     }
-    if (typeof outcome === "object") {
-      return E.left(outcome);
-    }
   }
-  return E.left(unsettled);
+  return E.left(deadlinePassed);
 };
 
 /**
@@ -99,8 +99,8 @@ const regenerateApiKey = async (
 const undoRegeneration =
   (merchantId: MerchantId, keyType: KeyType, hash: ApiKeyHash, etag: string): Undo =>
   async ({ store, signal }) => {
-    const another = makeBackoff(signal);
-    while (await another()) {
+    const nextAttempt = makeBackoff(signal);
+    while (await nextAttempt()) {
       const read = await store.findApiKeys(merchantId);
       if (E.isLeft(read)) {
         continue;
@@ -112,7 +112,8 @@ const undoRegeneration =
         return;
       }
       const apiKeys = { ...current.value, [keyType]: left };
-      if ((await store.putApiKeys(merchantId, apiKeys, current.etag)) === "written") {
+      const outcome = await store.putApiKeys(merchantId, apiKeys, current.etag);
+      if (E.isRight(outcome) && outcome.right === "written") {
         return;
       }
     }

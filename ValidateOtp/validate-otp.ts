@@ -4,11 +4,11 @@ import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import { decodeApiKey, isInForce } from "../shared/domain/api-key";
-import { unsettled } from "../shared/domain/failure";
+import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { OtpCode } from "../shared/domain/identifiers";
 import type { MerchantId } from "../shared/domain/identifiers";
-import type { ItemRef, OtpKeyring } from "../shared/domain/keyring";
+import type { ItemRef, Keyring } from "../shared/domain/keyring";
 import { findLatestOtp } from "../shared/domain/latest-otp";
 import { decideValidation, isLive, otpItemTtl } from "../shared/domain/otp";
 import type { Otp, OtpLifetime, UseAttempt } from "../shared/domain/otp";
@@ -21,7 +21,7 @@ import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;
-  readonly keyring: OtpKeyring;
+  readonly keyring: Keyring;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
 }
@@ -64,21 +64,25 @@ export const makeValidateOtp = (dependencies: Dependencies): HttpFunction =>
     if (E.isLeft(code)) {
       return E.left({ tag: "otp-invalid" });
     }
-    return validateOtp(
-      request.headers.get("ocp-apim-subscription-key"),
-      code.right,
-      body.right.invalidate_otp ?? false,
-      headers.right["Idempotency-Key"],
-      invocation,
-      dependencies,
-    );
+    const validation = {
+      apiKey: request.headers.get("ocp-apim-subscription-key"),
+      code: code.right,
+      invalidate: body.right.invalidate_otp ?? false,
+      idempotencyKey: headers.right["Idempotency-Key"],
+    };
+    return validateOtp(validation, invocation, dependencies);
   });
 
+interface Validation {
+  readonly apiKey: string | null;
+  readonly code: OtpCode;
+  /** Whether the OTP is to be used up. */
+  readonly invalidate: boolean;
+  readonly idempotencyKey: string | undefined;
+}
+
 const validateOtp = async (
-  apiKey: string | null,
-  code: OtpCode,
-  invalidate: boolean,
-  idempotencyKey: string | undefined,
+  { apiKey, code, invalidate, idempotencyKey }: Validation,
   invocation: Invocation,
   dependencies: Dependencies,
 ): Promise<Either<Failure, Success>> => {
@@ -107,24 +111,30 @@ const validateOtp = async (
           idempotencyKey === undefined ? null : keyring.hashIdempotencyKey(merchantId, idempotencyKey),
       }
     : undefined;
-  return settle(merchantId, otpRef, otp, attempt, invocation, dependencies);
+  return decideAndUse({ merchantId, otpRef, firstRead: otp, attempt }, invocation, dependencies);
 };
+
+/** What of a validation is known once its caller is. */
+interface KnownValidation {
+  readonly merchantId: MerchantId;
+  readonly otpRef: ItemRef;
+  readonly firstRead: Awaited<StoreResult<Versioned<Otp> | undefined>>;
+  /** Undefined when the merchant only asks. */
+  readonly attempt: UseAttempt | undefined;
+}
 
 /**
  * Decides on what was read and writes the use, if it comes to that, on condition that the OTP is still as it was
  * read. Whether somebody else came first or the answer was lost, what is there now decides in its turn.
  */
-const settle = async (
-  merchantId: MerchantId,
-  otpRef: ItemRef,
-  firstRead: Awaited<StoreResult<Versioned<Otp> | undefined>>,
-  attempt: UseAttempt | undefined,
+const decideAndUse = async (
+  { merchantId, otpRef, firstRead, attempt }: KnownValidation,
   { store, signal }: Invocation,
   { keyring, lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
-  const another = makeBackoff(signal);
+  const nextAttempt = makeBackoff(signal);
   let stored = firstRead;
-  while (await another()) {
+  while (await nextAttempt()) {
     if (E.isLeft(stored)) {
       return stored;
     }
@@ -139,7 +149,7 @@ const settle = async (
         return E.left({ tag: "otp-not-found" });
       case "otp-expired":
       case "otp-already-used":
-        return refuse(decision.tag, merchantId, decision.otp, now, { store, keyring });
+        return refuse({ reason: decision.tag, merchantId, otp: decision.otp, now }, { store, keyring });
       case "live":
         return E.right(toBody(decision.otp, decision.otp.expiresAt));
       case "used-by-this-call":
@@ -151,28 +161,32 @@ const settle = async (
           ttlSeconds: otpItemTtl(decision.otp, now, lifetime),
         };
         const outcome = await store.replaceOtp(entry, etag);
-        if (outcome === "written") {
-          return E.right(toBody(decision.otp, decision.use.usedAt));
+        if (E.isLeft(outcome)) {
+          return outcome;
         }
-        if (typeof outcome === "object") {
-          return E.left(outcome);
+        if (outcome.right === "written") {
+          return E.right(toBody(decision.otp, decision.use.usedAt));
         }
         stored = await store.findOtp(otpRef);
       }
     }
   }
-  return E.left(unsettled);
+  return E.left(deadlinePassed);
 };
 
 const toBody = (otp: Otp, expiresAt: Date): Success =>
   json({ expires_at: expiresAt.toISOString(), discount_id: otp.discountId });
 
+interface OtpThatIsOver {
+  readonly reason: "otp-expired" | "otp-already-used";
+  readonly merchantId: MerchantId;
+  readonly otp: Otp;
+  readonly now: Date;
+}
+
 /** Of an OTP that is over: why, unless its beneficiary has a newer one to paste instead. */
 const refuse = async (
-  reason: "otp-expired" | "otp-already-used",
-  merchantId: MerchantId,
-  otp: Otp,
-  now: Date,
+  { reason, merchantId, otp, now }: OtpThatIsOver,
   { store, keyring }: Pick<Invocation, "store"> & Pick<Dependencies, "keyring">,
 ): Promise<Either<Failure, never>> => {
   const latest = await findLatestOtp(merchantId, otp.slotId, { store, keyring });

@@ -10,14 +10,14 @@ import { dependencies, devDependencies } from "../package.json";
 import { countRoundTrips } from "../tests/guarantees/round-trips";
 import type { Charge, RoundTrips } from "../tests/guarantees/round-trips";
 import { measureHandler } from "./handler";
-import { measureHost } from "./host";
+import { measureHost } from "./local-host";
 import { describeLoad, measureLoad } from "./load";
 import { makeOperations, operationNames } from "./operations";
 import type { Operations, Timing } from "./operations";
 import { profile, profiledParts } from "./profile";
 import { formatSpread, interleave, percentile, ratioOf } from "./statistics";
-import { startStore } from "./store";
-import type { StoreProcess } from "./store";
+import { startStore } from "./store-process";
+import type { StoreProcess } from "./store-process";
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");

@@ -8,7 +8,7 @@ import type { ApiKeys } from "../shared/domain/api-key";
 import { containerShapes } from "../shared/domain/containers";
 import { DiscountId, MerchantId } from "../shared/domain/identifiers";
 import type { Otp } from "../shared/domain/otp";
-import type { Store, StoreResult, Versioned, WriteOutcome } from "../shared/domain/store";
+import type { Store, StoreResult, Versioned, WriteResult } from "../shared/domain/store";
 import { decode, fiscalCode, right } from "../tests/support/service";
 import {
   generateCall,
@@ -38,7 +38,7 @@ const otp: Otp = {
 const apiKeys: ApiKeys = { primary: { hash: hashApiKey(apiKey), createdAt: new Date() } };
 
 const found = <A>(value: A): StoreResult<Versioned<A>> => Promise.resolve(E.right({ value, etag: "1" }));
-const written = (): Promise<WriteOutcome> => Promise.resolve("written");
+const written = (): WriteResult => Promise.resolve(E.right("written"));
 
 const store: Store = {
   findOtp: () => found(otp),

@@ -9,7 +9,7 @@ import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../shared/domain/identifiers";
 import type { HttpFunction } from "../shared/http/function";
 import type { ItemRef } from "../shared/domain/keyring";
-import { makeOtpKeyring } from "../shared/domain/keyring";
+import { makeKeyring } from "../shared/domain/keyring";
 import { ApiKeyBody, decode, OtpBody, right } from "../tests/support/service";
 
 export const operationNames = ["ask", "use", "generate", "regenerate"] as const;
@@ -101,7 +101,7 @@ export const makeOperations = async (settings: Readonly<Record<string, string>>)
   const config = right(decodeConfig(settings));
   const store = makeCosmosStore(config);
   const functions = new Map(makeFunctions(config, store.forCall).map((made) => [made.name, made]));
-  const keyring = makeOtpKeyring(config.otpSecret);
+  const keyring = makeKeyring(config.otpSecret);
   const client = new CosmosClient({
     endpoint: config.cosmos.endpoint,
     key: config.cosmos.key,

@@ -46,7 +46,7 @@ export const makeHost = (
     for (const { mounted, pattern } of routes) {
       const match = pattern.exec(path);
       if (match && mounted.methods.some((each) => each === method)) {
-        await invoke(mounted, incoming, request, match.groups ?? {}, response, logHandler);
+        await invoke({ mounted, request, params: match.groups ?? {} }, { incoming, response, logHandler });
         return;
       }
     }
@@ -77,13 +77,23 @@ export const makeHost = (
 const toPattern = (route: string): RegExp =>
   new RegExp(`^/${route.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}/?$`, "i");
 
+/** A request, and the function that its route leads to. */
+interface RoutedRequest {
+  readonly mounted: HttpFunction;
+  readonly request: PlatformRequest;
+  readonly params: Record<string, string>;
+}
+
+/** What a request came with, and where its answer and its log go. */
+interface Exchange {
+  readonly incoming: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly logHandler: LogHandler;
+}
+
 const invoke = async (
-  mounted: HttpFunction,
-  incoming: IncomingMessage,
-  { method, url, headers, contentLength }: PlatformRequest,
-  params: Record<string, string>,
-  response: ServerResponse,
-  logHandler: LogHandler,
+  { mounted, request: { method, url, headers, contentLength }, params }: RoutedRequest,
+  { incoming, response, logHandler }: Exchange,
 ): Promise<void> => {
   if (contentLength > maxRequestBytes) {
     response.writeHead(500, { "content-length": 0, connection: "close" }).end();

@@ -6,11 +6,11 @@ describe("the pauses between attempts", () => {
   const never = new AbortController().signal;
 
   it("double from 20 ms, after a first attempt that is made at once", async () => {
-    const another = makeBackoff(never, () => 1);
+    const nextAttempt = makeBackoff(never, () => 1);
     const pausesMs: number[] = [];
     for (let attempt = 0; attempt < 6; attempt += 1) {
       const start = performance.now();
-      expect(await another()).toBe(true);
+      expect(await nextAttempt()).toBe(true);
       pausesMs.push(performance.now() - start);
     }
     // A timer may fire a millisecond early.
@@ -21,10 +21,10 @@ describe("the pauses between attempts", () => {
   });
 
   it("are cut by chance, down to none", async () => {
-    const another = makeBackoff(never, () => 0);
+    const nextAttempt = makeBackoff(never, () => 0);
     for (let attempt = 0; attempt < 1000; attempt += 1) {
       // With whole pauses, this test would run out of its time.
-      expect(await another()).toBe(true);
+      expect(await nextAttempt()).toBe(true);
     }
   });
 
@@ -32,9 +32,9 @@ describe("the pauses between attempts", () => {
 
   it("end when the call is over, and no attempt follows", async () => {
     const ending = new AbortController();
-    const another = makeBackoff(ending.signal, forHours);
-    await another();
-    const next = another();
+    const nextAttempt = makeBackoff(ending.signal, forHours);
+    await nextAttempt();
+    const next = nextAttempt();
     ending.abort();
     expect(await next).toBe(false);
   });
@@ -45,10 +45,10 @@ describe("the pauses between attempts", () => {
 
   it("keep no process alive", async () => {
     const ending = new AbortController();
-    const another = makeBackoff(ending.signal, forHours);
-    await another();
+    const nextAttempt = makeBackoff(ending.signal, forHours);
+    await nextAttempt();
     const before = timers();
-    const next = another();
+    const next = nextAttempt();
     expect(timers()).toBe(before);
     ending.abort();
     await next;

@@ -23,7 +23,7 @@ export const makePauses = (
 };
 
 /**
- * Paces the attempts of one call: `while (await another()) …` runs at once the first time, then after a pause each time
+ * Paces the attempts of one call: `while (await nextAttempt()) …` runs at once the first time, then after a pause each time
  * (`makePauses`), until the signal ends the call.
  * @param random how much of a pause is left: from 0 to 1.
  */

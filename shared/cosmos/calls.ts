@@ -3,8 +3,8 @@ import { CosmosDiagnostics } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import { makeBackoff, makePauses } from "../backoff";
-import { unsettled } from "../domain/failure";
-import type { Store, StoreCall, StoreResult, WriteOutcome } from "../domain/store";
+import { deadlinePassed } from "../domain/failure";
+import type { Store, StoreCall, StoreResult, WriteResult } from "../domain/store";
 import { noAnswer } from "./client";
 import { isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./error";
 import type { StoreError } from "./error";
@@ -130,9 +130,9 @@ export const runRead = async <R extends Diagnosed, A>(
   caller: Caller,
 ): StoreResult<A> => {
   const { request, end } = observeCall(operation, caller);
-  const another = makeBackoff(caller.signal);
+  const nextAttempt = makeBackoff(caller.signal);
   let answer: Either<StoreError, A> | undefined;
-  while (await another()) {
+  while (await nextAttempt()) {
     const result = await requestHeedingThrottle(call, caller, request);
     answer = E.isRight(result) ? decode(result.right) : result;
     if (E.isRight(answer) || !isTransient(answer.left)) {
@@ -140,7 +140,7 @@ export const runRead = async <R extends Diagnosed, A>(
     }
   }
   end(answer !== undefined && E.isLeft(answer) ? answer.left.cause : undefined);
-  return answer === undefined ? E.left(unsettled) : E.mapLeft(toUnavailable)(answer);
+  return answer === undefined ? E.left(deadlinePassed) : E.mapLeft(toUnavailable)(answer);
 };
 
 /**
@@ -152,12 +152,13 @@ export const runWrite = async <R extends Diagnosed>(
   call: () => Promise<R>,
   statusOf: (response: R) => number | string,
   caller: Caller,
-): Promise<WriteOutcome> => {
+): WriteResult => {
   const { request, end } = observeCall(operation, caller);
   const result = await requestHeedingThrottle(call, caller, request);
   const status = E.isLeft(result) ? result.left.status : statusOf(result.right);
   const outcome = toWriteOutcome(status, E.isLeft(result) ? result.left.retryAfterMs : undefined);
-  end(outcome === "written" || outcome === "conflict" ? undefined : `store: ${status}`);
-  caller.isInDoubt ||= outcome === "unknown";
-  return caller.isInDoubt && typeof outcome === "object" ? "unknown" : outcome;
+  const isKnown = E.isRight(outcome) && outcome.right !== "unknown";
+  end(isKnown ? undefined : `store: ${status}`);
+  caller.isInDoubt ||= E.isRight(outcome) && !isKnown;
+  return caller.isInDoubt && E.isLeft(outcome) ? E.right("unknown") : outcome;
 };

@@ -65,7 +65,7 @@ export const makeRegionalClient = (
   const readAccount = (): Promise<ResourceResponse<DatabaseAccount>> => (reading ??= startReading());
 
   const readAccountFromAny = async (): Promise<void> => {
-    for (let left = regions.countForAccount(); left > 0 && !isDisposed; left -= 1) {
+    for (let remaining = regions.countForAccount(); remaining > 0 && !isDisposed; remaining -= 1) {
       try {
         await readAccount();
         return;

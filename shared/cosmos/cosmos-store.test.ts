@@ -62,27 +62,33 @@ describe("the store", () => {
   });
 
   it("gives back an OTP and its slot as they were put", async () => {
-    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("written");
+    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(E.right("written"));
     expect(right(await store.findOtp(otpEntry().ref))?.value).toMatchObject(otp);
     expect(right(await store.findSlot(slotEntry().ref))?.value).toMatchObject({ nonce: "nonce-1" });
   });
 
   it("gives back a used OTP as it was put", async () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
-    expect(await store.replaceOtp({ ...otpEntry(), value: used }, await etagOfOtp())).toBe("written");
+    expect(await store.replaceOtp({ ...otpEntry(), value: used }, await etagOfOtp())).toEqual(
+      E.right("written"),
+    );
     expect(right(await store.findOtp(otpEntry().ref))?.value).toMatchObject(used);
   });
 
   it("puts nothing of an OTP whose slot is taken", async () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
-    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), undefined)).toBe("conflict");
+    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), undefined)).toEqual(
+      E.right("conflict"),
+    );
     expect(right(await store.findOtp(otpEntry("otp-2").ref))).toBeUndefined();
     expect(right(await store.findSlot(slotEntry().ref))?.value).toMatchObject({ nonce: "nonce-1" });
   });
 
   it("replaces a slot that is as it was read, and puts its new OTP beside the old one", async () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
-    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), await etagOfSlot())).toBe("written");
+    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), await etagOfSlot())).toEqual(
+      E.right("written"),
+    );
     expect(right(await store.findSlot(slotEntry().ref))?.value).toMatchObject({ nonce: "nonce-2" });
     expect(right(await store.findOtp(otpEntry().ref))).toBeDefined();
     expect(right(await store.findOtp(otpEntry("otp-2").ref))).toBeDefined();
@@ -92,7 +98,7 @@ describe("the store", () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     const etag = await etagOfSlot();
     await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), etag);
-    expect(await store.putOtp(otpEntry("otp-3"), slotEntry("nonce-3"), etag)).toBe("conflict");
+    expect(await store.putOtp(otpEntry("otp-3"), slotEntry("nonce-3"), etag)).toEqual(E.right("conflict"));
     expect(right(await store.findOtp(otpEntry("otp-3").ref))).toBeUndefined();
     expect(right(await store.findSlot(slotEntry().ref))?.value).toMatchObject({ nonce: "nonce-2" });
   });
@@ -101,14 +107,14 @@ describe("the store", () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     const etag = await etagOfSlot();
     await service.otps.item("slot-1", "shop-1:A").delete();
-    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), etag)).toBe("conflict");
+    expect(await store.putOtp(otpEntry("otp-2"), slotEntry("nonce-2"), etag)).toEqual(E.right("conflict"));
     expect(right(await store.findOtp(otpEntry("otp-2").ref))).toBeUndefined();
   });
 
   it("takes an OTP that is there already for a conflict", async () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     const otherSlot = { ...slotEntry(), ref: { id: "slot-2", partitionKey: "shop-1:A" } };
-    expect(await store.putOtp(otpEntry(), otherSlot, undefined)).toBe("conflict");
+    expect(await store.putOtp(otpEntry(), otherSlot, undefined)).toEqual(E.right("conflict"));
   });
 
   it("lets one of many writers that read the same OTP replace it", async () => {
@@ -117,15 +123,15 @@ describe("the store", () => {
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, () => store.replaceOtp({ ...otpEntry(), value: used }, etag)),
     );
-    expect(outcomes.filter((outcome) => outcome === "written")).toHaveLength(1);
-    expect(outcomes.filter((outcome) => outcome === "conflict")).toHaveLength(19);
+    expect(outcomes.map(right).filter((outcome) => outcome === "written")).toHaveLength(1);
+    expect(outcomes.map(right).filter((outcome) => outcome === "conflict")).toHaveLength(19);
   });
 
   it("does not bring back an OTP that is gone since it was read", async () => {
     await store.putOtp(otpEntry(), slotEntry(), undefined);
     const etag = await etagOfOtp();
     await service.otps.item("otp-1", "shop-1:A").delete();
-    expect(await store.replaceOtp({ ...otpEntry(), value: used }, etag)).toBe("conflict");
+    expect(await store.replaceOtp({ ...otpEntry(), value: used }, etag)).toEqual(E.right("conflict"));
     expect(right(await store.findOtp(otpEntry().ref))).toBeUndefined();
   });
 
@@ -153,24 +159,24 @@ describe("the store", () => {
     expect(right(await store.findOtp({ id: "otp-1", partitionKey: "shop-2:A" }))).toBeUndefined();
     expect(right(await store.findSlot({ id: "slot-1", partitionKey: "shop-2:A" }))).toBeUndefined();
     expect(right(await store.findApiKeys(right(MerchantId.decode("shop-2"))))).toBeUndefined();
-    expect(await store.putOtp(otpEntry("otp-1", "shop-2:A"), slotEntry("n", "shop-2:A"), undefined)).toBe(
-      "written",
+    expect(await store.putOtp(otpEntry("otp-1", "shop-2:A"), slotEntry("n", "shop-2:A"), undefined)).toEqual(
+      E.right("written"),
     );
   });
 
   it("gives back a merchant's keys as they were put", async () => {
-    expect(await store.putApiKeys(shop, keys, undefined)).toBe("written");
+    expect(await store.putApiKeys(shop, keys, undefined)).toEqual(E.right("written"));
     const first = right(await store.findApiKeys(shop));
     expect(first?.value).toMatchObject(keys);
     const both = { ...keys, secondary: { hash: hashApiKey("key-2"), createdAt: new Date(0) } };
-    expect(await store.putApiKeys(shop, both, first?.etag)).toBe("written");
+    expect(await store.putApiKeys(shop, both, first?.etag)).toEqual(E.right("written"));
     expect(right(await store.findApiKeys(shop))?.value).toMatchObject(both);
   });
 
   it("puts no keys in place of others that it was not told of", async () => {
     await store.putApiKeys(shop, keys, undefined);
-    expect(await store.putApiKeys(shop, {}, undefined)).toBe("conflict");
-    expect(await store.putApiKeys(shop, {}, "another etag")).toBe("conflict");
+    expect(await store.putApiKeys(shop, {}, undefined)).toEqual(E.right("conflict"));
+    expect(await store.putApiKeys(shop, {}, "another etag")).toEqual(E.right("conflict"));
     expect(right(await store.findApiKeys(shop))?.value).toMatchObject(keys);
   });
 
@@ -202,9 +208,9 @@ describe("the store", () => {
       left: { tag: "service-unavailable" },
     });
     expect(await connect(200).describeAccount()).toMatchObject({ left: { tag: "service-unavailable" } });
-    expect(await store.replaceOtp(otpEntry(), "etag")).toBe("unknown");
-    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("unknown");
-    expect(await store.putApiKeys(shop, keys, undefined)).toBe("unknown");
+    expect(await store.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
+    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(E.right("unknown"));
+    expect(await store.putApiKeys(shop, keys, undefined)).toEqual(E.right("unknown"));
   });
 
   it("tells of each call how it went", async () => {
@@ -242,7 +248,7 @@ describe("the store", () => {
     const another = makeCosmosStore({ ...service.config, requestDeadlineMs: 1000 });
     right(await another.createContainers());
     another.dispose();
-    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toBe("written");
+    expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(E.right("written"));
     expect(right(await store.findApiKeys(shop))).toBeDefined();
   });
 
@@ -334,7 +340,7 @@ describe("the store", () => {
       const cold = makeCosmosStore({ cosmos, requestDeadlineMs: 300 });
       const connected = cold.forCall({ signal: AbortSignal.timeout(300), onCall: () => undefined });
       expect(await connected.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
-      expect(await connected.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+      expect(await connected.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
       cold.dispose();
       await account.close();
     });
@@ -395,7 +401,7 @@ describe("the store", () => {
     it("is not asked at all once the signal has ended the call", async () => {
       const ended = broken.forCall({ signal: AbortSignal.abort(), onCall: (each) => calls.push(each) });
       expect(await ended.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
-      expect(await ended.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+      expect(await ended.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
       expect(proxy.requests).toHaveLength(0);
     });
 
@@ -406,7 +412,7 @@ describe("the store", () => {
         ending = new AbortController();
         doubtful = broken.forCall({ signal: ending.signal, onCall: (each) => calls.push(each) });
         proxy.script(() => ({ kind: "status", status: 500 }));
-        expect(await doubtful.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+        expect(await doubtful.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
         await proxy.reset();
       });
 
@@ -454,7 +460,7 @@ describe("the store", () => {
 
       it("is left in peace when it refuses for a reason that stays", async () => {
         const { stub, stop } = await startStub(403, { message: "x" });
-        expect(await stub.replaceOtp(otpEntry(), "etag")).toBe("unknown");
+        expect(await stub.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
         expect(await stub.findOtp(otpEntry().ref)).toMatchObject({ left: { cause: "store: 403" } });
         await stop();
       });
@@ -463,7 +469,9 @@ describe("the store", () => {
         proxy.script(({ index }) =>
           index < 6 ? { kind: "status", status: 429, retryAfterMs: 1 } : undefined,
         );
-        expect(await doubtful.replaceOtp({ ...otpEntry(), value: used }, await etagOfOtp())).toBe("written");
+        expect(await doubtful.replaceOtp({ ...otpEntry(), value: used }, await etagOfOtp())).toEqual(
+          E.right("written"),
+        );
         expect(calls.at(-1)).toMatchObject({ operation: "replaceOtp", attempts: 7, failure: undefined });
         await proxy.reset();
         proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 1 }));
@@ -474,8 +482,8 @@ describe("the store", () => {
       it("is looked at again when an operation of a batch was throttled", async () => {
         const { stub, stop } = await startStub(207, [{ statusCode: 429 }, { statusCode: 424 }]);
         // It answers the replace with a status that says nothing.
-        expect(await stub.replaceOtp(otpEntry(), "etag")).toBe("unknown");
-        expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toBe("unknown");
+        expect(await stub.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
+        expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(E.right("unknown"));
         expect(calls.at(-1)?.failure).toBe("store: 429");
         await stop();
       });
@@ -589,7 +597,7 @@ describe("the store", () => {
           207,
           statuses.map((statusCode) => ({ statusCode, requestCharge: 1 })),
         );
-        expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toBe(outcome);
+        expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(E.right(outcome));
         expect(calls.at(-1)?.failure).toBe(
           outcome === "unknown"
             ? `store: ${statuses.find((status) => status !== 424) ?? "no result"}`
@@ -602,7 +610,7 @@ describe("the store", () => {
     it("tells that a batch was throttled, by the operation that was", async () => {
       const { stub, stop } = await startStub(207, [{ statusCode: 429 }, { statusCode: 424 }]);
       const outcome = await stub.putOtp(otpEntry(), slotEntry(), undefined);
-      expect(outcome).toMatchObject({ tag: "service-unavailable", cause: "store: 429" });
+      expect(outcome).toMatchObject({ left: { tag: "service-unavailable", cause: "store: 429" } });
       await stop();
     });
 
@@ -619,7 +627,7 @@ describe("the store", () => {
       expect(await connected.findOtp(otpEntry().ref)).toMatchObject({
         left: { cause: "store: 429", retryAfterSeconds: 2 },
       });
-      const throttling = { tag: "service-unavailable", cause: "store: 429", retryAfterSeconds: 2 };
+      const throttling = E.left({ tag: "service-unavailable", cause: "store: 429", retryAfterSeconds: 2 });
       expect(await connected.replaceOtp(otpEntry(), "etag")).toEqual(throttling);
       expect(await connected.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(throttling);
       expect(await connected.putApiKeys(shop, keys, undefined)).toEqual(throttling);

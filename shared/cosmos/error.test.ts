@@ -1,4 +1,5 @@
 import { ErrorResponse, RestError, TimeoutError } from "@azure/cosmos";
+import * as E from "fp-ts/Either";
 import { isTransient, severalWriteRegions, toStoreError, toUnavailable, toWriteOutcome } from "./error";
 
 const responseError = (code: number | string, retryAfterInMs?: number): ErrorResponse =>
@@ -82,20 +83,22 @@ describe("a conditional write", () => {
     [424, "unknown"],
     ["ECONNRESET", "unknown"],
   ])("with status %s is taken for %s", (status, outcome) => {
-    expect(toWriteOutcome(status)).toBe(outcome);
+    expect(toWriteOutcome(status)).toEqual(E.right(outcome));
   });
 
   it("that is throttled was not applied, and says when to come back", () => {
     const unavailable = { tag: "service-unavailable", cause: "store: 429" };
-    expect(toWriteOutcome(429, 31_001)).toEqual({ ...unavailable, retryAfterSeconds: 32 });
-    expect(toWriteOutcome(429)).toEqual({ ...unavailable, retryAfterSeconds: 1 });
+    expect(toWriteOutcome(429, 31_001)).toEqual(E.left({ ...unavailable, retryAfterSeconds: 32 }));
+    expect(toWriteOutcome(429)).toEqual(E.left({ ...unavailable, retryAfterSeconds: 1 }));
   });
 
   it("that there is no region to send to was not sent", () => {
-    expect(toWriteOutcome(severalWriteRegions)).toEqual({
-      tag: "service-unavailable",
-      cause: "store: several write regions",
-      retryAfterSeconds: 1,
-    });
+    expect(toWriteOutcome(severalWriteRegions)).toEqual(
+      E.left({
+        tag: "service-unavailable",
+        cause: "store: several write regions",
+        retryAfterSeconds: 1,
+      }),
+    );
   });
 });

@@ -1,5 +1,7 @@
 /** The one place that reads an error of the SDK. */
 import { ErrorResponse } from "@azure/cosmos";
+import * as E from "fp-ts/Either";
+import type { Either } from "fp-ts/Either";
 import type { ServiceUnavailable } from "../domain/failure";
 import type { WriteOutcome } from "../domain/store";
 
@@ -72,22 +74,25 @@ export const toUnavailable = ({ cause, retryAfterMs }: StoreError): ServiceUnava
 export const severalWriteRegions = "several write regions";
 
 /** What a conditional write came to, alone or as part of a batch. */
-export const toWriteOutcome = (status: number | string, retryAfterMs = 0): WriteOutcome => {
+export const toWriteOutcome = (
+  status: number | string,
+  retryAfterMs = 0,
+): Either<ServiceUnavailable, WriteOutcome> => {
   switch (status) {
     case 200:
     case 201:
-      return "written";
+      return E.right("written");
     // 404: what was to be replaced is gone. 409: what was to be created is there. 412: what was read has changed.
     case 404:
     case 409:
     case 412:
-      return "conflict";
+      return E.right("conflict");
     // Neither was applied, and to write again at once would not help.
     case 429:
     case severalWriteRegions:
-      return toUnavailable({ cause: `store: ${status}`, status, retryAfterMs });
+      return E.left(toUnavailable({ cause: `store: ${status}`, status, retryAfterMs }));
     // Whatever else was answered, or nothing: most of these were not applied, but none is certain not to be.
     default:
-      return "unknown";
+      return E.right("unknown");
   }
 };

@@ -8,21 +8,14 @@ import { crc32 } from "node:zlib";
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
-import { MerchantId } from "./identifiers";
+import { makeIdentifier, MerchantId } from "./identifiers";
 
 /** Each merchant has two, so that one can be replaced while the other goes on working. */
 export const KeyType = t.keyof({ primary: null, secondary: null }, "KeyType");
 export type KeyType = t.TypeOf<typeof KeyType>;
 
-interface ApiKeyHashBrand {
-  readonly ApiKeyHash: unique symbol;
-}
 /** SHA-256 in hexadecimal: a key has 256 random bits of its own, so nothing slower or salted is called for. */
-export const ApiKeyHash = t.brand(
-  t.string,
-  (value): value is t.Branded<string, ApiKeyHashBrand> => /^[0-9a-f]{64}$/.test(value),
-  "ApiKeyHash",
-);
+export const ApiKeyHash = makeIdentifier("ApiKeyHash", /^[0-9a-f]{64}$/);
 export type ApiKeyHash = t.TypeOf<typeof ApiKeyHash>;
 
 /** What is kept of a key. */

@@ -34,7 +34,7 @@ export interface ServiceUnavailable {
 }
 
 /** A call that its deadline, or the store, ended before it was settled. */
-export const unsettled: ServiceUnavailable = {
+export const deadlinePassed: ServiceUnavailable = {
   tag: "service-unavailable",
   retryAfterSeconds: 1,
   cause: "deadline",

@@ -3,7 +3,7 @@ import * as E from "fp-ts/Either";
 import fc from "fast-check";
 import { right } from "../../tests/support/service";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
-import { makeOtpKeyring } from "./keyring";
+import { makeKeyring } from "./keyring";
 
 const fiscalCodes = fc
   .stringMatching(/^[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]$/)
@@ -14,18 +14,18 @@ const discountIds = identifiers.map((text) => right(DiscountId.decode(text)));
 const nonces = fc.stringMatching(/^[0-9a-f]{32}$/);
 
 const secret = randomBytes(32);
-const keyring = makeOtpKeyring(secret);
+const keyring = makeKeyring(secret);
 
 /** Codes as the service draws them: one for each of many beneficiaries, each with a fresh nonce. */
 const drawCodes = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => {
     const serial = index.toString(26).padStart(6, "0");
     const letters = Array.from(serial, (digit) => String.fromCharCode(65 + parseInt(digit, 26))).join("");
-    const slot = keyring.slotRefFor(
-      right(FiscalCode.decode(`${letters}00A00A000A`)),
-      right(MerchantId.decode("shop-1")),
-      right(DiscountId.decode("discount-1")),
-    );
+    const slot = keyring.slotRefOfHolding({
+      beneficiary: right(FiscalCode.decode(`${letters}00A00A000A`)),
+      merchantId: right(MerchantId.decode("shop-1")),
+      discountId: right(DiscountId.decode("discount-1")),
+    });
     return keyring.codeFor(slot, randomBytes(16).toString("hex"));
   });
 
@@ -61,10 +61,10 @@ describe("OTP codes", () => {
   it("always decode, and are the same for the same slot and nonce", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
-        const slot = keyring.slotRefFor(beneficiary, merchant, discount);
+        const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
         const code = keyring.codeFor(slot, nonce);
         expect(E.isRight(OtpCode.decode(code))).toBe(true);
-        expect(makeOtpKeyring(secret).codeFor(slot, nonce)).toBe(code);
+        expect(makeKeyring(secret).codeFor(slot, nonce)).toBe(code);
       }),
     );
   });
@@ -72,11 +72,11 @@ describe("OTP codes", () => {
   it("change with the nonce, the slot and the secret", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
-        const slot = keyring.slotRefFor(beneficiary, merchant, discount);
+        const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
         const code = keyring.codeFor(slot, nonce);
         expect(keyring.codeFor(slot, `${nonce}0`)).not.toBe(code);
         expect(keyring.codeFor({ ...slot, id: `${slot.id}0` }, nonce)).not.toBe(code);
-        expect(makeOtpKeyring(randomBytes(32)).codeFor(slot, nonce)).not.toBe(code);
+        expect(makeKeyring(randomBytes(32)).codeFor(slot, nonce)).not.toBe(code);
       }),
     );
   });
@@ -86,11 +86,11 @@ describe("item names", () => {
   it("put a slot and its OTP into one partition of their merchant", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
-        const slot = keyring.slotRefFor(beneficiary, merchant, discount);
+        const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
         const otp = keyring.otpRefFor(merchant, keyring.codeFor(slot, nonce));
         expect(otp.partitionKey).toBe(slot.partitionKey);
         expect(slot.partitionKey).toMatch(new RegExp(`^${merchant}:[A-Z0-9]$`));
-        expect(keyring.slotRefOf(merchant, slot.id)).toEqual(slot);
+        expect(keyring.slotRefWithId(merchant, slot.id)).toEqual(slot);
       }),
     );
   });
@@ -101,11 +101,11 @@ describe("item names", () => {
 
   it("tell apart what differs in any part, wherever one part ends and the next begins", () => {
     const slotOf = (merchant: string, discount: string): string =>
-      keyring.slotRefFor(
-        right(FiscalCode.decode("AAAAAA00A00A000A")),
-        right(MerchantId.decode(merchant)),
-        right(DiscountId.decode(discount)),
-      ).id;
+      keyring.slotRefOfHolding({
+        beneficiary: right(FiscalCode.decode("AAAAAA00A00A000A")),
+        merchantId: right(MerchantId.decode(merchant)),
+        discountId: right(DiscountId.decode(discount)),
+      }).id;
     expect(new Set([slotOf("ab", "c"), slotOf("a", "bc"), slotOf("c", "ab"), slotOf("ab", "d")]).size).toBe(
       4,
     );
@@ -114,7 +114,7 @@ describe("item names", () => {
   it("hold neither the code, nor the fiscal code, nor the Idempotency-Key", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
-        const slot = keyring.slotRefFor(beneficiary, merchant, discount);
+        const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
         const code = keyring.codeFor(slot, nonce);
         const names = [
           slot.id,
@@ -130,7 +130,9 @@ describe("item names", () => {
   it("can be ids of Azure Cosmos DB", () => {
     fc.assert(
       fc.property(fiscalCodes, merchantIds, discountIds, (beneficiary, merchant, discount) => {
-        expect(keyring.slotRefFor(beneficiary, merchant, discount).id).toMatch(/^[^/\\#?]{1,255}$/);
+        expect(
+          keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount }).id,
+        ).toMatch(/^[^/\\#?]{1,255}$/);
       }),
     );
   });
@@ -139,13 +141,13 @@ describe("item names", () => {
 // Worked out with another implementation of HMAC-SHA-256. What is stored, and what card holders hold, was derived so.
 describe("what is derived", () => {
   it("stays the same over releases", () => {
-    const fixed = makeOtpKeyring(Buffer.alloc(32, 7));
+    const fixed = makeKeyring(Buffer.alloc(32, 7));
     const merchant = right(MerchantId.decode("shop-1"));
-    const slot = fixed.slotRefFor(
-      right(FiscalCode.decode("AAAAAA00A00A000A")),
-      merchant,
-      right(DiscountId.decode("discount-1")),
-    );
+    const slot = fixed.slotRefOfHolding({
+      beneficiary: right(FiscalCode.decode("AAAAAA00A00A000A")),
+      merchantId: merchant,
+      discountId: right(DiscountId.decode("discount-1")),
+    });
     expect(slot).toEqual({
       partitionKey: "shop-1:Y",
       id: "slot-tWGJksMk7W2glBh3uqDI6s1Kju51zf_I9kpCFhflBDI",

@@ -14,11 +14,18 @@ export interface ItemRef {
   readonly id: string;
 }
 
-export interface OtpKeyring {
+/** Of what a beneficiary has at most one live OTP. */
+export interface Holding {
+  readonly beneficiary: FiscalCode;
+  readonly merchantId: MerchantId;
+  readonly discountId: DiscountId;
+}
+
+export interface Keyring {
   /** The slot of a beneficiary and a discount. */
-  slotRefFor(beneficiary: FiscalCode, merchantId: MerchantId, discountId: DiscountId): ItemRef;
+  slotRefOfHolding(holding: Holding): ItemRef;
   /** A slot whose id was read from an OTP of this merchant. */
-  slotRefOf(merchantId: MerchantId, slotId: string): ItemRef;
+  slotRefWithId(merchantId: MerchantId, slotId: string): ItemRef;
   /** The code of the OTP that a slot holds under this nonce; the same arguments give the same code. */
   codeFor(slot: ItemRef, nonce: string): OtpCode;
   /** Where a merchant's OTP with this code is, if there is one. */
@@ -42,7 +49,7 @@ const toBase36 = (digest: Buffer, possibilities: bigint, length: number): string
     .toUpperCase();
 
 /** @param secret at least 32 random bytes; another secret makes every live OTP unknown. */
-export const makeOtpKeyring = (secret: Buffer): OtpKeyring => {
+export const makeKeyring = (secret: Buffer): Keyring => {
   // The purpose separates the domains, and no part can contain the separator (all are of the contract's
   // alphabets or printable ASCII), so no two calls with different arguments ever hash the same bytes.
   const derive = (purpose: string, ...parts: readonly string[]): Buffer =>
@@ -56,15 +63,15 @@ export const makeOtpKeyring = (secret: Buffer): OtpKeyring => {
   // which of the merchant's 36 partitions to read.
   const partitionKey = (merchantId: MerchantId, shard: string): string => `${merchantId}:${shard}`;
 
-  const slotRefOf = (merchantId: MerchantId, slotId: string): ItemRef => ({
+  const slotRefWithId = (merchantId: MerchantId, slotId: string): ItemRef => ({
     partitionKey: partitionKey(merchantId, toBase36(derive("shard", slotId), BigInt(codeAlphabetSize), 1)),
     id: slotId,
   });
 
   return {
-    slotRefOf,
-    slotRefFor: (beneficiary, merchantId, discountId) =>
-      slotRefOf(merchantId, itemId("slot", merchantId, discountId, beneficiary)),
+    slotRefWithId,
+    slotRefOfHolding: ({ beneficiary, merchantId, discountId }) =>
+      slotRefWithId(merchantId, itemId("slot", merchantId, discountId, beneficiary)),
     codeFor: ({ partitionKey, id }, nonce) =>
       pipe(
         OtpCode.decode(

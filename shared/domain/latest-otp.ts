@@ -2,7 +2,7 @@ import * as E from "fp-ts/Either";
 import { Defect } from "./failure";
 import type { MerchantId, OtpCode } from "./identifiers";
 import type { Otp } from "./otp";
-import type { OtpKeyring } from "./keyring";
+import type { Keyring } from "./keyring";
 import type { OtpStore, StoreResult } from "./store";
 
 /** The OTP that a slot holds: the latest of its beneficiary and discount, live or not. */
@@ -17,9 +17,9 @@ export interface LatestOtp {
 export const findLatestOtp = async (
   merchantId: MerchantId,
   slotId: string,
-  { store, keyring }: { readonly store: OtpStore; readonly keyring: OtpKeyring },
+  { store, keyring }: { readonly store: OtpStore; readonly keyring: Keyring },
 ): StoreResult<LatestOtp | undefined> => {
-  const slotRef = keyring.slotRefOf(merchantId, slotId);
+  const slotRef = keyring.slotRefWithId(merchantId, slotId);
   const slot = await store.findSlot(slotRef);
   if (E.isLeft(slot) || slot.right === undefined) {
     return E.isLeft(slot) ? slot : E.right(undefined);

@@ -27,15 +27,19 @@ export interface Entry<A> {
 }
 
 /**
- * How a conditional write ended:
+ * How a conditional write ended, where the store took it:
  * - `written`: by this call;
  * - `conflict`: not by this call, somebody else wrote first;
  * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only reading tells. From then on
- *   whatever passes, a throttled store included, ends neither a read nor a write of the same call before its signal does;
- * - a `ServiceUnavailable`: the store throttles, so it was not applied, and is not to be tried again now. No earlier write
- *   of the same call was `unknown`.
+ *   whatever passes, a throttled store included, ends neither a read nor a write of the same call before its signal does.
  */
-export type WriteOutcome = "written" | "conflict" | "unknown" | ServiceUnavailable;
+export type WriteOutcome = "written" | "conflict" | "unknown";
+
+/**
+ * Left when the write was not applied, because the store throttles or because no region may take it, and is not to be tried
+ * again now. No earlier write of the same call was `unknown`.
+ */
+export type WriteResult = StoreResult<WriteOutcome>;
 
 export interface OtpStore {
   findOtp(ref: ItemRef): StoreResult<Versioned<Otp> | undefined>;
@@ -44,14 +48,14 @@ export interface OtpStore {
    * Puts an OTP and its slot into the store in one transaction: both or none.
    * Without `slotEtag` the slot must not exist; with it, the slot must be unchanged since it was read.
    */
-  putOtp(otp: Entry<Otp>, slot: Entry<Slot>, slotEtag: string | undefined): Promise<WriteOutcome>;
-  replaceOtp(otp: Entry<Otp>, etag: string): Promise<WriteOutcome>;
+  putOtp(otp: Entry<Otp>, slot: Entry<Slot>, slotEtag: string | undefined): WriteResult;
+  replaceOtp(otp: Entry<Otp>, etag: string): WriteResult;
 }
 
 export interface ApiKeyStore {
   findApiKeys(merchantId: MerchantId): StoreResult<Versioned<ApiKeys> | undefined>;
   /** Without `etag` the merchant must have no keys; with it, they must be unchanged since they were read. */
-  putApiKeys(merchantId: MerchantId, apiKeys: ApiKeys, etag: string | undefined): Promise<WriteOutcome>;
+  putApiKeys(merchantId: MerchantId, apiKeys: ApiKeys, etag: string | undefined): WriteResult;
 }
 
 /** What the store says of itself. */

@@ -1,6 +1,6 @@
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
-import { unsettled } from "../domain/failure";
+import { deadlinePassed } from "../domain/failure";
 import type { Failure, ServiceUnavailable } from "../domain/failure";
 
 /** What comes of something under way or, once its time is over and `deadline` is aborted, that it came to nothing. */
@@ -13,7 +13,7 @@ export const beforeDeadline = async <A, F extends Failure>(
   const late = new Promise<Either<ServiceUnavailable, A>>((resolve) => {
     timer = setTimeout(() => {
       deadline.abort();
-      resolve(E.left(unsettled));
+      resolve(E.left(deadlinePassed));
     }, deadlineMs);
   });
   try {

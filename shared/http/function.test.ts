@@ -12,7 +12,7 @@ import {
   startService,
 } from "../../tests/support/service";
 import type { LogLine, Reply, Service } from "../../tests/support/service";
-import { Defect, unsettled } from "../domain/failure";
+import { Defect, deadlinePassed } from "../domain/failure";
 import { MerchantId } from "../domain/identifiers";
 import { json } from "./answer";
 import { makeHttpFunction } from "./function";
@@ -205,7 +205,7 @@ describe("a function", () => {
     });
 
     it.each([
-      ["a 503 of its own", () => Promise.resolve(E.left(unsettled))],
+      ["a 503 of its own", () => Promise.resolve(E.left(deadlinePassed))],
       ["a bug", () => Promise.reject(new Defect("bug"))],
     ])("undoes it after %s", async (_, end) => {
       const { undone, undo } = recordUndo();
@@ -231,7 +231,7 @@ describe("a function", () => {
     it("survives that undoing it fails", async () => {
       const { reply, log } = await callFunction((_, { ifUnanswered }) => {
         ifUnanswered(() => Promise.reject(new Defect("cannot be undone")));
-        return Promise.resolve(E.left(unsettled));
+        return Promise.resolve(E.left(deadlinePassed));
       });
       expectProblem(reply, 503, "service-unavailable");
       expect(log).toHaveLength(1);

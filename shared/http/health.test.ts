@@ -2,7 +2,7 @@ import * as E from "fp-ts/Either";
 import { expectProblem, makeClock, startBehindFaults, startService } from "../../tests/support/service";
 import type { Clock, Service } from "../../tests/support/service";
 import { containerShapes } from "../domain/containers";
-import { unsettled } from "../domain/failure";
+import { deadlinePassed } from "../domain/failure";
 import type { ServiceUnavailable } from "../domain/failure";
 import type { StoreForCall, StoreAccount, StoreCall } from "../domain/store";
 import { makeHealthCheck } from "./health";
@@ -75,7 +75,7 @@ describe("a look at the store", () => {
   });
 
   it("is over after its own time, and the next one does not wait for it", async () => {
-    expect(await ask()).toEqual(E.left(unsettled));
+    expect(await ask()).toEqual(E.left(deadlinePassed));
     expect(lookUps[0]?.signal.aborted).toBe(true);
     clock.advance(5);
     const next = ask();

@@ -48,7 +48,8 @@ describe("the connections of an instance to the store", () => {
     expect(proxy.requests).toHaveLength(bound);
     for (const { reply, ms } of await asking) {
       expectProblem(reply, 503, "service-unavailable");
-      expect(ms).toBeLessThan(deadlineMs + 2000);
+      // On a busy machine the answers come late, but not as late as after another turn of waiting.
+      expect(ms).toBeLessThan(2 * deadlineMs);
     }
     const lines = instance.log.map(({ text }) => text);
     expect(lines.filter((text) => text.includes('"cause":"deadline"'))).toHaveLength(calls);

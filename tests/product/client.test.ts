@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { build } from "esbuild";
+import { build, stop as stopEsbuild } from "esbuild";
 import { startProgram } from "../support/processes";
 import { discountId, fiscalCode, merchantId, startService } from "../support/service";
 import type { Service } from "../support/service";
@@ -54,6 +54,7 @@ describe("a client generated from openapi.yaml", () => {
     await mkdir(folder, { recursive: true });
   });
   afterAll(async () => {
+    await stopEsbuild();
     await rm(folder, { recursive: true });
     await service.stop();
   });

@@ -6,7 +6,7 @@ import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
 import { version } from "../../package.json";
 import { decodeApiKey, KeyType } from "../../shared/domain/api-key";
-import { unsettled } from "../../shared/domain/failure";
+import { deadlinePassed } from "../../shared/domain/failure";
 import type { IssuedOtp } from "../../shared/domain/failure";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
 import { problemNames, toProblem } from "../../shared/http/problem";
@@ -217,7 +217,9 @@ describe("openapi.yaml", () => {
         const sayings = languages.map((language) =>
           decode(
             t.intersection([t.UnknownRecord, t.type({ title: t.string })]),
-            JSON.parse(toProblem(failure ?? unsettled, language, instance.replace("urn:uuid:", "")).body),
+            JSON.parse(
+              toProblem(failure ?? deadlinePassed, language, instance.replace("urn:uuid:", "")).body,
+            ),
           ),
         );
         expect(sayings).toContainEqual(example);

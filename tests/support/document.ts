@@ -4,7 +4,7 @@ import Ajv2020 from "ajv/dist/2020";
 import addFormats from "ajv-formats";
 import * as t from "io-ts";
 import { parse } from "yaml";
-import { unsettled } from "../../shared/domain/failure";
+import { deadlinePassed } from "../../shared/domain/failure";
 import type { Failure, IssuedOtp } from "../../shared/domain/failure";
 
 const documentName = "openapi.yaml";
@@ -179,7 +179,7 @@ export const makeFailures = (
   "otp-conflict": otp === undefined ? { tag: "otp-conflict" } : { tag: "otp-conflict", otp },
   "request-too-large": { tag: "request-too-large" },
   "internal-error": { tag: "internal-error" },
-  "service-unavailable": unsettled,
+  "service-unavailable": deadlinePassed,
 });
 
 /**
