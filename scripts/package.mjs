@@ -1,17 +1,25 @@
 /**
  * `npm run package`: puts what is deployed, and nothing else, into `build/cgn-otp.zip` or the file that is named, for
- * `az functionapp deployment source config-zip` or the portal.
+ * `az functionapp deployment source config-zip` or the portal. What is deployed, `.funcignore` says.
  */
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { glob, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { zipSync } from "fflate";
 
 const archive = process.argv[2] ?? path.join("build", "cgn-otp.zip");
-const names = [
-  "host.json",
-  "package.json",
-  ...(await readdir("dist")).map((name) => path.posix.join("dist", name)),
-];
+const deployed = (await readFile(".funcignore", "utf8"))
+  .split("\n")
+  .filter((line) => line.startsWith("!/"))
+  .map((line) => line.slice(2));
+const names = [];
+for await (const entry of glob(
+  deployed.flatMap((name) => [name, `${name}/**`]),
+  { withFileTypes: true },
+)) {
+  if (entry.isFile()) {
+    names.push(path.relative(".", path.join(entry.parentPath, entry.name)).replaceAll(path.sep, "/"));
+  }
+}
 
 // The same content gives the same bytes: no file carries the time at which it was built.
 const mtime = new Date(2000, 0, 1);
