@@ -9,4 +9,6 @@ export default {
   },
   setupFilesAfterEnv: ["<rootDir>/tests/support/left-open.ts"],
   testTimeout: 60_000,
+  // The summary comes last.
+  reporters: ["<rootDir>/tests/support/slowest-reporter.cjs", "default"],
 };
