@@ -1,5 +1,14 @@
 import tseslint from "typescript-eslint";
 
+/** Keeps what lies in these folders from importing what these patterns name (docs/architecture.md). Tests may. */
+const keepFrom = (folders, message, group) => ({
+  files: folders.map((folder) => `${folder}/**/*.ts`),
+  ignores: ["**/*.test.ts"],
+  rules: { "no-restricted-imports": ["error", { patterns: [{ group, message }] }] },
+});
+
+const functionFolders = ["GenerateOtp", "ValidateOtp", "RegenerateApiKey", "OpenApi", "Info", "Status"];
+
 export default tseslint.config(
   { ignores: ["dist/", "build/", "node_modules/"] },
   {
@@ -20,4 +29,20 @@ export default tseslint.config(
       ],
     },
   },
+  keepFrom(["shared/domain"], "The domain imports nothing else of ours, and no SDK.", ["../**", "@azure/**"]),
+  keepFrom(["shared/cosmos"], "The store knows the domain, and no HTTP.", [
+    "../http/**",
+    "../../**",
+    "@azure/functions",
+  ]),
+  keepFrom(["shared/http"], "HTTP knows the domain, and no store.", [
+    "../cosmos/**",
+    "../../**",
+    "@azure/cosmos",
+  ]),
+  keepFrom(functionFolders, "A function knows the domain and HTTP, and no store, SDK or other function.", [
+    "../shared/cosmos/**",
+    "@azure/**",
+    ...functionFolders.map((folder) => `../${folder}/**`),
+  ]),
 );

@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import ts from "typescript";
+
+const folders = readdirSync(".", { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !/^\.|^(node_modules|dist|build)$/.test(entry.name))
+  .map(({ name }) => name);
+
+const sources = [
+  "main.ts",
+  "functions.ts",
+  ...folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .map((name) => path.join(folder, name))
+      .filter((name) => name.endsWith(".ts")),
+  ),
+];
+
+/** The files of the project that each file imports, types included. */
+const imports = new Map(
+  sources.map((source) => [
+    source,
+    ts
+      .preProcessFile(readFileSync(source, "utf8"))
+      .importedFiles.map(({ fileName }) => fileName)
+      .filter((name) => name.startsWith("."))
+      .map((name) => path.join(path.dirname(source), `${name}.ts`))
+      .filter((name) => sources.includes(name)),
+  ]),
+);
+
+/** The files on the way from one back to itself; undefined when there is no such way. */
+const findCycle = (
+  source: string,
+  way: readonly string[],
+  done: Set<string>,
+): readonly string[] | undefined => {
+  if (way.includes(source)) {
+    return [...way.slice(way.indexOf(source)), source];
+  }
+  if (done.has(source)) {
+    return undefined;
+  }
+  for (const imported of imports.get(source) ?? []) {
+    const cycle = findCycle(imported, [...way, source], done);
+    if (cycle !== undefined) {
+      return cycle;
+    }
+  }
+  done.add(source);
+  return undefined;
+};
+
+describe("the imports", () => {
+  it("are those of a project with several rooms", () => {
+    expect(imports.get("main.ts")).toContain("functions.ts");
+    expect(imports.get("functions.ts")).toContain("GenerateOtp/generate-otp.ts");
+  });
+
+  it("lead nowhere back to where they start", () => {
+    const done = new Set<string>();
+    expect(
+      sources.map((source) => findCycle(source, [], done)).filter((cycle) => cycle !== undefined),
+    ).toEqual([]);
+  });
+
+  // `npm run lint:check` holds what each room may import; this is what it cannot see.
+  it("of what is deployed come from neither the tests nor what runs it elsewhere", () => {
+    const reached = new Set<string>();
+    const reach = (source: string): void => {
+      if (!reached.has(source)) {
+        reached.add(source);
+        imports.get(source)?.forEach(reach);
+      }
+    };
+    reach("main.ts");
+    expect([...reached].filter((source) => /^(tests|local|playground|bench|scripts)\//.test(source))).toEqual(
+      [],
+    );
+  });
+});
