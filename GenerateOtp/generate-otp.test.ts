@@ -1,17 +1,9 @@
 import * as t from "io-ts";
+import { OtpBody } from "../shared/http/bodies";
+import { discount, discountId, expectProblem, fiscalCode, merchantId } from "../tests/support/api";
+import { decode } from "../tests/support/either";
 import type { StoreRequest } from "../tests/support/fault-proxy";
-import {
-  decode,
-  discount,
-  discountId,
-  expectProblem,
-  fiscalCode,
-  merchantId,
-  OtpBody,
-  readItems,
-  startBehindFaults,
-  startService,
-} from "../tests/support/service";
+import { readItems, startBehindFaults, startService } from "../tests/support/service";
 import type { Service } from "../tests/support/service";
 
 describe("GenerateOtp", () => {

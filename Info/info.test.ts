@@ -6,9 +6,11 @@ import { name, version } from "../package.json";
 import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
 import { toDefinition } from "../shared/cosmos/items";
 import type { ContainerName } from "../shared/domain/containers";
+import { expectProblem, makeApi } from "../tests/support/api";
+import type { Reply } from "../tests/support/api";
 import { startFaultProxy } from "../tests/support/fault-proxy";
-import { expectProblem, makeApi, startBehindFaults, startService } from "../tests/support/service";
-import type { Reply, Service } from "../tests/support/service";
+import { startBehindFaults, startService } from "../tests/support/service";
+import type { Service } from "../tests/support/service";
 
 describe("Info", () => {
   let service: Service;

@@ -1,13 +1,8 @@
 import { decodeApiKey } from "../shared/domain/api-key";
-import {
-  ApiKeyBody,
-  decode,
-  expectProblem,
-  merchantId,
-  readItems,
-  startBehindFaults,
-  startService,
-} from "../tests/support/service";
+import { ApiKeyBody } from "../shared/http/bodies";
+import { expectProblem, merchantId } from "../tests/support/api";
+import { decode } from "../tests/support/either";
+import { readItems, startBehindFaults, startService } from "../tests/support/service";
 import type { Service } from "../tests/support/service";
 
 describe("RegenerateApiKey", () => {

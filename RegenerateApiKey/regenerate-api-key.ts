@@ -16,6 +16,7 @@ import type { Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
+import type { ApiKeyBody } from "../shared/http/bodies";
 import { makeHttpFunction } from "../shared/http/function";
 import type { FunctionDefinition, HttpFunction, Invocation, Runtime, Undo } from "../shared/http/function";
 import { decodeFields } from "../shared/http/request";
@@ -63,7 +64,7 @@ const regenerateApiKey = async (
       key_type: keyType,
       api_key: apiKey,
       created_at: renewed.createdAt.toISOString(),
-    }),
+    } satisfies ApiKeyBody),
   );
   const nextAttempt = makeBackoff(signal);
   while (await nextAttempt()) {

@@ -1,4 +1,5 @@
-import { expectProblem, startService } from "../tests/support/service";
+import { expectProblem } from "../tests/support/api";
+import { startService } from "../tests/support/service";
 import type { Service } from "../tests/support/service";
 
 describe("Status", () => {

@@ -1,15 +1,8 @@
 import { makeApiKey } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
-import {
-  discount,
-  discountId,
-  expectProblem,
-  fiscalCode,
-  readItems,
-  right,
-  startBehindFaults,
-  startService,
-} from "../tests/support/service";
+import { discount, discountId, expectProblem, fiscalCode } from "../tests/support/api";
+import { right } from "../tests/support/either";
+import { readItems, startBehindFaults, startService } from "../tests/support/service";
 import type { Service } from "../tests/support/service";
 
 const day = 86_400;

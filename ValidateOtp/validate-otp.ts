@@ -15,6 +15,7 @@ import type { Otp, OtpLifetime, UseAttempt } from "../shared/domain/otp";
 import type { StoreResult, Versioned } from "../shared/domain/store";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
+import type { ValidationBody } from "../shared/http/bodies";
 import { makeHttpFunction } from "../shared/http/function";
 import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
 import { decodeFields, decodeJsonBody } from "../shared/http/request";
@@ -175,7 +176,7 @@ const decideAndUse = async (
 };
 
 const toBody = (otp: Otp, expiresAt: Date): Success =>
-  json({ expires_at: expiresAt.toISOString(), discount_id: otp.discountId });
+  json({ expires_at: expiresAt.toISOString(), discount_id: otp.discountId } satisfies ValidationBody);
 
 interface OtpThatIsOver {
   readonly reason: "otp-expired" | "otp-already-used";

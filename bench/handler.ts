@@ -9,7 +9,8 @@ import { containerShapes } from "../shared/domain/containers";
 import { DiscountId, MerchantId } from "../shared/domain/identifiers";
 import type { Otp } from "../shared/domain/otp";
 import type { Store, StoreResult, Versioned, WriteResult } from "../shared/domain/store";
-import { decode, fiscalCode, right } from "../tests/support/service";
+import { fiscalCode } from "../tests/support/api";
+import { decode, right } from "../tests/support/either";
 import {
   generateCall,
   makeContext,

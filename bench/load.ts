@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import * as t from "io-ts";
+import { decode } from "../tests/support/either";
 import { startProgram } from "../tests/support/processes";
-import { decode } from "../tests/support/service";
 import { formatSpread, interleave, ratioOf, spreadOf } from "./statistics";
 import type { Spread } from "./statistics";
 

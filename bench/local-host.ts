@@ -6,7 +6,7 @@ import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
 import { decodeConfig } from "../shared/config";
 import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
-import { right } from "../tests/support/service";
+import { right } from "../tests/support/either";
 import { interleave, ratioOf } from "./statistics";
 import type { Spread } from "./statistics";
 

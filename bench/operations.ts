@@ -7,10 +7,11 @@ import { makeFunctions } from "../functions";
 import { decodeConfig } from "../shared/config";
 import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../shared/domain/identifiers";
-import type { HttpFunction } from "../shared/http/function";
-import type { ItemRef } from "../shared/domain/keyring";
 import { makeKeyring } from "../shared/domain/keyring";
-import { ApiKeyBody, decode, OtpBody, right } from "../tests/support/service";
+import type { ItemRef } from "../shared/domain/keyring";
+import { ApiKeyBody, OtpBody } from "../shared/http/bodies";
+import type { HttpFunction } from "../shared/http/function";
+import { decode, right } from "../tests/support/either";
 
 export const operationNames = ["ask", "use", "generate", "regenerate"] as const;
 export type OperationName = (typeof operationNames)[number];

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import * as t from "io-ts";
-import { decode } from "../tests/support/service";
+import { decode } from "../tests/support/either";
 
 /** A store in another process. */
 export interface StoreProcess {

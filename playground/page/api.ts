@@ -1,6 +1,7 @@
 /** The calls of the contract, made as anybody makes them, and a record of each. */
 import * as E from "fp-ts/Either";
-import * as t from "io-ts";
+import type * as t from "io-ts";
+import { ApiKeyBody, OtpBody, ProblemBody, ValidationBody } from "../../shared/http/bodies";
 import type { Language } from "./messages";
 
 export type KeyType = "primary" | "secondary";
@@ -8,25 +9,10 @@ export type KeyType = "primary" | "secondary";
 /** What a call does, in the story that the page tells. */
 export type Operation = "generate" | "ask" | "use" | "regenerate" | "try-key";
 
-const Otp = t.type({ code: t.string, expires_at: t.string, ttl: t.number });
-export type Otp = t.TypeOf<typeof Otp>;
-
-const Validation = t.type({ expires_at: t.string, discount_id: t.string });
-export type Validation = t.TypeOf<typeof Validation>;
-
-export const ApiKey = t.type({ api_key: t.string, created_at: t.string });
-export type ApiKey = t.TypeOf<typeof ApiKey>;
-
-const Problem = t.intersection([
-  t.type({ type: t.string, title: t.string, status: t.number, detail: t.string }),
-  t.partial({ otp: Otp }),
-]);
-export type Problem = t.TypeOf<typeof Problem>;
-
 /** What became of a call. `lost`: no answer, or none that can be read, and it is not known what was done. */
 export type Answer<A> =
   | { readonly tag: "answered"; readonly value: A }
-  | { readonly tag: "refused"; readonly problem: Problem; readonly language: Language }
+  | { readonly tag: "refused"; readonly problem: ProblemBody; readonly language: Language }
   | { readonly tag: "lost" };
 
 export interface Message {
@@ -58,10 +44,10 @@ export interface Use {
 }
 
 export interface Api {
-  generate(beneficiary: string, merchantId: string, discountId: string): Promise<Answer<Otp>>;
+  generate(beneficiary: string, merchantId: string, discountId: string): Promise<Answer<OtpBody>>;
   /** Asks about a code or, when told so, uses it up. */
-  validate(apiKey: string | undefined, code: string, use?: Use): Promise<Answer<Validation>>;
-  regenerate(merchantId: string, keyType: KeyType): Promise<Answer<ApiKey>>;
+  validate(apiKey: string | undefined, code: string, use?: Use): Promise<Answer<ValidationBody>>;
+  regenerate(merchantId: string, keyType: KeyType): Promise<Answer<ApiKeyBody>>;
   /** Asks about a made-up code. What is said of the key: false when it is refused, true when it is not, or not known to be. */
   tryKey(apiKey: string): Promise<boolean>;
 }
@@ -109,7 +95,7 @@ export const makeApi = (
       post(
         "generate",
         `/api/v1/cgn/otp/${beneficiary}`,
-        Otp,
+        OtpBody,
         {},
         { merchant_id: merchantId, discount_id: discountId },
       ),
@@ -120,7 +106,7 @@ export const makeApi = (
       post(
         use === undefined ? "ask" : "use",
         "/api/v1/merchant/cgn/otp/validate",
-        Validation,
+        ValidationBody,
         {
           ...(apiKey === undefined ? {} : { "Ocp-Apim-Subscription-Key": apiKey }),
           ...(use === undefined ? {} : { "Idempotency-Key": use.idempotencyKey }),
@@ -130,13 +116,13 @@ export const makeApi = (
       ),
 
     regenerate: (merchantId, keyType) =>
-      post("regenerate", `/api/v1/cgn/merchants/${merchantId}/api-keys/${keyType}`, ApiKey, {}),
+      post("regenerate", `/api/v1/cgn/merchants/${merchantId}/api-keys/${keyType}`, ApiKeyBody, {}),
 
     tryKey: async (apiKey) => {
       const answer = await post(
         "try-key",
         "/api/v1/merchant/cgn/otp/validate",
-        Validation,
+        ValidationBody,
         { "Ocp-Apim-Subscription-Key": apiKey },
         { otp_code: madeUpCode, invalidate_otp: false },
       );
@@ -179,6 +165,6 @@ const read = <A>(
     const value = codec.decode(json.right);
     return E.isRight(value) ? { tag: "answered", value: value.right } : { tag: "lost" };
   }
-  const problem = Problem.decode(json.right);
+  const problem = ProblemBody.decode(json.right);
   return E.isRight(problem) ? { tag: "refused", problem: problem.right, language } : { tag: "lost" };
 };

@@ -1,5 +1,5 @@
 /** The card holder's app: generates a code for a discount, and shows the one that lives. */
-import type { Otp } from "./api";
+import type { OtpBody } from "../../shared/http/bodies";
 import { makeCopyButton } from "./copy-button";
 import { remainingMs, showCountdown } from "./countdown";
 import { byId, make, setBusy, setText } from "./dom";
@@ -19,7 +19,7 @@ interface Offer {
   readonly id: string;
   readonly merchant: Merchant;
   readonly discount: Discount;
-  otp: Otp | undefined;
+  otp: OtpBody | undefined;
   /** What became of the code. */
   life: "live" | "expired" | "used";
   isAsking: boolean;

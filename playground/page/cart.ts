@@ -1,5 +1,6 @@
 /** A cart on its way to an order: what can become of it, with no page and no service at hand. */
-import type { Answer, Validation } from "./api";
+import type { ValidationBody } from "../../shared/http/bodies";
+import type { Answer } from "./api";
 import { reductionOf, subtotalOf } from "./merchants";
 import type { Discount, Merchant } from "./merchants";
 import { explain } from "./notices";
@@ -98,7 +99,7 @@ const confirm = (cart: Cart, merchant: Merchant, granted: Granted | undefined, i
 export const afterAsking = (
   cart: Cart,
   merchant: Merchant,
-  answer: Answer<Validation>,
+  answer: Answer<ValidationBody>,
   apiKey: string | undefined,
 ): Cart => {
   if (answer.tag !== "answered") {
@@ -130,7 +131,7 @@ export const afterAsking = (
 export const afterPaying = (
   cart: PayingCart,
   merchant: Merchant,
-  answer: Answer<Validation>,
+  answer: Answer<ValidationBody>,
   apiKey: string | undefined,
 ): Cart => {
   const { granted, isRetry } = cart.stage;
@@ -156,7 +157,7 @@ export const afterPaying = (
   return at(cart, stage, ...explainToShop(answer, apiKey));
 };
 
-type NotAnswered = Exclude<Answer<Validation>, { tag: "answered" }>;
+type NotAnswered = Exclude<Answer<ValidationBody>, { tag: "answered" }>;
 
 /** Whether it is the code that was refused, and not the shop's key or the service that failed. */
 const isOfCode = (answer: NotAnswered): boolean =>

@@ -1,8 +1,9 @@
-import type { Otp } from "./api";
+import type { OtpBody } from "../../shared/http/bodies";
 import { setText } from "./dom";
 
 /** How long an OTP still lives. */
-export const remainingMs = ({ expires_at }: Otp): number => Math.max(0, Date.parse(expires_at) - Date.now());
+export const remainingMs = ({ expires_at }: OtpBody): number =>
+  Math.max(0, Date.parse(expires_at) - Date.now());
 
 /** The last second is shown as 0:01, and 0:00 only when it is over. */
 const format = (ms: number): string => {
@@ -14,7 +15,7 @@ const format = (ms: number): string => {
 export const showCountdown = (
   ring: SVGCircleElement,
   timer: HTMLElement,
-  otp: Otp,
+  otp: OtpBody,
   left = remainingMs(otp),
 ): void => {
   ring.setAttribute("stroke-dashoffset", String(1 - Math.min(1, left / (otp.ttl * 1000))));

@@ -4,13 +4,13 @@
  */
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
-import { ApiKey } from "./api";
+import { ApiKeyBody } from "../../shared/http/bodies";
 import type { KeyType } from "./api";
 
 const storageName = "cgn-otp.keys";
 
 /** By merchant. */
-const KeptKeys = t.record(t.string, t.partial({ primary: ApiKey, secondary: ApiKey }));
+const KeptKeys = t.record(t.string, t.partial({ primary: ApiKeyBody, secondary: ApiKeyBody }));
 type KeptKeys = t.TypeOf<typeof KeptKeys>;
 
 /** Nothing where the browser keeps nothing, or somebody else's text. */
@@ -19,11 +19,11 @@ const readAll = (): KeptKeys => {
   return E.isRight(keys) && KeptKeys.is(keys.right) ? keys.right : {};
 };
 
-export const findKeptKey = (merchantId: string, keyType: KeyType): ApiKey | undefined =>
+export const findKeptKey = (merchantId: string, keyType: KeyType): ApiKeyBody | undefined =>
   readAll()[merchantId]?.[keyType];
 
 /** Does nothing where the browser keeps nothing: the key lives as long as the page then. */
-export const keepKey = (merchantId: string, keyType: KeyType, key: ApiKey): void => {
+export const keepKey = (merchantId: string, keyType: KeyType, key: ApiKeyBody): void => {
   const keys = readAll();
   const text = JSON.stringify({ ...keys, [merchantId]: { ...keys[merchantId], [keyType]: key } });
   E.tryCatch(() => {

@@ -1,5 +1,6 @@
 /** The merchant's profile in the portal: its two keys, and which of them its shop uses. */
-import type { Answer, ApiKey, KeyType } from "./api";
+import type { ApiKeyBody } from "../../shared/http/bodies";
+import type { Answer, KeyType } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { byId, setBusy, setText } from "./dom";
 import { findKeptKey, keepKey } from "./kept-keys";
@@ -42,7 +43,7 @@ export const makePortal = (page: Page): Portal => {
   };
 
   /** One at a time: the answers of two could come in the other order, and the first key is dead by then. */
-  const issue = async (shop: Shop, keyType: KeyType): Promise<Answer<ApiKey>> => {
+  const issue = async (shop: Shop, keyType: KeyType): Promise<Answer<ApiKeyBody>> => {
     const key = shop.keys[keyType];
     key.isRegenerating = true;
     say(shop);
@@ -58,7 +59,7 @@ export const makePortal = (page: Page): Portal => {
   };
 
   /** The key that was kept from an earlier visit, unless the service refuses it. */
-  const findWorkingKey = async (shop: Shop, keyType: KeyType): Promise<ApiKey | undefined> => {
+  const findWorkingKey = async (shop: Shop, keyType: KeyType): Promise<ApiKeyBody | undefined> => {
     const kept = page.storeKind() === "own" ? findKeptKey(shop.merchant.id, keyType) : undefined;
     if (kept === undefined) {
       return undefined;

@@ -1,10 +1,11 @@
-import type { ApiKey, KeyType } from "./api";
+import type { ApiKeyBody } from "../../shared/http/bodies";
+import type { KeyType } from "./api";
 import type { Merchant } from "./merchants";
 
 /** A key in the portal, and in the settings of the shop's server. */
 export interface Key {
   /** What the portal generated last. */
-  issued: ApiKey | undefined;
+  issued: ApiKeyBody | undefined;
   /** What the shop's server has been given: after a regeneration, the replaced key until it gets the new one. */
   given: string | undefined;
   isRegenerating: boolean;

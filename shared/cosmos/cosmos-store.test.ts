@@ -1,17 +1,19 @@
 import { createServer } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
+import * as E from "fp-ts/Either";
 import { close, listen } from "../../local/server";
+import { watchConnections } from "../../tests/support/connections";
+import { right } from "../../tests/support/either";
 import { startFaultProxy } from "../../tests/support/fault-proxy";
 import type { Fault, FaultProxy, StoreRequest } from "../../tests/support/fault-proxy";
-import { readItems, right, startService, watchConnections } from "../../tests/support/service";
+import { readItems, startService } from "../../tests/support/service";
 import type { Service } from "../../tests/support/service";
 import { hashApiKey } from "../domain/api-key";
-import * as E from "fp-ts/Either";
-import { makeCosmosStore } from "./cosmos-store";
-import type { CosmosStore } from "./cosmos-store";
 import { DiscountId, MerchantId } from "../domain/identifiers";
 import type { Otp, Slot } from "../domain/otp";
 import type { Entry, Store, StoreCall } from "../domain/store";
+import { makeCosmosStore } from "./cosmos-store";
+import type { CosmosStore } from "./cosmos-store";
 
 const otp: Otp = {
   discountId: right(DiscountId.decode("discount-1")),

@@ -5,8 +5,8 @@ import { createServer as createSecureServer } from "node:https";
 import path from "node:path";
 import { createPipelineRequest } from "@azure/core-rest-pipeline";
 import { close, listen } from "../../local/server";
-import { watchConnections } from "../../tests/support/service";
-import type { Connections } from "../../tests/support/service";
+import { watchConnections } from "../../tests/support/connections";
+import type { Connections } from "../../tests/support/connections";
 import { makePooledHttpClient, maxConnections } from "./http-client";
 import type { PooledHttpClient } from "./http-client";
 

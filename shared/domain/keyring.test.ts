@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as E from "fp-ts/Either";
 import fc from "fast-check";
-import { right } from "../../tests/support/service";
+import { right } from "../../tests/support/either";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
 import { makeKeyring } from "./keyring";
 

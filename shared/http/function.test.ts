@@ -3,15 +3,11 @@ import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
-import {
-  call,
-  decode,
-  expectProblem,
-  right,
-  startBehindFaults,
-  startService,
-} from "../../tests/support/service";
-import type { LogLine, Reply, Service } from "../../tests/support/service";
+import { call, expectProblem } from "../../tests/support/api";
+import type { Reply } from "../../tests/support/api";
+import { decode, right } from "../../tests/support/either";
+import { startBehindFaults, startService } from "../../tests/support/service";
+import type { LogLine, Service } from "../../tests/support/service";
 import { Defect, deadlinePassed } from "../domain/failure";
 import { MerchantId } from "../domain/identifiers";
 import { json } from "./answer";

@@ -1,6 +1,9 @@
 import * as E from "fp-ts/Either";
-import { expectProblem, makeClock, startBehindFaults, startService } from "../../tests/support/service";
-import type { Clock, Service } from "../../tests/support/service";
+import { expectProblem } from "../../tests/support/api";
+import { makeClock } from "../../tests/support/clock";
+import type { Clock } from "../../tests/support/clock";
+import { startBehindFaults, startService } from "../../tests/support/service";
+import type { Service } from "../../tests/support/service";
 import { containerShapes } from "../domain/containers";
 import { deadlinePassed } from "../domain/failure";
 import type { ServiceUnavailable } from "../domain/failure";

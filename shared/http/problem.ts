@@ -2,6 +2,7 @@
 import Negotiator from "negotiator";
 import type { Failure, IssuedOtp } from "../domain/failure";
 import type { Answer } from "./answer";
+import type { OtpBody, ProblemBody } from "./bodies";
 
 /** A problem's `type` is this URI followed by the name of the failure. It identifies, and never changes. */
 export const problemTypeBase = "https://api.cgn.pagopa.it/problems/";
@@ -139,7 +140,7 @@ const negotiateLanguage = (acceptLanguage: string | null): Language => {
 };
 
 /** An OTP on the wire; `ttl` is in seconds. */
-export const otpBody = (otp: IssuedOtp): { code: string; expires_at: string; ttl: number } => ({
+export const otpBody = (otp: IssuedOtp): OtpBody => ({
   code: otp.code,
   expires_at: otp.expiresAt.toISOString(),
   ttl: otp.ttlSeconds,
@@ -180,6 +181,6 @@ export const toProblem = (failure: Failure, acceptLanguage: string | null, invoc
           : detail,
       instance: `urn:uuid:${invocationId}`,
       ...(failure.tag === "otp-conflict" && failure.otp !== undefined ? { otp: otpBody(failure.otp) } : {}),
-    }),
+    } satisfies ProblemBody),
   };
 };

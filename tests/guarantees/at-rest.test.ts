@@ -1,5 +1,8 @@
 import { CosmosClient } from "@azure/cosmos";
-import { ApiKeyBody, decode, discount, OtpBody, startService } from "../support/service";
+import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
+import { discount } from "../support/api";
+import { decode } from "../support/either";
+import { startService } from "../support/service";
 import type { Service } from "../support/service";
 
 /** All that a reader of the database, of its backup, or of a log of the requests made to it can see. */

@@ -1,7 +1,8 @@
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import fc from "fast-check";
-import { call, discount, expectProblem, fiscalCode, readItems, startService } from "../support/service";
+import { call, discount, expectProblem, fiscalCode } from "../support/api";
+import { readItems, startService } from "../support/service";
 import type { Service } from "../support/service";
 
 /** What no answer may repeat. */

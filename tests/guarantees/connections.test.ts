@@ -1,5 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { expectProblem, startBehindFaults, startService, watchConnections } from "../support/service";
+import { expectProblem } from "../support/api";
+import { watchConnections } from "../support/connections";
+import { startBehindFaults, startService } from "../support/service";
 import type { Service } from "../support/service";
 
 /** More than an instance has ports to one address, which is 128. */

@@ -1,9 +1,11 @@
+import { makeApi } from "../support/api";
+import type { Api } from "../support/api";
 import { unpackArchive } from "../support/archive";
 import type { UnpackedArchive } from "../support/archive";
-import { contractChecks } from "./contract-checks";
 import { startFunctionsHost } from "../support/functions-host";
-import { makeApi, startService } from "../support/service";
-import type { Api, Service } from "../support/service";
+import { startService } from "../support/service";
+import type { Service } from "../support/service";
+import { contractChecks } from "./contract-checks";
 
 const lifetimeSeconds = 600;
 /** What the checks that wait for the end of an OTP have to wait. */

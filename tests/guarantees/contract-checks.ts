@@ -6,9 +6,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
+import { ApiKeyBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
+import { call } from "../support/api";
+import type { Api, Reply } from "../support/api";
 import { nameOf } from "../support/document";
-import { ApiKeyBody, call, decode, OtpBody, ValidationBody } from "../support/service";
-import type { Api, Reply } from "../support/service";
+import { decode } from "../support/either";
 
 const Problem = t.type({
   type: t.string,

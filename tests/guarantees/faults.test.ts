@@ -1,17 +1,11 @@
 import * as t from "io-ts";
+import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
+import { discount, discountId, expectProblem } from "../support/api";
+import type { Api, Reply } from "../support/api";
+import { decode } from "../support/either";
 import type { Fault, StoreRequest } from "../support/fault-proxy";
-import {
-  ApiKeyBody,
-  decode,
-  discount,
-  discountId,
-  expectProblem,
-  OtpBody,
-  readItems,
-  startBehindFaults,
-  startService,
-} from "../support/service";
-import type { Api, FaultyInstance, Reply, Service } from "../support/service";
+import { readItems, startBehindFaults, startService } from "../support/service";
+import type { FaultyInstance, Service } from "../support/service";
 
 /**
  * Every fault at every store call of every way through every function, once and for all calls from there on; and

@@ -13,9 +13,12 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import * as t from "io-ts";
+import { ApiKeyBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { problemTypeBase } from "../../shared/http/problem";
+import { makeClock } from "../support/clock";
+import { decode } from "../support/either";
 import { startProgram } from "../support/processes";
-import { ApiKeyBody, decode, makeClock, OtpBody, startInstance, ValidationBody } from "../support/service";
+import { startInstance } from "../support/service";
 import type { Instance } from "../support/service";
 
 export interface FuzzReport {

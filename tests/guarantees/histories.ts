@@ -5,24 +5,19 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import fc from "fast-check";
 import * as t from "io-ts";
+import { OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { problemTypeBase } from "../../shared/http/problem";
+import { fiscalCode, merchantId } from "../support/api";
+import type { Api, Reply } from "../support/api";
+import { decode } from "../support/either";
 import type { Fault } from "../support/fault-proxy";
-import { checkUseHistory } from "./linearizability";
-import type { Operation } from "./linearizability";
 import { startHostProcess } from "../support/processes";
 import type { HostProcess } from "../support/processes";
 import { startRegionalAccount } from "../support/regional-account";
 import type { Region, RegionalAccount, RegionalRequest } from "../support/regional-account";
-import {
-  decode,
-  fiscalCode,
-  merchantId,
-  OtpBody,
-  startInstance,
-  startService,
-  ValidationBody,
-} from "../support/service";
-import type { Api, Reply } from "../support/service";
+import { startInstance, startService } from "../support/service";
+import { checkUseHistory } from "./linearizability";
+import type { Operation } from "./linearizability";
 
 /** OTPs that are hammered at the same time. */
 const lanes = 6;

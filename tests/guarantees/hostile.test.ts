@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
+import { decode } from "../support/either";
+import { startService } from "../support/service";
+import type { Service } from "../support/service";
 import { sendHostileRequests, HostileAnswers } from "./hostile";
 import { hostileDifferences } from "./hostile-differences";
 import { hostileRequests } from "./hostile-requests";
-import { decode, startService } from "../support/service";
-import type { Service } from "../support/service";
 
 const names = hostileRequests.map(({ name }) => name);
 

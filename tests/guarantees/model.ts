@@ -7,10 +7,13 @@
  */
 import fc from "fast-check";
 import * as t from "io-ts";
+import { ApiKeyBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
+import { expectProblem } from "../support/api";
+import type { Api, Reply } from "../support/api";
+import type { Clock } from "../support/clock";
+import { decode } from "../support/either";
 import type { Fault } from "../support/fault-proxy";
 import type { Region, RegionalAccount } from "../support/regional-account";
-import { ApiKeyBody, decode, expectProblem, OtpBody, ValidationBody } from "../support/service";
-import type { Api, Clock, Reply } from "../support/service";
 
 export const ttlSeconds = 600;
 export const retentionSeconds = 86_400;

@@ -1,9 +1,13 @@
 import * as t from "io-ts";
+import { OtpBody } from "../../shared/http/bodies";
+import { expectProblem } from "../support/api";
+import type { Api, Reply } from "../support/api";
 import { unpackArchive } from "../support/archive";
+import { decode } from "../support/either";
 import { startFunctionsHost } from "../support/functions-host";
 import { startHostProcess } from "../support/processes";
-import { decode, expectProblem, OtpBody, startService } from "../support/service";
-import type { Api, Reply, Service } from "../support/service";
+import { startService } from "../support/service";
+import type { Service } from "../support/service";
 
 const rounds = 20;
 const callers = 50;

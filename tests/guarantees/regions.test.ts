@@ -1,6 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
 import { accountTiming } from "../../shared/cosmos/client";
+import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
+import { discount, expectProblem } from "../support/api";
+import type { Reply } from "../support/api";
+import { decode } from "../support/either";
 import type { Fault } from "../support/fault-proxy";
 import { startRegionalInstance, undivided } from "../support/regional-account";
 import type {
@@ -11,8 +15,8 @@ import type {
   RegionalRequest,
   Regions,
 } from "../support/regional-account";
-import { ApiKeyBody, decode, discount, expectProblem, OtpBody, startService } from "../support/service";
-import type { Reply, Service } from "../support/service";
+import { startService } from "../support/service";
+import type { Service } from "../support/service";
 
 /**
  * An account with two regions, of which one fails or the other takes over, and what the service makes of it. What holds

@@ -1,9 +1,11 @@
 /** What each operation asks of the store, counted at the wire. */
 import type { Socket } from "node:net";
 import * as t from "io-ts";
+import { fiscalCode } from "../support/api";
+import type { Api, Reply } from "../support/api";
+import { decode } from "../support/either";
 import type { StoreRequest } from "../support/fault-proxy";
-import { decode, fiscalCode, startBehindFaults, startService } from "../support/service";
-import type { Api, Reply } from "../support/service";
+import { startBehindFaults, startService } from "../support/service";
 
 /** What a request is charged as; a batch is as many writes as it holds. */
 export type Charge = "point read" | "create" | "replace" | "other";

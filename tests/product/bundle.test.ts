@@ -6,24 +6,18 @@ import { pipeline } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { unzipSync } from "fflate";
 import * as t from "io-ts";
-import { name, version } from "../../package.json";
 import { close, listen } from "../../local/server";
+import { name, version } from "../../package.json";
+import { call, discount, expectProblem, fiscalCode, merchantId } from "../support/api";
 import { unpackArchive } from "../support/archive";
 import type { UnpackedArchive } from "../support/archive";
+import { decode } from "../support/either";
 import { startFaultProxy } from "../support/fault-proxy";
 import type { Fault } from "../support/fault-proxy";
 import { startFunctionsHost } from "../support/functions-host";
 import type { FunctionsHost } from "../support/functions-host";
 import { startProgram } from "../support/processes";
-import {
-  call,
-  decode,
-  discount,
-  expectProblem,
-  fiscalCode,
-  merchantId,
-  startService,
-} from "../support/service";
+import { startService } from "../support/service";
 import type { Service } from "../support/service";
 
 const archive = "build/cgn-otp.zip";

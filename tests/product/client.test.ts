@@ -3,7 +3,8 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { build, stop as stopEsbuild } from "esbuild";
 import { startProgram } from "../support/processes";
-import { discountId, fiscalCode, merchantId, startService } from "../support/service";
+import { discountId, fiscalCode, merchantId } from "../support/api";
+import { startService } from "../support/service";
 import type { Service } from "../support/service";
 
 /** What a merchant's and the platform's developer would write with a client made from the document. */

@@ -10,19 +10,14 @@ import { text as readText } from "node:stream/consumers";
 import * as t from "io-ts";
 import MarkdownIt from "markdown-it";
 import { close, listen } from "../../local/server";
+import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { problemTypeBase, toProblem } from "../../shared/http/problem";
+import { call, expectProblem, fiscalCode } from "../support/api";
+import type { Reply } from "../support/api";
 import { makeFailures } from "../support/document";
-import {
-  ApiKeyBody,
-  call,
-  decode,
-  expectProblem,
-  fiscalCode,
-  OtpBody,
-  startBehindFaults,
-  startService,
-} from "../support/service";
-import type { Reply, Service } from "../support/service";
+import { decode } from "../support/either";
+import { startBehindFaults, startService } from "../support/service";
+import type { Service } from "../support/service";
 
 const guides = ["docs/merchant-integration.md", "docs/integrazione-operatori.md"] as const;
 

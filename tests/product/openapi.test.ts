@@ -9,7 +9,10 @@ import { decodeApiKey, KeyType } from "../../shared/domain/api-key";
 import { deadlinePassed } from "../../shared/domain/failure";
 import type { IssuedOtp } from "../../shared/domain/failure";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
+import { OtpBody } from "../../shared/http/bodies";
 import { problemNames, toProblem } from "../../shared/http/problem";
+import { call, fiscalCode, makeApi, merchantId } from "../support/api";
+import type { Api } from "../support/api";
 import {
   describedAnswers,
   faultsIn,
@@ -22,17 +25,9 @@ import {
   operations,
   seenAnswers,
 } from "../support/document";
-import {
-  call,
-  decode,
-  fiscalCode,
-  makeApi,
-  merchantId,
-  OtpBody,
-  startBehindFaults,
-  startService,
-} from "../support/service";
-import type { Api, Service } from "../support/service";
+import { decode } from "../support/either";
+import { startBehindFaults, startService } from "../support/service";
+import type { Service } from "../support/service";
 
 /** Calls every operation with what `code` and `apiKey` are, well or badly formed. */
 const callAll = async (api: Api, apiKey: string, code: string): Promise<void> => {

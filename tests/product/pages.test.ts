@@ -5,9 +5,11 @@ import type { Browser } from "playwright-core";
 import { parse } from "yaml";
 import { close, listen } from "../../local/server";
 import { problemTypeBase, toProblem } from "../../shared/http/problem";
+import { call } from "../support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
 import { describedAnswers, makeFailures } from "../support/document";
-import { call, decode, startService } from "../support/service";
+import { decode } from "../support/either";
+import { startService } from "../support/service";
 import type { Service } from "../support/service";
 
 const problems = [...new Set(describedAnswers.flatMap((answer) => answer.problems))];

@@ -5,10 +5,13 @@ import * as t from "io-ts";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { makeLocale } from "../../playground/page/messages";
 import type { Messages } from "../../playground/page/messages";
+import { OtpBody } from "../../shared/http/bodies";
+import { call, fiscalCode } from "../support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
+import { decode } from "../support/either";
 import { startHostProcess } from "../support/processes";
 import type { HostProcess } from "../support/processes";
-import { call, decode, fiscalCode, OtpBody, readItems, startService } from "../support/service";
+import { readItems, startService } from "../support/service";
 import type { Service } from "../support/service";
 
 const executablePath = findChromium();

@@ -3,8 +3,10 @@ import { createServer } from "node:http";
 import { promisify } from "node:util";
 import { close, listen } from "../../local/server";
 import { decodeConfig, settingNames } from "../../shared/config";
+import { call, discountId, fiscalCode, makeApi } from "../support/api";
+import { right } from "../support/either";
 import { startHostProcess, startProgram } from "../support/processes";
-import { call, discountId, fiscalCode, makeApi, readItems, right, startService } from "../support/service";
+import { readItems, startService } from "../support/service";
 
 const hasCurl = spawnSync("curl", ["--version"]).status === 0;
 

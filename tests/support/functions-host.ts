@@ -11,8 +11,10 @@ import * as t from "io-ts";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
 import type { HttpFunction } from "../../shared/http/function";
-import { decode, makeApi } from "./service";
-import type { Api, LogLine } from "./service";
+import { makeApi } from "./api";
+import type { Api } from "./api";
+import { decode } from "./either";
+import type { LogLine } from "./service";
 
 const HttpTrigger = t.type({
   name: t.string,

@@ -2,8 +2,8 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { makeApi } from "./service";
-import type { Api } from "./service";
+import { makeApi } from "./api";
+import type { Api } from "./api";
 
 export interface Program {
   readonly child: ChildProcess;

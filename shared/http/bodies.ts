@@ -1,0 +1,26 @@
+/** The bodies of the contract's answers: what the functions make, the playground reads, and the tests hold them to. */
+import * as t from "io-ts";
+
+/** An OTP; `ttl` is its full lifetime in seconds. */
+export const OtpBody = t.type({ code: t.string, expires_at: t.string, ttl: t.number });
+export type OtpBody = t.TypeOf<typeof OtpBody>;
+
+/** What a merchant is told of an OTP; after a use `expires_at` is the instant of it. */
+export const ValidationBody = t.type({ expires_at: t.string, discount_id: t.string });
+export type ValidationBody = t.TypeOf<typeof ValidationBody>;
+
+/** A key, told this once. */
+export const ApiKeyBody = t.type({
+  merchant_id: t.string,
+  key_type: t.string,
+  api_key: t.string,
+  created_at: t.string,
+});
+export type ApiKeyBody = t.TypeOf<typeof ApiKeyBody>;
+
+/** A problem detail (RFC 9457). GenerateOtp's `otp-conflict` tells the live OTP. */
+export const ProblemBody = t.intersection([
+  t.type({ type: t.string, title: t.string, status: t.number, detail: t.string, instance: t.string }),
+  t.partial({ otp: OtpBody }),
+]);
+export type ProblemBody = t.TypeOf<typeof ProblemBody>;

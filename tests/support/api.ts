@@ -1,0 +1,92 @@
+/** The calls of the contract, on any host that serves it. */
+import { ApiKeyBody, OtpBody, ProblemBody } from "../../shared/http/bodies";
+import { problemTypeBase } from "../../shared/http/problem";
+import { checkExchange } from "./document";
+import { decode } from "./either";
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** Undefined when the text is not JSON. */
+  readonly json: unknown;
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+/** Makes a request, and holds it and its answer against the OpenAPI document. */
+export const call = async (url: string, init: RequestInit = {}): Promise<Reply> => {
+  const response = await fetch(url, init);
+  const text = await response.text();
+  const reply = { status: response.status, headers: response.headers, text, json: parseJson(text) };
+  checkExchange(url, init, reply);
+  return reply;
+};
+
+export const fiscalCode = "AAAAAA00A00A000A";
+export const merchantId = "shop-1";
+export const discountId = "discount-1";
+/** What GenerateOtp is asked for. */
+export const discount = { merchant_id: merchantId, discount_id: discountId };
+
+export interface Api {
+  readonly baseUrl: string;
+  generate(beneficiary?: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
+  validate(apiKey: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
+  regenerate(merchantId?: string, keyType?: string): Promise<Reply>;
+  info(): Promise<Reply>;
+  status(): Promise<Reply>;
+  /** A code and a key that must be there for the test to go on. */
+  newCode(beneficiary?: string, body?: unknown): Promise<string>;
+  newApiKey(merchantId?: string, keyType?: string): Promise<string>;
+  ask(apiKey: string, code: string): Promise<Reply>;
+  use(apiKey: string, code: string, idempotencyKey?: string): Promise<Reply>;
+}
+
+export const makeApi = (baseUrl: string): Api => {
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> =>
+    call(`${baseUrl}${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const api: Api = {
+    baseUrl,
+    generate: (beneficiary = fiscalCode, body = discount, headers = {}) =>
+      post(`/api/v1/cgn/otp/${beneficiary}`, body, headers),
+    validate: (apiKey, body, headers = {}) =>
+      post("/api/v1/merchant/cgn/otp/validate", body, { "Ocp-Apim-Subscription-Key": apiKey, ...headers }),
+    regenerate: (merchant = merchantId, keyType = "primary") =>
+      post(`/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, undefined),
+    info: () => call(`${baseUrl}/api/v1/info`),
+    status: () => call(`${baseUrl}/api/v1/status`),
+    newCode: async (...args) => decode(OtpBody, (await api.generate(...args)).json).code,
+    newApiKey: async (...args) => decode(ApiKeyBody, (await api.regenerate(...args)).json).api_key,
+    ask: (apiKey, code) => api.validate(apiKey, { otp_code: code, invalidate_otp: false }),
+    use: (apiKey, code, idempotencyKey) =>
+      api.validate(
+        apiKey,
+        { otp_code: code, invalidate_otp: true },
+        idempotencyKey === undefined ? {} : { "Idempotency-Key": idempotencyKey },
+      ),
+  };
+  return api;
+};
+
+/** Checks all that the contract says of every problem; the caller checks the rest. */
+export const expectProblem = (reply: Reply, status: number, name: string): void => {
+  const problem = decode(ProblemBody, reply.json);
+  expect({ status: reply.status, type: problem.type }).toEqual({ status, type: problemTypeBase + name });
+  expect(reply.headers.get("content-type")).toBe("application/problem+json");
+  expect(problem.status).toBe(status);
+  expect(problem.instance).toMatch(/^urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  expect(problem.title).not.toBe("");
+  expect(problem.detail).not.toBe("");
+  expect(reply.text.length).toBeLessThanOrEqual(2048);
+};
