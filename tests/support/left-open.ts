@@ -69,7 +69,8 @@ const end = (each: Server | ChildProcess): boolean => {
     each.close();
     return isOpen;
   }
-  return each.exitCode === null && each.signalCode === null && each.kill("SIGKILL");
+  // One that was told to end may take a moment.
+  return each.exitCode === null && each.signalCode === null && !each.killed && each.kill("SIGKILL");
 };
 
 const nameOf = (each: Server | ChildProcess): string =>
