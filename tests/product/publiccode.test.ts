@@ -8,7 +8,7 @@ import addFormats from "ajv-formats";
 import * as t from "io-ts";
 import { parse } from "yaml";
 import { license } from "../../package.json";
-import { decode } from "../support/service";
+import { decode } from "../support/either";
 
 const text = { type: "string", minLength: 1 };
 
