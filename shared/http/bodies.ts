@@ -18,9 +18,12 @@ export const ApiKeyBody = t.type({
 });
 export type ApiKeyBody = t.TypeOf<typeof ApiKeyBody>;
 
-/** A problem detail (RFC 9457). GenerateOtp's `otp-conflict` tells the live OTP. */
+/**
+ * A problem detail (RFC 9457). The service always gives an `instance`; a gateway's problem may have none. `otp` is the live
+ * OTP, in an `otp-conflict` of GenerateOtp.
+ */
 export const ProblemBody = t.intersection([
-  t.type({ type: t.string, title: t.string, status: t.number, detail: t.string, instance: t.string }),
-  t.partial({ otp: OtpBody }),
+  t.type({ type: t.string, title: t.string, status: t.number, detail: t.string }),
+  t.partial({ instance: t.string, otp: OtpBody }),
 ]);
 export type ProblemBody = t.TypeOf<typeof ProblemBody>;
