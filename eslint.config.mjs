@@ -7,7 +7,16 @@ const keepFrom = (folders, message, group) => ({
   rules: { "no-restricted-imports": ["error", { patterns: [{ group, message }] }] },
 });
 
-const functionFolders = ["GenerateOtp", "ValidateOtp", "RegenerateApiKey", "OpenApi", "Info", "Status"];
+const functionFolders = [
+  "GenerateOtp",
+  "ValidateOtp",
+  "RegenerateApiKey",
+  "ListApiKeys",
+  "RevokeApiKey",
+  "OpenApi",
+  "Info",
+  "Status",
+];
 
 export default tseslint.config(
   { ignores: ["dist/", "build/", "node_modules/"] },

@@ -1,7 +1,9 @@
 import { generateOtpDefinition, makeGenerateOtp } from "./GenerateOtp/generate-otp";
 import { infoDefinition, makeInfo } from "./Info/info";
 import { openApiDefinition, makeOpenApi } from "./OpenApi/open-api";
+import { listApiKeysDefinition, makeListApiKeys } from "./ListApiKeys/list-api-keys";
 import { regenerateApiKeyDefinition, makeRegenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
+import { makeRevokeApiKey, revokeApiKeyDefinition } from "./RevokeApiKey/revoke-api-key";
 import type { BadSettings, Config } from "./shared/config";
 import { makeKeyring } from "./shared/domain/keyring";
 import type { StoreForCall } from "./shared/domain/store";
@@ -25,6 +27,8 @@ export const makeFunctions = (
     makeGenerateOtp({ runtime, keyring, lifetime, clock }),
     makeValidateOtp({ runtime, keyring, lifetime, clock }),
     makeRegenerateApiKey({ runtime, clock }),
+    makeListApiKeys({ runtime }),
+    makeRevokeApiKey({ runtime }),
     makeOpenApi({ runtime }),
     makeInfo({ runtime, checkHealth }),
     makeStatus({ runtime, checkHealth }),
@@ -40,6 +44,8 @@ export const makeFunctionsWithoutConfig = ({ names }: BadSettings): readonly Htt
     generateOtpDefinition,
     validateOtpDefinition,
     regenerateApiKeyDefinition,
+    listApiKeysDefinition,
+    revokeApiKeyDefinition,
     openApiDefinition,
     infoDefinition,
     statusDefinition,

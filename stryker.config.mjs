@@ -5,6 +5,8 @@ export default {
     "GenerateOtp/*.ts",
     "ValidateOtp/*.ts",
     "RegenerateApiKey/*.ts",
+    "ListApiKeys/*.ts",
+    "RevokeApiKey/*.ts",
     "Info/*.ts",
     "Status/*.ts",
     "!**/*.test.ts",

@@ -3,11 +3,11 @@ import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import {
-  hashApiKey,
   holdsApiKey,
   KeyType,
   makeApiKey,
   replaceApiKey,
+  toStoredApiKey,
   withdrawApiKey,
 } from "../shared/domain/api-key";
 import type { ApiKeyHash } from "../shared/domain/api-key";
@@ -57,7 +57,7 @@ const regenerateApiKey = async (
   { clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
   const apiKey = makeApiKey(merchantId);
-  const renewed = { hash: hashApiKey(apiKey), createdAt: clock() };
+  const renewed = toStoredApiKey(apiKey, clock());
   const answer = E.right(
     json({
       merchant_id: merchantId,

@@ -123,7 +123,7 @@ const invoke = async (
   isOver = true;
   const answer = result instanceof HttpResponse ? result : new HttpResponse(result);
   const body = Buffer.from(await answer.arrayBuffer());
-  response
-    .writeHead(answer.status, { ...Object.fromEntries(answer.headers), "content-length": body.length })
-    .end(body);
+  // RFC 9110, section 8.6: a 204 has no Content-Length, neither of 0.
+  const length = answer.status === 204 ? {} : { "content-length": body.length };
+  response.writeHead(answer.status, { ...Object.fromEntries(answer.headers), ...length }).end(body);
 };

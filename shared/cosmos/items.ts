@@ -68,7 +68,10 @@ export const OtpItem = t.type({
 
 export const SlotItem = t.type({ nonce: t.string });
 
-const StoredApiKeyItem = t.type({ hash: ApiKeyHash, createdAt: DateFromISOString });
+const StoredApiKeyItem = t.intersection([
+  t.type({ hash: ApiKeyHash, createdAt: DateFromISOString }),
+  t.partial({ hint: t.string }),
+]);
 const ApiKeyInForceItem = t.intersection([
   StoredApiKeyItem,
   t.partial({ replaced: t.readonlyArray(StoredApiKeyItem) }),

@@ -14,6 +14,9 @@ import { makeIdentifier, MerchantId } from "./identifiers";
 export const KeyType = t.keyof({ primary: null, secondary: null }, "KeyType");
 export type KeyType = t.TypeOf<typeof KeyType>;
 
+/** Every type, in the order in which a merchant's keys are listed. */
+export const keyTypes = ["primary", "secondary"] as const satisfies readonly KeyType[];
+
 /** SHA-256 in hexadecimal: a key has 256 random bits of its own, so nothing slower or salted is called for. */
 export const ApiKeyHash = makeIdentifier("ApiKeyHash", /^[0-9a-f]{64}$/);
 export type ApiKeyHash = t.TypeOf<typeof ApiKeyHash>;
@@ -22,6 +25,8 @@ export type ApiKeyHash = t.TypeOf<typeof ApiKeyHash>;
 export interface StoredApiKey {
   readonly hash: ApiKeyHash;
   readonly createdAt: Date;
+  /** The key's last 4 characters, by which people tell keys apart. Missing from what was stored before there were hints. */
+  readonly hint?: string;
 }
 
 /** A key in force, and those that it replaced of late, newest first: what there is to go back to if nobody was told it. */
@@ -35,7 +40,13 @@ export type ApiKeys = Readonly<Partial<Record<KeyType, ApiKeyInForce>>>;
 const settledAfterMs = 600_000;
 
 const toLine = (key: ApiKeyInForce | undefined): readonly StoredApiKey[] =>
-  key === undefined ? [] : [{ hash: key.hash, createdAt: key.createdAt }, ...(key.replaced ?? [])];
+  key === undefined ? [] : [withoutReplaced(key), ...(key.replaced ?? [])];
+
+const withoutReplaced = ({ hash, createdAt, hint }: ApiKeyInForce): StoredApiKey => ({
+  hash,
+  createdAt,
+  ...(hint === undefined ? {} : { hint }),
+});
 
 const without = (line: readonly StoredApiKey[], hash: ApiKeyHash): readonly StoredApiKey[] =>
   line.filter((key) => key.hash !== hash);
@@ -60,6 +71,25 @@ export const withdrawApiKey = (
   const [newest, ...replaced] = without(toLine(key), hash);
   return newest && { ...newest, replaced };
 };
+
+/** Takes a key out of force, and leaves the others. */
+export const revokeApiKey = (apiKeys: ApiKeys, keyType: KeyType): ApiKeys => {
+  const others = keyTypes.flatMap((each) => {
+    const key = each === keyType ? undefined : apiKeys[each];
+    return key === undefined ? [] : [[each, key] as const];
+  });
+  return Object.fromEntries(others);
+};
+
+/** What is kept of a key that is made at this instant. */
+export const toStoredApiKey = (apiKey: string, createdAt: Date): StoredApiKey => ({
+  hash: hashApiKey(apiKey),
+  createdAt,
+  hint: apiKey.slice(-hintLength),
+});
+
+/** The end of the checksum: it follows from the 256 random bits, and tells at most 16 of them. */
+const hintLength = 4;
 
 /** Whether a key is in force or was replaced of late. */
 export const holdsApiKey = (key: ApiKeyInForce | undefined, hash: ApiKeyHash): boolean =>

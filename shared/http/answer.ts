@@ -4,25 +4,33 @@
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
-  readonly body: string;
+  /** Missing from a 204. */
+  readonly body?: string;
 }
 
 /** What a 200 carries. */
-export interface Success {
+export interface Content {
   readonly contentType: string;
   readonly body: string;
 }
 
-export const json = (body: Readonly<Record<string, string | number>>): Success => ({
+/** What a call that did what it was to do is answered: a 200 with this content, or a 204 without any. */
+export type Success = Content | typeof noContent;
+
+export const noContent = "no-content";
+
+type Json = string | number | readonly Json[] | { readonly [name: string]: Json };
+
+export const json = (body: Readonly<Record<string, Json>>): Content => ({
   contentType: "application/json",
   body: JSON.stringify(body),
 });
 
-export const toAnswer = ({ contentType, body }: Success): Answer => ({
-  status: 200,
-  headers: { "Content-Type": contentType },
-  body,
-});
+export const toAnswer = (success: Success): Answer =>
+  success === noContent
+    ? // RFC 9110, section 15.3.5: the answer ends with its headers.
+      { status: 204, headers: {} }
+    : { status: 200, headers: { "Content-Type": success.contentType }, body: success.body };
 
 /** Answers carry codes and keys: no cache on the way may keep one. */
 export const withCommonHeaders = (answer: Answer): Answer => ({

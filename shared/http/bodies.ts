@@ -18,6 +18,13 @@ export const ApiKeyBody = t.type({
 });
 export type ApiKeyBody = t.TypeOf<typeof ApiKeyBody>;
 
+/** The keys in force; `hint` is the last 4 characters of the key, or empty where they were not kept. */
+export const ApiKeysBody = t.type({
+  merchant_id: t.string,
+  api_keys: t.readonlyArray(t.type({ key_type: t.string, created_at: t.string, hint: t.string })),
+});
+export type ApiKeysBody = t.TypeOf<typeof ApiKeysBody>;
+
 /**
  * A problem detail (RFC 9457). The service always gives an `instance`; a gateway's problem may have none. `otp` is the live
  * OTP, in an `otp-conflict` of GenerateOtp.

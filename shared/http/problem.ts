@@ -159,7 +159,11 @@ const headersOf = (failure: Failure): Record<string, string> => {
 };
 
 /** @param acceptLanguage the request's `Accept-Language`. */
-export const toProblem = (failure: Failure, acceptLanguage: string | null, invocationId: string): Answer => {
+export const toProblem = (
+  failure: Failure,
+  acceptLanguage: string | null,
+  invocationId: string,
+): Required<Answer> => {
   const language = negotiateLanguage(acceptLanguage);
   const { title, detail } = messages[language][failure.tag];
   const status = statusOf(failure);

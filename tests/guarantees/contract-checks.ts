@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
-import { ApiKeyBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
+import { ApiKeyBody, ApiKeysBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { call } from "../support/api";
 import type { Api, Reply } from "../support/api";
 import { nameOf } from "../support/document";
@@ -198,6 +198,48 @@ export const contractChecks: readonly ContractCheck[] = [
     assertProblem(await api.regenerate(merchantId, "tertiary"), 400, "invalid-request");
     assertProblem(await api.regenerate("a_b", "primary"), 400, "invalid-request");
   }),
+  makeCheck("ListApiKeys tells which keys are in force, in order, and none of them", async (api) => {
+    const { merchantId, apiKey } = await makeScene(api);
+    const secondary = await api.newApiKey(merchantId, "secondary");
+    const reply = await api.list(merchantId);
+    assert.equal(reply.status, 200);
+    assertCommonHeaders(reply);
+    const listed = decode(ApiKeysBody, reply.json);
+    assert.equal(listed.merchant_id, merchantId);
+    assert.deepEqual(
+      listed.api_keys.map(({ key_type, hint }) => [key_type, hint]),
+      [
+        ["primary", apiKey.slice(-4)],
+        ["secondary", secondary.slice(-4)],
+      ],
+    );
+    for (const { created_at } of listed.api_keys) {
+      assertRecent(created_at);
+    }
+    const none = await api.list(`check-${randomUUID()}`);
+    assert.deepEqual(decode(ApiKeysBody, none.json).api_keys, []);
+    assertProblem(await api.list("a_b"), 400, "invalid-request");
+  }),
+  makeCheck(
+    "RevokeApiKey refuses a key at once, whether or not there is one, and leaves the other",
+    async (api) => {
+      const { merchantId, apiKey } = await makeScene(api);
+      const secondary = await api.newApiKey(merchantId, "secondary");
+      for (let round = 0; round < 2; round++) {
+        const reply = await api.revoke(merchantId, "primary");
+        assert.deepEqual([reply.status, reply.text], [204, ""]);
+        assertCommonHeaders(reply);
+        assertProblem(await api.ask(apiKey, unknownCode), 401, "unauthorized");
+        assertProblem(await api.ask(secondary, unknownCode), 404, "otp-not-found");
+      }
+      const renewed = await api.newApiKey(merchantId, "primary");
+      assertProblem(await api.ask(renewed, unknownCode), 404, "otp-not-found");
+      assertProblem(await api.ask(apiKey, unknownCode), 401, "unauthorized");
+      assert.equal((await api.revoke(`check-${randomUUID()}`, "secondary")).status, 204);
+      assertProblem(await api.revoke(merchantId, "tertiary"), 400, "invalid-request");
+      assertProblem(await api.revoke("a_b", "primary"), 400, "invalid-request");
+    },
+  ),
   makeCheck("problems are told in Italian, and in English where it is preferred", async (api) => {
     const { apiKey } = await makeScene(api);
     for (const [preferred, language] of [

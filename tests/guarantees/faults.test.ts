@@ -1,5 +1,5 @@
 import * as t from "io-ts";
-import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
+import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { discount, discountId, expectProblem } from "../support/api";
 import type { Api, Reply } from "../support/api";
 import { decode } from "../support/either";
@@ -102,6 +102,8 @@ const expectUnavailable = (reply: Reply): void => {
   expectProblem(reply, 503, "service-unavailable");
   expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
 };
+
+const succeeded = ({ status }: Reply): boolean => status === 200 || status === 204;
 
 /** The OTP can be used, once. */
 const expectUsableOnce = async ({ direct }: Case, apiKey: string, code: string): Promise<void> => {
@@ -259,6 +261,60 @@ const regenerateScenario = (name: string, history: "none" | "other" | "both"): S
   },
 });
 
+const listScenario: Scenario = {
+  name: "ListApiKeys",
+  prepare: async ({ faulty, direct, merchantId }) => {
+    await direct.newApiKey(merchantId, "secondary");
+    const told = [(await direct.list(merchantId)).text];
+    return {
+      call: () => faulty.list(merchantId),
+      rival: async () => {
+        await direct.newApiKey(merchantId);
+        told.push((await direct.list(merchantId)).text);
+      },
+      check: (reply) => {
+        if (reply.status === 200) {
+          expect(told).toContain(reply.text);
+        } else {
+          expectUnavailable(reply);
+        }
+        return Promise.resolve();
+      },
+    };
+  },
+};
+
+const revokeScenario = (name: string, history: "none" | "both"): Scenario => ({
+  name: `RevokeApiKey, ${name}`,
+  prepare: async ({ faulty, direct, merchantId }) => {
+    const works = async (apiKey: string): Promise<boolean> =>
+      (await direct.ask(apiKey, "AAAAAAAAAAA")).status === 404;
+    const primary = history === "both" ? await direct.newApiKey(merchantId) : undefined;
+    let secondary = history === "both" ? await direct.newApiKey(merchantId, "secondary") : undefined;
+    return {
+      call: () => faulty.revoke(merchantId),
+      rival: async () => {
+        secondary = await direct.newApiKey(merchantId, "secondary");
+      },
+      check: async (reply) => {
+        if (reply.status !== 204) {
+          expectUnavailable(reply);
+          expect((await direct.revoke(merchantId)).status).toBe(204);
+        }
+        expect(primary !== undefined && (await works(primary))).toBe(false);
+        const keyTypes = decode(ApiKeysBody, (await direct.list(merchantId)).json).api_keys;
+        expect(keyTypes.map(({ key_type }) => key_type)).toEqual(
+          secondary === undefined ? [] : ["secondary"],
+        );
+        expect(secondary === undefined || (await works(secondary))).toBe(true);
+        // It comes back, and what was revoked does not.
+        expect(await works(await direct.newApiKey(merchantId))).toBe(true);
+        expect(primary !== undefined && (await works(primary))).toBe(false);
+      },
+    };
+  },
+});
+
 const infoScenario: Scenario = {
   name: "Info",
   prepare: ({ faulty, service }) => {
@@ -289,6 +345,9 @@ const scenarios: readonly Scenario[] = [
   regenerateScenario("the merchant's first", "none"),
   regenerateScenario("beside another", "other"),
   regenerateScenario("in place of one", "both"),
+  listScenario,
+  revokeScenario("of a merchant without keys", "none"),
+  revokeScenario("of one of two keys", "both"),
   infoScenario,
 ];
 
@@ -423,6 +482,8 @@ describe("whatever the store does", () => {
     useScenario(undefined),
     regenerateScenario("the merchant's first", "none"),
     regenerateScenario("in place of one", "both"),
+    revokeScenario("of a merchant without keys", "none"),
+    revokeScenario("of one of two keys", "both"),
   ];
   const isWrite = ({ operation }: StoreRequest): boolean =>
     operation === "create" || operation === "replace" || operation === "batch";
@@ -440,7 +501,7 @@ describe("whatever the store does", () => {
           isBroken = true;
           return fault;
         });
-        expect([name, scenario.name, isBroken, reply.status]).toEqual([name, scenario.name, true, 200]);
+        expect([name, scenario.name, isBroken, succeeded(reply)]).toEqual([name, scenario.name, true, true]);
       }
     }
   });
@@ -474,7 +535,7 @@ describe("whatever the store does", () => {
       await runSideBySide(patientPool, cases, async (lane, { first, others }) => {
         const [decide, met] = afterWrite(first, others);
         const { reply } = await runCase(lane, scenario, decide);
-        expect(reply.status).toBe(200);
+        expect(succeeded(reply)).toBe(true);
         // A look-up that one request settles meets what comes before the gap.
         const gap = others.indexOf(undefined);
         expect(met()).toBeGreaterThanOrEqual(gap === -1 ? others.length : gap);
@@ -494,7 +555,7 @@ describe("whatever the store does", () => {
           writes += isWrite(request) ? 1 : 0;
           return !isWrite(request) || writes > 1 + times ? undefined : writes === 1 ? late : throttled;
         });
-        expect(reply.status).toBe(200);
+        expect(succeeded(reply)).toBe(true);
       });
     },
   );

@@ -13,7 +13,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import * as t from "io-ts";
-import { ApiKeyBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
+import { ApiKeyBody, ApiKeysBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { problemTypeBase } from "../../shared/http/problem";
 import { makeClock } from "../support/clock";
 import { decode } from "../support/either";
@@ -61,6 +61,10 @@ const answers: Readonly<Record<string, t.Decoder<unknown, unknown>>> = {
   "ValidateOtp 413 request-too-large": problem,
   "RegenerateApiKey 200": t.exact(ApiKeyBody),
   "RegenerateApiKey 400 invalid-request": problem,
+  "ListApiKeys 200": t.exact(ApiKeysBody),
+  "ListApiKeys 400 invalid-request": problem,
+  "RevokeApiKey 204": t.undefined,
+  "RevokeApiKey 400 invalid-request": problem,
   "Info 200": t.exact(t.type({ name: t.string, version: t.string })),
   "Status 200": t.exact(t.type({ status: t.literal("up") })),
   "no route 404": t.undefined,
@@ -71,6 +75,8 @@ const routes: readonly (readonly [string, RegExp])[] = [
   ["GenerateOtp", /^POST \/api\/v1\/cgn\/otp\/[^/]+\/?$/i],
   ["ValidateOtp", /^POST \/api\/v1\/merchant\/cgn\/otp\/validate\/?$/i],
   ["RegenerateApiKey", /^POST \/api\/v1\/cgn\/merchants\/[^/]+\/api-keys\/[^/]+\/?$/i],
+  ["ListApiKeys", /^GET \/api\/v1\/cgn\/merchants\/[^/]+\/api-keys\/?$/i],
+  ["RevokeApiKey", /^DELETE \/api\/v1\/cgn\/merchants\/[^/]+\/api-keys\/[^/]+\/?$/i],
   ["Info", /^GET \/api\/v1\/info\/?$/i],
   ["Status", /^GET \/api\/v1\/status\/?$/i],
   ["no route", /^/],
@@ -173,14 +179,30 @@ const regenerate = fc.record({
     .tuple(shop, fc.constantFrom("primary", "secondary"))
     .map(([merchant, keyType]) => `/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`),
 });
+const list = fc.record({
+  method: fc.constant("GET"),
+  target: shop.map((merchant) => `/api/v1/cgn/merchants/${merchant}/api-keys`),
+});
+// Seldom of the shop that the other calls are for: its keys are to work as a rule.
+const revoke = fc.record({
+  method: fc.constant("DELETE"),
+  target: weighted([1, shop], [9, fc.constant("shop-3")]).map(
+    (merchant) => `/api/v1/cgn/merchants/${merchant}/api-keys/secondary`,
+  ),
+});
 const info = fc.record({
   method: fc.constant("GET"),
   target: fc.constantFrom("/api/v1/info", "/api/v1/status"),
 });
 
-const validCall = weighted<Partial<Template>>([6, generate], [10, validate], [2, regenerate], [1, info]).map(
-  (call): Template => ({ ...empty, method: "POST", ...call }),
-);
+const validCall = weighted<Partial<Template>>(
+  [6, generate],
+  [10, validate],
+  [2, regenerate],
+  [1, list],
+  [1, revoke],
+  [1, info],
+).map((call): Template => ({ ...empty, method: "POST", ...call }));
 
 const method = fc.constantFrom("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "QUERY");
 const encoding = fc.constantFrom("utf8", "latin1", "utf16le");
@@ -269,9 +291,9 @@ const classify = ({ method: sent, target }: Template, { status, headers: receive
   // A path is one even if it starts with two slashes, and a backslash is none. The service never answers without a body.
   const written = target.replaceAll("\\", "%5C");
   const url = URL.parse(written.startsWith("/") ? `http://localhost${written}` : written);
-  const call = text === "" ? "" : `${sent} ${url?.pathname.replace("%31", "1") ?? ""}`;
+  const call = text === "" && status !== 204 ? "" : `${sent} ${url?.pathname.replace("%31", "1") ?? ""}`;
   const [found = ""] = routes.find(([, route]) => route.test(call)) ?? [];
-  const operation = text === "" && status !== 404 ? "no request" : found;
+  const operation = text === "" && status !== 404 && status !== 204 ? "no request" : found;
   const json: unknown = text === "" ? undefined : JSON.parse(text);
   const isProblem = Problem.is(json) && json.status === status;
   const name = isProblem ? ` ${json.type.replace(problemTypeBase, "")}` : "";

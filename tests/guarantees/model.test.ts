@@ -25,12 +25,13 @@ describe("the service and the contract's model", () => {
     const setup = async (): Promise<{ model: Model; real: Real }> => {
       const serial = run++;
       const merchantIdOf = (merchant: number): string => `shop-${serial}-${merchant}`;
-      const apiKeys = new Map<string, string>();
+      const apiKeys: Model["apiKeys"] = new Map();
       for (const merchant of [0, 1]) {
-        apiKeys.set(`${merchant} primary`, await service.newApiKey(merchantIdOf(merchant)));
+        const apiKey = await service.newApiKey(merchantIdOf(merchant));
+        apiKeys.set(`${merchant} primary`, { apiKey, createdAt: service.clock().toISOString() });
       }
       return {
-        model: { nowMs: service.clock().getTime(), otps: [], apiKeys, replacedKeys: [] },
+        model: { nowMs: service.clock().getTime(), otps: [], apiKeys, formerKeys: [] },
         real: {
           account: () => behindFaults.account,
           clock: service.clock,

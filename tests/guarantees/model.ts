@@ -7,7 +7,7 @@
  */
 import fc from "fast-check";
 import * as t from "io-ts";
-import { ApiKeyBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
+import { ApiKeyBody, ApiKeysBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/api";
 import type { Api, Reply } from "../support/api";
 import type { Clock } from "../support/clock";
@@ -27,14 +27,19 @@ interface ModelOtp {
   use: { readonly idempotencyKey: string | undefined; readonly usedAt: string } | undefined;
 }
 
+interface ModelApiKey {
+  readonly apiKey: string;
+  readonly createdAt: string;
+}
+
 /** What the contract says there is. */
 export interface Model {
   nowMs: number;
   readonly otps: ModelOtp[];
   /** The key in force, by merchant and type. */
-  readonly apiKeys: Map<string, string>;
-  /** Keys that others replaced. */
-  readonly replacedKeys: string[];
+  readonly apiKeys: Map<string, ModelApiKey>;
+  /** Keys that others replaced, or that were revoked. */
+  readonly formerKeys: string[];
 }
 
 /** The service, and the hands on it. */
@@ -176,14 +181,20 @@ const withOtp = (
   toString: () => `${name} #-${at}`,
 });
 
+const keyTypes = ["primary", "secondary"];
+
+/** The key of this type or, if there is none, another; empty when the merchant has none. */
 const apiKeyOf = (model: Model, merchant: number, keyType: string): string =>
-  model.apiKeys.get(keyName(merchant, keyType)) ?? model.apiKeys.get(keyName(merchant, "primary")) ?? "";
+  [keyType, ...keyTypes].flatMap((each) => model.apiKeys.get(keyName(merchant, each))?.apiKey ?? [])[0] ?? "";
 
 const ask = (at: number, merchant: number, keyType: string, armed: Armed | undefined): Command =>
   withOtp(`ask(${merchant},${keyType})${describeFault(armed)}`, at, async (model, real, otp) => {
-    const { reply } = await settle(real, armed, (api) =>
-      api.ask(apiKeyOf(model, merchant, keyType), otp.code),
-    );
+    const apiKey = apiKeyOf(model, merchant, keyType);
+    const { reply } = await settle(real, armed, (api) => api.ask(apiKey, otp.code));
+    if (apiKey === "") {
+      expectProblem(reply, 401, "unauthorized");
+      return;
+    }
     const refusal = refusalOf(model, otp, merchant);
     if (refusal === undefined) {
       expect(reply.status).toBe(200);
@@ -200,9 +211,14 @@ const isReplay = (model: Model, otp: ModelOtp, idempotencyKey: string | undefine
 
 const use = (at: number, idempotencyKey: string | undefined, armed: Armed | undefined): Command =>
   withOtp(`use(${idempotencyKey ?? ""})${describeFault(armed)}`, at, async (model, real, otp) => {
+    const apiKey = apiKeyOf(model, otp.merchant, "primary");
     const { reply, wasUnavailable } = await settle(real, armed, (api) =>
-      api.use(apiKeyOf(model, otp.merchant, "primary"), otp.code, idempotencyKey),
+      api.use(apiKey, otp.code, idempotencyKey),
     );
+    if (apiKey === "") {
+      expectProblem(reply, 401, "unauthorized");
+      return;
+    }
     const refusal = refusalOf(model, otp, otp.merchant);
     if (isReplay(model, otp, idempotencyKey)) {
       expect(reply.status).toBe(200);
@@ -229,6 +245,11 @@ const race = (at: number, armed: Armed | undefined): Command =>
       settle(real, armed, (api) => api.use(apiKey, otp.code, "ours")),
       real.direct.use(apiKey, otp.code, "theirs"),
     ]);
+    if (apiKey === "") {
+      expectProblem(reply, 401, "unauthorized");
+      expectProblem(rival, 401, "unauthorized");
+      return;
+    }
     const wasLive = isLive(otp, model.nowMs);
     const replies = [
       ["ours", reply],
@@ -255,26 +276,60 @@ const regenerate = (merchant: number, keyType: string, armed: Armed | undefined)
       api.regenerate(real.merchantIdOf(merchant), keyType),
     );
     expect(reply.status).toBe(200);
-    const replaced = model.apiKeys.get(keyName(merchant, keyType));
-    if (replaced !== undefined) {
-      model.replacedKeys.push(replaced);
-    }
-    model.apiKeys.set(keyName(merchant, keyType), decode(ApiKeyBody, reply.json).api_key);
-    for (const [name, apiKey] of model.apiKeys) {
-      if (name.startsWith(`${merchant} `)) {
-        expectProblem(await real.direct.ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
-      }
-    }
+    endKey(model, merchant, keyType);
+    const { api_key: apiKey, created_at: createdAt } = decode(ApiKeyBody, reply.json);
+    expect(createdAt).toBe(new Date(model.nowMs).toISOString());
+    model.apiKeys.set(keyName(merchant, keyType), { apiKey, createdAt });
+    await expectKeysToWork(model, real, merchant);
   });
 
-const askWithReplacedKey = (at: number, armed: Armed | undefined): Command => ({
-  check: ({ replacedKeys }) => replacedKeys.length > 0,
+/** The key of this type, if there is one, is in force no more. */
+const endKey = (model: Model, merchant: number, keyType: string): void => {
+  const ended = model.apiKeys.get(keyName(merchant, keyType));
+  if (ended !== undefined) {
+    model.formerKeys.push(ended.apiKey);
+    model.apiKeys.delete(keyName(merchant, keyType));
+  }
+};
+
+const expectKeysToWork = async (model: Model, real: Real, merchant: number): Promise<void> => {
+  for (const [name, { apiKey }] of model.apiKeys) {
+    if (name.startsWith(`${merchant} `)) {
+      expectProblem(await real.direct.ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
+    }
+  }
+};
+
+const revoke = (merchant: number, keyType: string, armed: Armed | undefined): Command =>
+  makeCommand(`revoke(${merchant},${keyType})${describeFault(armed)}`, async (model, real) => {
+    const { reply } = await settle(real, armed, (api) => api.revoke(real.merchantIdOf(merchant), keyType));
+    expect(reply.status).toBe(204);
+    endKey(model, merchant, keyType);
+    await expectKeysToWork(model, real, merchant);
+  });
+
+const list = (merchant: number, armed: Armed | undefined): Command =>
+  makeCommand(`list(${merchant})${describeFault(armed)}`, async (model, real) => {
+    const { reply } = await settle(real, armed, (api) => api.list(real.merchantIdOf(merchant)));
+    expect(reply.status).toBe(200);
+    expect(decode(ApiKeysBody, reply.json).api_keys).toEqual(
+      keyTypes.flatMap((keyType) => {
+        const key = model.apiKeys.get(keyName(merchant, keyType));
+        return key === undefined
+          ? []
+          : [{ key_type: keyType, created_at: key.createdAt, hint: key.apiKey.slice(-4) }];
+      }),
+    );
+  });
+
+const askWithFormerKey = (at: number, armed: Armed | undefined): Command => ({
+  check: ({ formerKeys }) => formerKeys.length > 0,
   run: async (model, real) => {
-    const apiKey = pick(model.replacedKeys, at) ?? "";
+    const apiKey = pick(model.formerKeys, at) ?? "";
     const { reply } = await settle(real, armed, (api) => api.ask(apiKey, "AAAAAAAAAAA"));
     expectProblem(reply, 401, "unauthorized");
   },
-  toString: () => `askWithReplacedKey #-${at}${describeFault(armed)}`,
+  toString: () => `askWithFormerKey #-${at}${describeFault(armed)}`,
 });
 
 const advance = (seconds: number): Command =>
@@ -319,7 +374,7 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
   const armed = fc.option(fc.record({ at: fc.nat(4), fault, region }), { nil: undefined, freq: 2 });
   const at = fc.nat(7);
   const merchant = fc.nat(1);
-  const keyType = fc.constantFrom("primary", "secondary");
+  const keyType = fc.constantFrom(...keyTypes);
   const idempotencyKey = fc.constantFrom(undefined, "cart 1", "cart 2");
   return fc.commands(
     [
@@ -330,7 +385,9 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, armed).map((args) => race(...args)),
       fc.tuple(merchant, keyType, armed).map((args) => regenerate(...args)),
-      fc.tuple(at, armed).map((args) => askWithReplacedKey(...args)),
+      fc.tuple(merchant, keyType, armed).map((args) => revoke(...args)),
+      fc.tuple(merchant, armed).map((args) => list(...args)),
+      fc.tuple(at, armed).map((args) => askWithFormerKey(...args)),
       fc.constantFrom(1, 300, 599.999, 600, 86_400).map(advance),
       fc.constant(failOver),
       fc.constant(restart),

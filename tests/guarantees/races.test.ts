@@ -1,5 +1,5 @@
 import * as t from "io-ts";
-import { OtpBody } from "../../shared/http/bodies";
+import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/api";
 import type { Api, Reply } from "../support/api";
 import { unpackArchive } from "../support/archive";
@@ -134,6 +134,48 @@ describe.each(places)("simultaneous calls %s", (_, startServers) => {
         keys.map((apiKey, index) => api(index + 1).ask(apiKey, "AAAAAAAAAAA")),
       );
       expect(replies.map(({ status }) => status).sort()).toEqual([401, 401, 404]);
+    }
+  });
+
+  it(`revoke, regenerate and list, ${callers} at once, as if one came after the other (${rounds} rounds)`, async () => {
+    for (let round = 0; round < rounds; round++) {
+      const merchant = `shop-of-revocations-${round}`;
+      const secondary = decode(ApiKeyBody, (await api(round).regenerate(merchant, "secondary")).json);
+      const replies = await race(callers, (each, index) =>
+        index % 5 === 0
+          ? each.revoke(merchant, "primary")
+          : index % 5 === 1
+            ? each.regenerate(merchant, "primary")
+            : each.list(merchant),
+      );
+      const told = replies.flatMap(({ json }) => (ApiKeyBody.is(json) ? [json] : []));
+      const lists = replies.flatMap(({ json }) => (ApiKeysBody.is(json) ? [json.api_keys] : []));
+      const revocations = replies.filter(({ status, text }) => status === 204 && text === "");
+      expect([told.length, lists.length, revocations.length]).toEqual([10, 30, 10]);
+
+      const toListed = ({ key_type, created_at, api_key }: (typeof told)[number]): (typeof lists)[number] => [
+        { key_type, created_at, hint: api_key.slice(-4) },
+      ];
+      const states = [[], ...told.map(toListed)].map((primary) => [...primary, ...toListed(secondary)]);
+      const last = decode(ApiKeysBody, (await api(round).list(merchant)).json).api_keys;
+      for (const list of [...lists, last]) {
+        expect(states).toContainEqual(list);
+      }
+      const working = await Promise.all(
+        told.map(async ({ api_key }, index) => (await api(index).ask(api_key, "AAAAAAAAAAA")).status === 404),
+      );
+      const inForce = told.filter((_key, index) => working[index]);
+      expect([...inForce.flatMap(toListed), ...toListed(secondary)]).toEqual(last);
+    }
+  });
+
+  it("refuse a revoked key from the next call on, in every process", async () => {
+    for (let round = 0; round < rounds; round++) {
+      const apiKey = await api(round).newApiKey("shop-4", "primary");
+      expectProblem(await api(round + 1).ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
+      expect((await api(round).revoke("shop-4", "primary")).status).toBe(204);
+      const replies = await Promise.all(apis.map((each) => each.ask(apiKey, "AAAAAAAAAAA")));
+      expect(replies.map(({ status }) => status)).toEqual(apis.map(() => 401));
     }
   });
 

@@ -15,6 +15,8 @@ describe("the requests to the store", () => {
     ["generate", 200, [[["create", "create"]]]],
     ["regenerate", 200, [[read], [["replace"]]]],
     ["regenerate a first key", 200, [[read], [["create"]]]],
+    ["list", 200, [[read]]],
+    ["revoke", 204, [[read], [["replace"]]]],
     // Whoever comes second finds out by the conflict.
     ["generate while one is live", 409, [[["create", "create"]], [read], [read]]],
     ["generate after the use", 200, [[["create", "create"]], [read], [read], [["replace", "create"]]]],

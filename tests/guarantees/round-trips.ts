@@ -90,6 +90,8 @@ export const countRoundTrips = async (): Promise<readonly RoundTrips[]> => {
     await count("generate after the use", generate),
     await count("regenerate", (api) => api.regenerate()),
     await count("regenerate a first key", (api, subject) => api.regenerate(`shop-${subject}`)),
+    await count("list", (api) => api.list()),
+    await count("revoke", (api) => api.revoke()),
   ];
   await slow.stop();
   await service.stop();

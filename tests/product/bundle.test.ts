@@ -59,6 +59,8 @@ describe("what is deployed", () => {
         ["GenerateOtp", "POST", "api/v1/cgn/otp/{fiscalcode}", "function"],
         ["ValidateOtp", "POST", "api/v1/merchant/cgn/otp/validate", "anonymous"],
         ["RegenerateApiKey", "POST", "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", "function"],
+        ["ListApiKeys", "GET", "api/v1/cgn/merchants/{merchant_id}/api-keys", "function"],
+        ["RevokeApiKey", "DELETE", "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", "function"],
         ["OpenApi", "GET", "api/v1/openapi.yaml", "anonymous"],
         ["Info", "GET", "api/v1/info", "anonymous"],
         ["Status", "GET", "api/v1/status", "anonymous"],
@@ -176,12 +178,14 @@ describe("what is deployed", () => {
       await withHost(
         { COSMOSDB_ENDPOINT: "nonsense-endpoint", OTP_SECRET: "nonsense-secret" },
         async (host) => {
-          expect(host.functions).toHaveLength(6);
+          expect(host.functions).toHaveLength(8);
           const replies = [
             await host.info(),
             await host.ask("not a key", "not a code"),
             await host.generate("not a fiscal code"),
             await host.regenerate("a_b"),
+            await host.list("a_b"),
+            await host.revoke("a_b"),
           ];
           for (const reply of replies) {
             expectProblem(reply, 503, "service-unavailable");

@@ -34,6 +34,8 @@ const callAll = async (api: Api, apiKey: string, code: string): Promise<void> =>
   await api.generate();
   await api.ask(apiKey, code);
   await api.regenerate(merchantId, "secondary");
+  await api.list();
+  await api.revoke(merchantId, "secondary");
   await api.info();
   await api.status();
   await call(`${api.baseUrl}/api/v1/openapi.yaml`);
@@ -80,6 +82,8 @@ describe("openapi.yaml", () => {
     service.clock.advance(600);
     await service.ask(apiKey, newer);
     await service.regenerate("a_b");
+    await service.list("a_b");
+    await service.revoke("a_b");
 
     const { proxy, instance } = await startBehindFaults(service, 200);
     proxy.script(() => ({ kind: "status", status: 503 }));

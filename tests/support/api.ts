@@ -40,6 +40,8 @@ export interface Api {
   generate(beneficiary?: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   validate(apiKey: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   regenerate(merchantId?: string, keyType?: string): Promise<Reply>;
+  list(merchantId?: string): Promise<Reply>;
+  revoke(merchantId?: string, keyType?: string): Promise<Reply>;
   info(): Promise<Reply>;
   status(): Promise<Reply>;
   /** A code and a key that must be there for the test to go on. */
@@ -64,6 +66,9 @@ export const makeApi = (baseUrl: string): Api => {
       post("/api/v1/merchant/cgn/otp/validate", body, { "Ocp-Apim-Subscription-Key": apiKey, ...headers }),
     regenerate: (merchant = merchantId, keyType = "primary") =>
       post(`/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, undefined),
+    list: (merchant = merchantId) => call(`${baseUrl}/api/v1/cgn/merchants/${merchant}/api-keys`),
+    revoke: (merchant = merchantId, keyType = "primary") =>
+      call(`${baseUrl}/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, { method: "DELETE" }),
     info: () => call(`${baseUrl}/api/v1/info`),
     status: () => call(`${baseUrl}/api/v1/status`),
     newCode: async (...args) => decode(OtpBody, (await api.generate(...args)).json).code,

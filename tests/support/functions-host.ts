@@ -217,7 +217,13 @@ export const startFunctionsHost = async (options: FunctionsHostOptions): Promise
           InvocationResponse,
           await response.finally(() => executing.delete(invocationId)),
         ).returnValue.http;
-        return { status: Number(answer.statusCode), headers: answer.headers, body: answer.body.bytes };
+        const { bytes } = answer.body;
+        // An answer that may have no body is not made with one of no bytes (WHATWG Fetch, "null body status").
+        return {
+          status: Number(answer.statusCode),
+          headers: answer.headers,
+          ...(bytes.length === 0 ? {} : { body: bytes }),
+        };
       },
     };
   });

@@ -1,0 +1,52 @@
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import { keyTypes } from "../shared/domain/api-key";
+import type { ApiKeys } from "../shared/domain/api-key";
+import { MerchantId } from "../shared/domain/identifiers";
+import { json } from "../shared/http/answer";
+import type { Success } from "../shared/http/answer";
+import type { ApiKeysBody } from "../shared/http/bodies";
+import { makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http/function";
+import { decodeFields } from "../shared/http/request";
+
+interface Dependencies {
+  readonly runtime: Runtime;
+}
+
+const Path = t.type({ merchant_id: MerchantId });
+
+export const listApiKeysDefinition: FunctionDefinition = {
+  name: "ListApiKeys",
+  route: "api/v1/cgn/merchants/{merchant_id}/api-keys",
+  methods: ["GET"],
+  authLevel: "function",
+};
+
+/**
+ * Called by the merchants' portal: tells which keys are in force, and none of them. All of a merchant's keys are one item, so
+ * one read shows them as they were at one instant.
+ */
+export const makeListApiKeys = ({ runtime }: Dependencies): HttpFunction =>
+  makeHttpFunction(listApiKeysDefinition, runtime, async (request, { store, setMerchantId }) => {
+    const path = decodeFields(Path, request.params);
+    if (E.isLeft(path)) {
+      return path;
+    }
+    const { merchant_id: merchantId } = path.right;
+    setMerchantId(merchantId);
+    const found = await store.findApiKeys(merchantId);
+    return E.isLeft(found) ? found : E.right(toBody(merchantId, found.right?.value ?? {}));
+  });
+
+const toBody = (merchantId: MerchantId, apiKeys: ApiKeys): Success =>
+  json({
+    merchant_id: merchantId,
+    api_keys: keyTypes.flatMap((keyType) => {
+      const key = apiKeys[keyType];
+      return key === undefined
+        ? []
+        : // Of a key that was stored without its hint nobody knows it any more.
+          [{ key_type: keyType, created_at: key.createdAt.toISOString(), hint: key.hint ?? "" }];
+    }),
+  } satisfies ApiKeysBody);

@@ -1,0 +1,69 @@
+import * as E from "fp-ts/Either";
+import type { Either } from "fp-ts/Either";
+import * as t from "io-ts";
+import { makeBackoff } from "../shared/backoff";
+import { KeyType, revokeApiKey } from "../shared/domain/api-key";
+import { deadlinePassed } from "../shared/domain/failure";
+import type { Failure } from "../shared/domain/failure";
+import { MerchantId } from "../shared/domain/identifiers";
+import { noContent } from "../shared/http/answer";
+import type { Success } from "../shared/http/answer";
+import { makeHttpFunction } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
+import { decodeFields } from "../shared/http/request";
+
+interface Dependencies {
+  readonly runtime: Runtime;
+}
+
+const Path = t.type({ merchant_id: MerchantId, key_type: KeyType });
+
+export const revokeApiKeyDefinition: FunctionDefinition = {
+  name: "RevokeApiKey",
+  route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
+  methods: ["DELETE"],
+  authLevel: "function",
+};
+
+/** Called by the merchants' portal: takes a key out of force, whether or not there is one. */
+export const makeRevokeApiKey = ({ runtime }: Dependencies): HttpFunction =>
+  makeHttpFunction(revokeApiKeyDefinition, runtime, async (request, invocation) => {
+    const path = decodeFields(Path, request.params);
+    if (E.isLeft(path)) {
+      return path;
+    }
+    invocation.setMerchantId(path.right.merchant_id);
+    return revoke(path.right.merchant_id, path.right.key_type, invocation);
+  });
+
+/**
+ * Writes even if there is nothing to take out. A regeneration may have ended without an answer while its write is still on
+ * the way: that write is conditional on what was there before, and this one makes it fail.
+ */
+const revoke = async (
+  merchantId: MerchantId,
+  keyType: KeyType,
+  { store, signal }: Invocation,
+): Promise<Either<Failure, Success>> => {
+  const nextAttempt = makeBackoff(signal);
+  while (await nextAttempt()) {
+    const read = await store.findApiKeys(merchantId);
+    if (E.isLeft(read)) {
+      return read;
+    }
+    const current = read.right;
+    const outcome = await store.putApiKeys(
+      merchantId,
+      revokeApiKey(current?.value ?? {}, keyType),
+      current?.etag,
+    );
+    if (E.isLeft(outcome)) {
+      return outcome;
+    }
+    // After an unknown outcome nothing tells this call's write from a rival's, so it is written again.
+    if (outcome.right === "written") {
+      return E.right(noContent);
+    }
+  }
+  return E.left(deadlinePassed);
+};
