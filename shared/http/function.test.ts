@@ -89,8 +89,10 @@ describe("a function", () => {
         expect(others).toEqual([]);
         expect(storeCall).toMatchObject({ store_call: "findApiKeys" });
         expect(storeCall?.["failure"]).toContain(failure);
-        expect(storeCall?.["attempts"]).toBe(proxy.requests.length);
-        expect(outcome).toMatchObject({ cause: "deadline", store_round_trips: proxy.requests.length });
+        const attempts = decode(t.number, storeCall?.["attempts"]);
+        // The last one may have been on its way when the time was up.
+        expect([0, 1]).toContain(attempts - proxy.requests.length);
+        expect(outcome).toMatchObject({ cause: "deadline", store_round_trips: attempts });
       }
     });
 
