@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
+import { scripts } from "../../package.json";
 
 const folders = readdirSync(".", { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !/^\.|^(node_modules|dist|build)$/.test(entry.name))
@@ -80,5 +81,17 @@ describe("the imports", () => {
     expect([...reached].filter((source) => /^(tests|local|playground|bench|scripts)\//.test(source))).toEqual(
       [],
     );
+  });
+});
+
+describe("the npm scripts", () => {
+  it("run programs that the build makes", () => {
+    const build = readFileSync("scripts/build.mjs", "utf8");
+    const made = [...build.matchAll(/"(?:local|scripts|bench)\/([\w-]+)\.ts"/g)].map(([, name]) => name);
+    const run = Object.values(scripts).flatMap((script) =>
+      [...script.matchAll(/build\/([\w-]+)\.js/g)].map(([, name]) => name),
+    );
+    expect(run.length).toBeGreaterThan(0);
+    expect(run.filter((name) => !made.includes(name))).toEqual([]);
   });
 });

@@ -53,7 +53,10 @@ export const startInstance = async (
     stop: async () => {
       await close(host);
       store.dispose();
-      expect(log.filter(({ text }) => text.startsWith(lateLogPrefix))).toEqual([]);
+      const late = log.filter(({ text }) => text.startsWith(lateLogPrefix));
+      if (late.length > 0) {
+        throw new Error(late.map(({ text }) => text).join("\n"));
+      }
     },
   };
 };
