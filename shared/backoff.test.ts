@@ -5,7 +5,7 @@ const timers = (): number => process.getActiveResourcesInfo().filter((name) => n
 describe("the pauses between attempts", () => {
   const never = new AbortController().signal;
 
-  it("double from 20 ms, after a first attempt that is made at once", async () => {
+  it("double from 20 ms, and none precedes the first attempt", async () => {
     const nextAttempt = makeBackoff(never, () => 1);
     const pausesMs: number[] = [];
     for (let attempt = 0; attempt < 6; attempt += 1) {
@@ -20,17 +20,17 @@ describe("the pauses between attempts", () => {
     expect(pausesMs[0]).toBeLessThan(Math.min(...pausesMs.slice(1)));
   });
 
-  it("are cut by chance, down to none", async () => {
+  it("are shortened at random, down to zero", async () => {
     const nextAttempt = makeBackoff(never, () => 0);
     for (let attempt = 0; attempt < 100; attempt += 1) {
-      // With whole pauses, this test would run out of its time.
+      // With full pauses, this test would time out.
       expect(await nextAttempt()).toBe(true);
     }
   });
 
   const forHours = (): number => 1e6;
 
-  it("end when the call is over, and no attempt follows", async () => {
+  it("end when the signal ends the call, and no attempt follows", async () => {
     const ending = new AbortController();
     const nextAttempt = makeBackoff(ending.signal, forHours);
     await nextAttempt();
@@ -39,7 +39,7 @@ describe("the pauses between attempts", () => {
     expect(await next).toBe(false);
   });
 
-  it("precede no attempt of a call that is over before its first", async () => {
+  it("allow no attempt when the call was over from the start", async () => {
     expect(await makeBackoff(AbortSignal.abort())()).toBe(false);
   });
 
@@ -54,7 +54,7 @@ describe("the pauses between attempts", () => {
     await next;
   });
 
-  it("are no shorter than the store asks for, and no shorter for it", async () => {
+  it("are never shorter than the store asks for, and a short request does not shorten them", async () => {
     const none = makePauses(never, () => 0);
     const whole = makePauses(never, () => 1);
     const pausesMs: number[] = [];
@@ -67,7 +67,7 @@ describe("the pauses between attempts", () => {
     expect(pausesMs[1]).toBeGreaterThan(18);
   });
 
-  it("last, however long the store asks for", async () => {
+  it("do not end at once when the store asks for more than a timer can hold", async () => {
     const ending = new AbortController();
     let isOver = false;
     const pause = makePauses(ending.signal)(1e12).then(() => (isOver = true));

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 const longestPauseMs = 1000;
-/** A timer set for longer would go off at once: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+/** A timer with a longer delay would fire at once: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Pauses between the attempts of one call. They double from 20 ms to 1 s, each cut by chance, so that callers who got in one
- * another's way do not meet again; none is shorter than its `atLeastMs`. The signal ends a pause at once.
- * @param random how much of a pause is left: from 0 to 1.
+ * Pauses between the attempts of one call. They double from 20 ms to 1 s. Each is shortened at random, so that callers
+ * that conflicted once do not retry at the same moment. None is shorter than its `atLeastMs`. The signal ends a pause
+ * at once.
+ * @param random which share of a pause remains: from 0 to 1.
  */
 export const makePauses = (
   signal: AbortSignal,
@@ -17,15 +18,15 @@ export const makePauses = (
   return async (atLeastMs = 0) => {
     ceilingMs = Math.min(ceilingMs * 2, longestPauseMs);
     const ms = Math.min(Math.max(random() * ceilingMs, atLeastMs), longestTimerMs);
-    // A pause keeps no process alive. Ended by the signal, it rejects; the signal is what is looked at next.
+    // The timer must not keep the process alive. It rejects when the signal ends it; the next step checks the signal.
     await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
   };
 };
 
 /**
- * Paces the attempts of one call: `while (await nextAttempt()) …` runs at once the first time, then after a pause each time
- * (`makePauses`), until the signal ends the call.
- * @param random how much of a pause is left: from 0 to 1.
+ * Paces the attempts of one call: `while (await nextAttempt()) …` makes the first attempt at once and each later one
+ * after a pause (`makePauses`), until the signal ends the call.
+ * @param random which share of a pause remains: from 0 to 1.
  */
 export const makeBackoff = (signal: AbortSignal, random?: () => number): (() => Promise<boolean>) => {
   const pause = makePauses(signal, random);

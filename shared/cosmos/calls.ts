@@ -1,4 +1,4 @@
-/** How the store is called: what is repeated, what is waited for, and what the caller is told of it. */
+/** How the service calls the store: what it retries, how long it waits, and what it reports to the caller. */
 import { CosmosDiagnostics } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
@@ -13,27 +13,27 @@ export interface Diagnosed {
   readonly diagnostics?: CosmosDiagnostics;
 }
 
-/** How many requests an SDK call took, with those that it made again by itself. */
+/** How many requests an SDK call made, including the SDK's own retries. */
 const countAttempts = ({ diagnostics }: Diagnosed): number =>
   1 + (diagnostics?.clientSideRequestStatistics.retryDiagnostics.failedAttempts.length ?? 0);
 
 const isDiagnosed = (error: unknown): error is Diagnosed =>
   error instanceof Error && "diagnostics" in error && error.diagnostics instanceof CosmosDiagnostics;
 
-/** For whom the store is called. */
+/** The call of the service that needs the store. */
 export interface Caller {
   readonly signal: AbortSignal;
   readonly onCall: (call: StoreCall) => void;
-  /** How long one request may take, and how long a throttled one waits to be made again. */
+  /** How long one request may take, and how long the call waits before it retries a throttled request. */
   readonly patienceMs: number;
   /**
-   * Whether the outcome of a write of this call's was unknown. Its caller must not be sent away as long as there is time to
-   * find out: from then on all that passes is waited for, a 429 included.
+   * Whether this call has made a write whose outcome is unknown. While there is time to find out, the caller must not
+   * get an error. So from then on the call waits out every temporary failure, a 429 included.
    */
   isInDoubt: boolean;
 }
 
-/** What an SDK call came to, and with how many requests. */
+/** The result of an SDK call, and how many requests it made. */
 interface Requested<R> {
   readonly result: Either<StoreError, R>;
   readonly attempts: number;
@@ -54,8 +54,8 @@ export const attempt: Attempt = async (call) => {
 const maxThrottledRetries = 3;
 
 /**
- * Makes an SDK call again when a 429 says: what is throttled was not applied. A store that goes on throttling, or says to
- * come back later than the caller can wait, is left in peace, unless the call is in doubt.
+ * Retries an SDK call after a 429, when the store asks for it: the store did not apply a throttled request. Gives up
+ * when the store keeps throttling or asks for a longer wait than the caller has, unless the call is in doubt.
  */
 export const requestHeedingThrottle = async <R extends Diagnosed>(
   call: () => Promise<R>,
@@ -76,16 +76,16 @@ export const requestHeedingThrottle = async <R extends Diagnosed>(
   }
 };
 
-/** One call of the store, as its caller gets to know of it. */
+/** One call of the store, reported to its caller. */
 interface ObservedCall {
   readonly request: Attempt;
-  /** Tells the caller how the call ended, unless the signal came first. */
+  /** Reports to the caller how the call ended, unless the signal ended it: `observeCall` has reported that already. */
   readonly end: (failure: string | undefined) => void;
 }
 
 /**
- * Counts the requests of a call. When the signal ends it, the caller is told at once how far it came: it answers then, and
- * whatever is logged after the answer is lost.
+ * Counts the requests of a call. When the signal ends the call, reports at once what it has done so far: the caller
+ * answers at that moment, and the platform loses what is logged after the answer.
  */
 const observeCall = (operation: keyof Store, { signal, onCall }: Caller): ObservedCall => {
   const start = performance.now();
@@ -122,7 +122,7 @@ const observeCall = (operation: keyof Store, { signal, onCall }: Caller): Observ
   };
 };
 
-/** Reads until there is an answer, or no more time for one: a read changes nothing. */
+/** Retries a read until it gets an answer or the signal ends the call. A read changes nothing, so a retry is safe. */
 export const runRead = async <R extends Diagnosed, A>(
   operation: keyof Store,
   call: () => Promise<R>,
@@ -144,8 +144,8 @@ export const runRead = async <R extends Diagnosed, A>(
 };
 
 /**
- * Writes once: if the outcome is unknown, only what is read next can tell whether to write again. Once it was unknown, the
- * call is in doubt, and no 429 ends it: a batch tells one for an operation, without a time to wait.
+ * Writes once. If the outcome is unknown, only a read can show whether to write again. From then on the call is in
+ * doubt, and no 429 ends it. A batch may report a 429 as the status of one operation, without a time to wait.
  */
 export const runWrite = async <R extends Diagnosed>(
   operation: keyof Store,

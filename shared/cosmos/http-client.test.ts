@@ -24,14 +24,14 @@ describe("the HTTP client", () => {
 
   const start = async (answer: RequestListener): Promise<{ url: string; connections: Connections }> => {
     const server = createServer(answer);
-    // Only the client ends a connection.
+    // Only the client may close a connection.
     server.keepAliveTimeout = 0;
     servers.push(server);
     return { connections: watchConnections(server), url: `http://127.0.0.1:${await listen(server, 0)}/` };
   };
 
   const get = async (url: string, abortSignal = new AbortController().signal): Promise<number> => {
-    // The certificate is nobody's.
+    // No authority that Node.js trusts signed the certificate.
     const requestOverrides = { rejectUnauthorized: false };
     const request = createPipelineRequest({
       url,
@@ -44,7 +44,7 @@ describe("the HTTP client", () => {
   const getMany = (count: number, url: string, signal?: AbortSignal): Promise<number>[] =>
     Array.from({ length: count }, () => get(url, signal));
 
-  it("opens so many connections and no more, and uses them again", async () => {
+  it("opens connections up to its limit, and reuses them", async () => {
     const { url, connections } = await start((_, response) => setTimeout(() => response.end(), 5));
     for (let wave = 0; wave < 2; wave += 1) {
       const statuses = await Promise.all(getMany(3 * maxConnections, url));
@@ -55,7 +55,7 @@ describe("the HTTP client", () => {
     expect(connections).toMatchObject({ opened: 100, mostOpen: 100, open: 100 });
   });
 
-  it("lets a request that waits for a connection go when its signal says, and sends it to nobody", async () => {
+  it("drops a waiting request when its signal aborts, and never sends it", async () => {
     let arrived = 0;
     const { url, connections } = await start(() => {
       arrived += 1;
@@ -75,7 +75,7 @@ describe("the HTTP client", () => {
     expect(connections.mostOpen).toBe(maxConnections);
   });
 
-  it("answers from one origin while another hangs with all its connections taken, and from that one afterwards", async () => {
+  it("reaches one origin while another hangs with all its connections taken, and that one once it recovers", async () => {
     let isHanging = true;
     const hanging = await start((_, response) => {
       if (!isHanging) {
@@ -92,7 +92,7 @@ describe("the HTTP client", () => {
     expect(await Promise.all(getMany(maxConnections, hanging.url))).toHaveLength(maxConnections);
   });
 
-  it("keeps within its bound over HTTPS too, and uses its connections again", async () => {
+  it("keeps its limit over HTTPS too, and reuses its connections", async () => {
     const folder = path.join("node_modules", "@vercel", "cosmosdb-server");
     const [cert, key] = await Promise.all(
       ["cert.pem", "key.pem"].map((name) => readFile(path.join(folder, name))),
@@ -108,7 +108,7 @@ describe("the HTTP client", () => {
     expect(connections).toMatchObject({ opened: 100, mostOpen: 100, open: 100 });
   });
 
-  it("ends its connections when it is closed", async () => {
+  it("closes its connections when the service closes it", async () => {
     const { url, connections } = await start((_, response) => response.end());
     await get(url);
     expect(connections.open).toBe(1);

@@ -6,8 +6,9 @@ import type { HttpClient } from "@azure/core-rest-pipeline";
 
 /**
  * An instance on Azure can count on 128 SNAT ports to one address and port
- * (https://learn.microsoft.com/azure/app-service/troubleshoot-intermittent-outbound-connection-errors). Some are left for the
- * account's own name, which may lead to the same address as one of its regions', and for connections just closed.
+ * (https://learn.microsoft.com/azure/app-service/troubleshoot-intermittent-outbound-connection-errors). The rest is for
+ * connections that have just closed, and for the account's own name, which may resolve to the address of one of its
+ * regions.
  */
 export const maxConnections = 100;
 
@@ -18,18 +19,18 @@ export interface PooledHttpClient extends HttpClient {
 }
 
 /**
- * Opens at most `maxConnections` to one origin, so that one that hangs leaves the others' alone. A request waits for a free
- * connection, first come first served, until its signal ends it.
+ * Opens at most `maxConnections` to each origin, so that an origin that hangs cannot take the connections of another. A
+ * request waits in line for a free connection until its signal aborts.
  */
 export const makePooledHttpClient = (): PooledHttpClient => {
   const options = { keepAlive: true, maxSockets: maxConnections };
   const plainAgent = new http.Agent(options);
-  // As the SDK's own (its `request/defaultAgent.ts`), which has no bound.
+  // The SDK's own agent (its `request/defaultAgent.ts`) has the same `minVersion`, but no limit on connections.
   const secureAgent = new https.Agent({ ...options, minVersion: "TLSv1.2" });
   const client = createDefaultHttpClient();
   return {
     sendRequest: (request) => {
-      // Here, and not as the SDK's option `agent`: with that it refuses plain HTTP (its `request/RequestHandler.ts`).
+      // The SDK's option `agent` would not do: with it the SDK refuses plain HTTP (its `request/RequestHandler.ts`).
       request.agent = request.url.startsWith("https:") ? secureAgent : plainAgent;
       return client.sendRequest(request);
     },

@@ -13,7 +13,7 @@ const describeAccount = (
   consistencyPolicy = ConsistencyLevel.Strong,
   enableMultipleWritableLocations = write.length > 1,
 ): AccountRegions => {
-  // As the account writes them: with a port and a slash.
+  // The account lists its endpoints with a port and a slash.
   const toLocations = (endpoints: readonly string[]): AccountRegions["writableLocations"] =>
     endpoints.map((endpoint) => ({ name: endpoint, databaseAccountEndpoint: `${endpoint}:443/` }));
   return {
@@ -26,7 +26,7 @@ const describeAccount = (
 
 const undivided = describeAccount([a], [a, b]);
 
-/** Where the next reads go, each of which ends in nothing. */
+/** Where the next reads go when none of them gets an answer. */
 const readsInVain = (regions: Regions, count: number): readonly string[] =>
   Array.from({ length: count }, () => {
     const endpoint = regions.forRead();
@@ -42,32 +42,32 @@ describe("the regions of an account", () => {
     regions = makeRegions(name, () => time);
   });
 
-  it("are not known before the account is read, from its own name", () => {
+  it("are unknown until the account is read, under its own name", () => {
     expect(regions.areKnown()).toBe(false);
     expect(regions.forAccount()).toBe(name);
     regions.follow(undivided);
     expect(regions.areKnown()).toBe(true);
   });
 
-  it("are read from and written to where the account writes, as long as it answers", () => {
+  it("take reads and writes in the write region while it answers", () => {
     regions.follow(undivided);
     expect([regions.forRead(), regions.forWrite()]).toEqual([a, a]);
     regions.suspect(b);
     expect([regions.forRead(), regions.forWrite()]).toEqual([a, a]);
   });
 
-  it("are the account's own name while it names none", () => {
+  it("are the account's own name while the account lists none", () => {
     regions.follow(describeAccount([], []));
     expect([regions.forRead(), regions.forWrite()]).toEqual([name, name]);
   });
 
-  it("stay as they are while the account names none any more", () => {
+  it("stay as they were when the account stops listing any", () => {
     regions.follow(undivided);
     regions.follow(describeAccount([], []));
     expect([regions.forRead(), regions.forWrite()]).toEqual([a, a]);
   });
 
-  it("are read from elsewhere while the write region gives no answer, and written to all the same", () => {
+  it("take reads elsewhere while the write region does not answer, but writes still go there", () => {
     regions.follow(undivided);
     regions.suspect(a);
     expect([regions.forRead(), regions.forRead(), regions.forWrite()]).toEqual([b, b, a]);
@@ -75,7 +75,7 @@ describe("the regions of an account", () => {
     expect(regions.forRead()).toBe(a);
   });
 
-  it("have one request try, after a while, whether a region answers again", () => {
+  it("are tried again by one request after a while", () => {
     regions.follow(undivided);
     regions.suspect(a);
     time += suspicionMs - 1;
@@ -86,7 +86,7 @@ describe("the regions of an account", () => {
     expect(regions.forRead()).toBe(a);
   });
 
-  it("are each tried in turn while none answers", () => {
+  it("are tried in turn while none answers", () => {
     regions.follow(describeAccount([a], [a, b, c]));
     const tried = readsInVain(regions, 3);
     expect(tried).toEqual([a, b, c]);
@@ -98,7 +98,7 @@ describe("the regions of an account", () => {
     expect(regions.forRead()).toBe(c);
   });
 
-  it("can each tell what the account says, if its own name leads nowhere", () => {
+  it("can each describe the account when its own name does not answer", () => {
     regions.follow(undivided);
     expect(regions.countForAccount()).toBe(3);
     regions.suspect(name);
@@ -107,14 +107,14 @@ describe("the regions of an account", () => {
   });
 
   it.each([ConsistencyLevel.BoundedStaleness, ConsistencyLevel.Session, ConsistencyLevel.Eventual])(
-    "are read from in one place with %s consistency",
+    "take reads in the write region only, with %s consistency",
     (consistency) => {
       regions.follow(describeAccount([a], [a, b], consistency));
       expect(readsInVain(regions, 2)).toEqual([a, a]);
     },
   );
 
-  it("are followed where the only write region is, there and back", () => {
+  it("follow the only write region through a failover and back", () => {
     regions.follow(undivided);
     regions.follow(describeAccount([b], [b, a]));
     expect([regions.forRead(), regions.forWrite()]).toEqual([b, b]);
@@ -125,11 +125,19 @@ describe("the regions of an account", () => {
   it.each<[string, AccountRegions, string | undefined]>([
     ["a second one is added", describeAccount([a, b]), a],
     ["a second one is added before it", describeAccount([b, a]), undefined],
-    ["another is left of several", describeAccount([b], [b], ConsistencyLevel.Session, true), undefined],
-    ["it is left of several", describeAccount([a], [a], ConsistencyLevel.Session, true), a],
-    ["none is left of several", describeAccount([], [], ConsistencyLevel.Session, true), a],
-    ["two are listed, though there may be one", describeAccount([b, a], [b], undefined, false), undefined],
-  ])("are not left for another write region when %s", (_, account, written) => {
+    [
+      "only another one remains of several",
+      describeAccount([b], [b], ConsistencyLevel.Session, true),
+      undefined,
+    ],
+    ["only this one remains of several", describeAccount([a], [a], ConsistencyLevel.Session, true), a],
+    ["none remains of several", describeAccount([], [], ConsistencyLevel.Session, true), a],
+    [
+      "the account lists two, though it allows only one",
+      describeAccount([b, a], [b], undefined, false),
+      undefined,
+    ],
+  ])("do not move writes to another region when %s", (_, account, written) => {
     regions.follow(undivided);
     regions.follow(account);
     expect(regions.forWrite()).toBe(written);
@@ -138,7 +146,7 @@ describe("the regions of an account", () => {
     expect(regions.forWrite()).toBe(written);
   });
 
-  it("are the first of several for an instance that has not known another", () => {
+  it("start with the first of several for an instance that knew none", () => {
     regions.follow(describeAccount([b, a]));
     expect([regions.forRead(), regions.forWrite()]).toEqual([b, b]);
     regions.follow(describeAccount([a, b]));
@@ -149,8 +157,11 @@ describe("the regions of an account", () => {
     [[a], false, false],
     [[a, b], false, true],
     [[a], true, true],
-  ])("are several to write to: %j, and the account says so: %s", (write, says, several) => {
-    const account = describeAccount(write, write, ConsistencyLevel.Session, says);
-    expect(hasSeveralWriteRegions(account)).toBe(several);
-  });
+  ])(
+    "are checked for several write regions: the account lists %j, and its flag is %s",
+    (write, says, several) => {
+      const account = describeAccount(write, write, ConsistencyLevel.Session, says);
+      expect(hasSeveralWriteRegions(account)).toBe(several);
+    },
+  );
 });

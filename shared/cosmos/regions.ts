@@ -2,7 +2,7 @@
 import { ConsistencyLevel } from "@azure/cosmos";
 import type { DatabaseAccount, Location } from "@azure/cosmos";
 
-/** What of an account matters here. */
+/** The properties of an account that decide where requests go. */
 export type AccountRegions = Pick<
   DatabaseAccount,
   "consistencyPolicy" | "enableMultipleWritableLocations" | "readableLocations" | "writableLocations"
@@ -12,27 +12,27 @@ export type AccountRegions = Pick<
 export const hasSeveralWriteRegions = (account: AccountRegions): boolean =>
   account.enableMultipleWritableLocations || account.writableLocations.length > 1;
 
-/** How long a region that gave no answer is passed over, before one request tries whether it does again, in ms. */
+/** How long requests avoid a region that gave no answer, in ms. After that, one request tries it again. */
 export const suspicionMs = 10_000;
 
-/** What the account last said of its regions, and which of them gave no answer. An endpoint is an origin. */
+/** What the account last reported about its regions, and which regions gave no answer. An endpoint is an origin. */
 export interface Regions {
-  /** Whether the account has said anything yet. */
+  /** Whether the account has been read yet. */
   readonly areKnown: () => boolean;
   readonly follow: (account: AccountRegions) => void;
-  /** Where to read the account itself: each of its regions can tell. */
+  /** Where to read the account itself. Each of its regions can answer. */
   readonly forAccount: () => string;
   readonly countForAccount: () => number;
   readonly forRead: () => string;
-  /** Undefined if nothing may be written, lest another instance write somewhere else. */
+  /** Undefined when this instance must not write, because another instance may write to another region. */
   readonly forWrite: () => string | undefined;
-  /** It gave no answer, or one that says that it cannot. */
+  /** The region gave no answer, or answered that it cannot serve the request. */
   readonly suspect: (endpoint: string) => void;
   readonly trust: (endpoint: string) => void;
 }
 
 /**
- * @param accountEndpoint the account's own name, which leads to one of its regions.
+ * @param accountEndpoint the account's own name, which resolves to one of its regions.
  * @param now a clock that never goes back, in ms.
  */
 export const makeRegions = (
@@ -47,7 +47,7 @@ export const makeRegions = (
   let forAccount: readonly string[] = [accountEndpoint];
   const suspectedAt = new Map<string, number>();
 
-  /** The first that is not under suspicion; if all are, the one that has been for longest. */
+  /** The first endpoint that is not under suspicion. If all are, the one that has been suspected the longest. */
   const choose = (endpoints: readonly string[]): string => {
     const time = now();
     const suspicionLeft = (endpoint: string): number =>
@@ -56,7 +56,7 @@ export const makeRegions = (
       suspicionLeft(endpoint) < suspicionLeft(best) ? endpoint : best,
     );
     if (suspectedAt.has(chosen)) {
-      // This request tries it; until it is answered, others go on passing it over.
+      // This request tries it. Until the region answers, the other requests keep avoiding it.
       suspectedAt.set(chosen, time);
     }
     return chosen;
@@ -69,13 +69,14 @@ export const makeRegions = (
       const others = originsOf(account.readableLocations);
       const first = writable[0] ?? inForce;
       const isDivided = hasSeveralWriteRegions(account);
-      // The only write region there is takes the place of the last one: that was a failover. One of several does not.
+      // A new sole write region means that the account failed over, so follow it. With several, keep the one in force.
       if (!isDivided || !areKnown) {
         inForce = first;
       }
-      // An instance that starts now takes the first of several; one that knows another keeps out of its way.
+      // With several write regions, a new instance writes to the first. An instance that knew another region stops
+      // writing, so that the two do not write to different regions.
       isWritable = !isDivided || inForce === first;
-      // Only with Strong consistency does each region know what was written last.
+      // Only Strong consistency lets every region return the latest write.
       const isSameEverywhere = account.consistencyPolicy === ConsistencyLevel.Strong && !isDivided;
       readable = [...new Set([inForce, ...(isSameEverywhere ? others : [])])];
       forAccount = [...new Set([accountEndpoint, inForce, ...writable, ...others])];

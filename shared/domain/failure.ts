@@ -11,7 +11,7 @@ export interface IssuedOtp {
 export type Failure =
   /** `fields` are names of the contract, never taken from the request. */
   | { readonly tag: "invalid-request"; readonly fields: readonly string[] }
-  /** GenerateOtp alone tells the live OTP, since it answers the beneficiary; a merchant is never told a code. */
+  /** Only GenerateOtp gives the live OTP, because it answers the beneficiary. A merchant never gets a code. */
   | { readonly tag: "otp-conflict"; readonly otp?: IssuedOtp }
   | ServiceUnavailable
   | {
@@ -25,7 +25,7 @@ export type Failure =
         | "internal-error";
     };
 
-/** The store did not answer, or throttled the call, or its answer would not have been worth giving. */
+/** The store did not answer, or throttled the call, or the service cannot keep its promises with it. */
 export interface ServiceUnavailable {
   readonly tag: "service-unavailable";
   readonly retryAfterSeconds: number;
@@ -33,12 +33,14 @@ export interface ServiceUnavailable {
   readonly cause: string;
 }
 
-/** A call that its deadline, or the store, ended before it was settled. */
+/** The deadline passed before the outcome of the call was known. */
 export const deadlinePassed: ServiceUnavailable = {
   tag: "service-unavailable",
   retryAfterSeconds: 1,
   cause: "deadline",
 };
 
-/** What must not be: a bug, or an item that something else wrote. Its message is fixed words, fit for the log. */
+/**
+ * Something that must not happen: a bug, or an item that another program wrote. Its message is fixed words for the log.
+ */
 export class Defect extends Error {}

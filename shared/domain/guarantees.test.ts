@@ -23,7 +23,7 @@ describe("the guarantees that a store gives", () => {
       const account = { ...sound, consistencyLevel, hasSeveralWriteRegions, hasSeveralReadRegions };
       const told = missingGuarantee(account, false);
       expect(told?.includes(missing ?? "nothing")).toBe(missing && true);
-      // One copy has no regions.
+      // A single copy has no regions.
       expect(missingGuarantee(account, true)).toBeUndefined();
     },
   );
@@ -49,7 +49,7 @@ describe("the guarantees that a store gives", () => {
     },
   );
 
-  it("names all that is missing at once", () => {
+  it("names everything that is missing", () => {
     const none = { partitionKeyPaths: [], defaultTtlSeconds: 1 };
     const told = missingGuarantee(
       {

@@ -1,11 +1,11 @@
-/** What the contract's guarantees rest on, held against what the store says of itself. */
+/** Checks that the account has the properties on which the contract's guarantees depend. */
 import { containerShapes } from "./containers";
 import type { ContainerName, ContainerShape } from "./containers";
 import type { StoreAccount } from "./store";
 
 /**
- * What keeps the store from giving the guarantees that the contract rests on, all of it, in fixed words for the log;
- * undefined when nothing does.
+ * Every reason why the store cannot give the guarantees on which the contract depends, in fixed words for the log.
+ * Undefined when there is none.
  */
 export const missingGuarantee = (account: StoreAccount, isSingleCopy: boolean): string | undefined => {
   const { otps, "api-keys": apiKeys } = account.containers;
@@ -13,11 +13,12 @@ export const missingGuarantee = (account: StoreAccount, isSingleCopy: boolean): 
     ...(isSingleCopy ? [] : faultsOfRegions(account)),
     ...faultsOfPartitioning("otps", otps),
     ...faultsOfPartitioning("api-keys", apiKeys),
-    // Without one the store ignores what an item says of itself. Any number will do, since each item here says it.
+    // Without a default, the store ignores an item's own time to live. Any default will do, because each item has its
+    // own.
     ...(otps.defaultTtlSeconds === undefined
       ? ["forgetting: the container otps must have a time to live, such as -1"]
       : []),
-    // With -1 an item is forgotten only if it says so itself, and no keys do.
+    // With -1 the store purges only items that have a time to live of their own, and keys have none.
     ...((apiKeys.defaultTtlSeconds ?? -1) === -1
       ? []
       : ["keys in force: the container api-keys must have no default time to live, or it forgets them"]),
@@ -42,8 +43,8 @@ const faultsOfRegions = (account: StoreAccount): readonly string[] => {
 };
 
 /**
- * Under another partition key a point read finds nothing, and a slot and its OTP are in no transaction. The version of the
- * hash does not matter: version 1 tells keys apart by their first 100 bytes, and none here has more than 66.
+ * With another partition key, a point read finds nothing, and a slot and its OTP cannot share a transaction. The
+ * version of the hash does not matter: version 1 hashes the first 100 bytes of a key, and no key here has more than 66.
  */
 const faultsOfPartitioning = (
   name: ContainerName,

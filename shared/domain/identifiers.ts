@@ -4,7 +4,7 @@
  */
 import * as t from "io-ts";
 
-/** A string under a name of its own. */
+/** A string with a type of its own. */
 export type Identifier<Name extends string> = t.Branded<string, Readonly<Record<Name, symbol>>>;
 
 /** A codec of the strings that match `pattern`. */

@@ -13,7 +13,7 @@ export interface LatestOtp {
   readonly otp: Otp;
 }
 
-/** Follows a slot to its OTP; undefined when the slot has never been taken, or not for a long time. */
+/** Follows a slot to its OTP. Undefined when nobody has taken the slot, or the store has purged it since. */
 export const findLatestOtp = async (
   merchantId: MerchantId,
   slotId: string,
@@ -31,7 +31,8 @@ export const findLatestOtp = async (
     return otp;
   }
   if (otp.right === undefined) {
-    // They are written together, and the OTP is kept longer. To take the slot for free would be a guess.
+    // One batch writes both, and the store keeps the OTP longer. The slot may not be free, so the service must not take
+    // it.
     throw new Defect("a slot without its OTP");
   }
   return E.right({ nonce: value.nonce, slotEtag: etag, code, otp: otp.right.value });

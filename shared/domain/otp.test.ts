@@ -43,7 +43,7 @@ describe("the life of an OTP", () => {
 });
 
 describe("a validation", () => {
-  it("changes nothing but the use, and only of a live OTP", () => {
+  it("changes only the use, and only of a live OTP", () => {
     fc.assert(
       fc.property(instants, attempts, (now, attempt) => {
         const decision = decideValidation(otp, attempt, now, lifetime);
@@ -55,7 +55,7 @@ describe("a validation", () => {
     );
   });
 
-  it("grants a used OTP to the call that used it and to its repetition, and to no other", () => {
+  it("grants a used OTP to the call that used it and to a retry of that call, and to no other", () => {
     fc.assert(
       fc.property(attempts, attempts, (winner, rival) => {
         const used = usedBy(winner, after(1));
@@ -76,13 +76,13 @@ describe("a validation", () => {
     [600, "otp-expired"],
     [600 + 86_399.999, "otp-expired"],
     [600 + 86_400, "otp-not-found"],
-  ])("%d seconds after its issue asks an OTP that is %s", (seconds, tag) => {
+  ])("%d seconds after the issue finds the OTP in this state: %s", (seconds, tag) => {
     expect(decideValidation(otp, undefined, after(seconds), lifetime).tag).toBe(tag);
   });
 });
 
 describe("what is stored", () => {
-  it("keeps an OTP for longer than it is told, whenever it is written, and its slot for longer than its life", () => {
+  it("keeps an OTP past its retention, at any time of writing, and its slot past its life", () => {
     fc.assert(
       fc.property(instants, (now) => {
         fc.pre(now < after(87_000));

@@ -1,21 +1,21 @@
-/** The life of an OTP, as pure decisions on what was read from the store. */
+/** The life of an OTP: pure decisions on what the service read from the store. */
 import type { DiscountId } from "./identifiers";
 
 export interface Otp {
   readonly discountId: DiscountId;
-  /** The slot of its beneficiary and discount: where a newer OTP would be found. */
+  /** The slot of its beneficiary and discount. It leads to a newer OTP, if there is one. */
   readonly slotId: string;
   /** From this instant on it cannot be used. */
   readonly expiresAt: Date;
   readonly use: OtpUse | null;
 }
 
-/** Who used an OTP up, so that a caller whose answer was lost can recognise its own use. */
+/** Which call used an OTP. By this a call recognises its own use when the store's answer was lost. */
 export interface OtpUse {
   readonly usedAt: Date;
-  /** Chosen afresh by each call: tells a use that this call wrote from a rival's. */
+  /** Each call has a new one. It distinguishes a use that this call wrote from the use of a rival. */
   readonly attemptId: string;
-  /** Present when the call sent an `Idempotency-Key`: tells a repetition of that call from a rival. */
+  /** Present when the call sent an `Idempotency-Key`. It distinguishes a retry of that call from a rival. */
   readonly idempotencyKeyHash: string | null;
 }
 
@@ -29,14 +29,14 @@ export interface Slot {
 export interface OtpLifetime {
   /** How long an OTP can be used, in seconds. */
   readonly ttlSeconds: number;
-  /** How long after its life an OTP is still told apart from one that never existed, in seconds. */
+  /** How long after its expiry the service still knows an OTP from one that never existed, in seconds. */
   readonly retentionSeconds: number;
 }
 
 /**
- * How much longer than it matters an item is kept, in seconds: more than the clocks of the store and of the service can
- * ever differ. A slot that the store purged counts as free, and an OTP as one that never existed, so what they answer is
- * decided by the service's clock alone.
+ * How much longer the store keeps an item than the service needs it, in seconds: more than the clocks of the two can
+ * ever differ. The service takes a purged slot as free, and a purged OTP as one that never existed. The store must
+ * therefore purge late, so that only the service's clock decides an answer.
  */
 const graceSeconds = 300;
 
@@ -52,7 +52,7 @@ export const expiryOf = (issuedAt: Date, lifetime: OtpLifetime): Date =>
 const forgottenAt = (otp: Otp, lifetime: OtpLifetime): Date =>
   addSeconds(otp.expiresAt, lifetime.retentionSeconds);
 
-/** The store's time to live for an OTP written now, in seconds: what is left of its life, its retention, and the grace. */
+/** The store's time to live for an OTP written now, in seconds: the rest of its life, its retention, and the grace. */
 export const otpItemTtl = (otp: Otp, now: Date, lifetime: OtpLifetime): number =>
   secondsBetween(now, forgottenAt(otp, lifetime)) + graceSeconds;
 
@@ -63,11 +63,11 @@ export const slotItemTtl = (lifetime: OtpLifetime): number => lifetime.ttlSecond
 export const isLive = (otp: Otp, now: Date): boolean => otp.use === null && now < otp.expiresAt;
 
 export type Decision =
-  /** It was asked for and can be used. */
+  /** The merchant only asks, and the OTP can be used. */
   | { readonly tag: "live"; readonly otp: Otp }
-  /** It can be used, and is once this `otp` is written in place of the one that was read. */
+  /** The OTP can be used. It counts as used once this `otp` replaces the one that was read. */
   | { readonly tag: "use"; readonly otp: Otp; readonly use: OtpUse }
-  /** The call that used it was this one, or had this one's `Idempotency-Key`. */
+  /** This call used it, or an earlier call with the same `Idempotency-Key` did. */
   | { readonly tag: "used-by-this-call"; readonly otp: Otp; readonly use: OtpUse }
   | { readonly tag: "otp-already-used" | "otp-expired"; readonly otp: Otp }
   | { readonly tag: "otp-not-found" };
@@ -79,7 +79,7 @@ export const decideValidation = (
   now: Date,
   lifetime: OtpLifetime,
 ): Decision => {
-  // Told by the clock too, because the store may purge late or, as the embedded one, never.
+  // The clock decides this too, because the store may purge late. The embedded store never purges.
   if (now >= forgottenAt(otp, lifetime)) {
     return { tag: "otp-not-found" };
   }

@@ -3,7 +3,7 @@ import type { Either } from "fp-ts/Either";
 import { deadlinePassed } from "../domain/failure";
 import type { Failure, ServiceUnavailable } from "../domain/failure";
 
-/** What comes of something under way or, once its time is over and `deadline` is aborted, that it came to nothing. */
+/** The result of `running`. If `deadlineMs` pass before it, aborts `deadline` and returns `deadlinePassed` instead. */
 export const beforeDeadline = async <A, F extends Failure>(
   running: Promise<Either<F, A>>,
   deadline: AbortController,

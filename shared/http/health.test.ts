@@ -11,7 +11,7 @@ import type { StoreForCall, StoreAccount, StoreCall } from "../domain/store";
 import { makeHealthCheck } from "./health";
 import type { CheckHealth } from "./health";
 
-describe("a look at the store", () => {
+describe("a look-up of the store's health", () => {
   type Described = E.Either<ServiceUnavailable, StoreAccount>;
   const sound: Described = E.right({
     consistencyLevel: "Strong",
@@ -22,7 +22,7 @@ describe("a look at the store", () => {
   const away: Described = E.left({ tag: "service-unavailable", retryAfterSeconds: 7, cause: "away" });
 
   let clock: Clock;
-  /** The look-ups that were begun, each with what ends it. */
+  /** The look-ups that have started, each with the function that ends it. */
   let lookUps: { readonly signal: AbortSignal; readonly end: (described: Described | Error) => void }[];
   let check: CheckHealth;
   const storeForCall = ({ signal }: Parameters<StoreForCall>[0]): ReturnType<StoreForCall> => ({
@@ -52,7 +52,7 @@ describe("a look at the store", () => {
     check = makeHealthCheck({ runtime: { storeForCall, deadlineMs: 50 }, isSingleCopy: false, clock });
   });
 
-  it("is one for all who ask while it is under way, and for 5 s after its end", async () => {
+  it("serves all who ask while it runs and for 5 s after it ends", async () => {
     const first = [ask(), ask()];
     clock.advance(60);
     const later = ask();
@@ -77,7 +77,7 @@ describe("a look at the store", () => {
     expect(E.isRight(await last)).toBe(true);
   });
 
-  it("is over after its own time, and the next one does not wait for it", async () => {
+  it("ends at its own deadline, and the next one does not wait for it", async () => {
     expect(await ask()).toEqual(E.left(deadlinePassed));
     expect(lookUps[0]?.signal.aborted).toBe(true);
     clock.advance(5);
@@ -85,12 +85,12 @@ describe("a look at the store", () => {
     lookUps[1]?.end(sound);
     expect(E.isRight(await next)).toBe(true);
     expect(lookUps[1]?.signal.aborted).toBe(false);
-    // What the first one comes to after all is nobody's answer.
+    // Nobody gets the late answer of the first look-up.
     lookUps[0]?.end(away);
     expect(E.isRight(await ask())).toBe(true);
   });
 
-  it("is made anew when the clock was set back", async () => {
+  it("is repeated after the clock was set back", async () => {
     const first = ask();
     lookUps[0]?.end(sound);
     await first;
@@ -110,7 +110,7 @@ describe("a look at the store", () => {
     expect(lookUps).toHaveLength(1);
   });
 
-  it("is told to the log of the call that makes it alone", async () => {
+  it("appears only in the log of the call that made it", async () => {
     const logs: StoreCall[][] = [[], []];
     const real = makeHealthCheck({
       runtime: { storeForCall: service.store.forCall, deadlineMs: 5000 },
@@ -122,7 +122,7 @@ describe("a look at the store", () => {
   });
 });
 
-describe("a flood of Infos and Statuses", () => {
+describe("a flood of calls to Info and Status", () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService();
@@ -137,7 +137,7 @@ describe("a flood of Infos and Statuses", () => {
       );
       return [...new Set(replies.map(({ status }) => status))];
     };
-    // What the client reads once by itself.
+    // The client makes some reads of its own, once, before its first call.
     await instance.newCode();
     const lookUp = ["/", "/dbs/cgn/colls/api-keys", "/dbs/cgn/colls/otps"];
     await proxy.reset();
@@ -150,7 +150,7 @@ describe("a flood of Infos and Statuses", () => {
     expect(await flood()).toEqual([200]);
     expect(proxy.requests.map(({ path }) => path).sort()).toEqual(lookUp);
 
-    // A store that throttles such requests for longer than a call has.
+    // The store asks for a longer wait than a call has time for.
     proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 60_000 }));
     expect(await flood()).toEqual([200]);
     service.clock.advance(5);
@@ -169,7 +169,7 @@ describe("a flood of Infos and Statuses", () => {
     expect(await flood()).toEqual([200]);
   });
 
-  it("is answered within the deadline while a look-up hangs, each by itself", async () => {
+  it("gets each answer within its deadline while a look-up hangs", async () => {
     const { proxy, instance } = await startBehindFaults(service, 1000);
     await instance.newCode("AAAAAA00A00A000B");
     proxy.script(() => ({ kind: "hang" }));
@@ -180,7 +180,7 @@ describe("a flood of Infos and Statuses", () => {
     for (const reply of await Promise.all([early, late])) {
       expectProblem(reply, 503, "service-unavailable");
     }
-    // The second has the answer of the first one's look-up, and does not begin its own time anew.
+    // The second call shares the look-up of the first, and starts no deadline of its own.
     expect(performance.now() - start).toBeLessThan(1500);
     expect(instance.log.some(({ text }) => text.includes('"store_call":"describeAccount"'))).toBe(true);
     proxy.script(() => undefined);

@@ -1,4 +1,4 @@
-/** Whether the service can keep its promises: asked of the store once for all who want to know at about the same time. */
+/** Whether the service can keep its promises. Calls that ask at about the same time share one look-up of the store. */
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import type { ServiceUnavailable } from "../domain/failure";
@@ -7,14 +7,14 @@ import type { StoreCall } from "../domain/store";
 import { beforeDeadline } from "./deadline";
 import type { Runtime } from "./function";
 
-/** Left, with the cause, when the service cannot keep its promises. */
+/** A left, with the cause, when the service cannot keep its promises. */
 export type Health = Either<ServiceUnavailable, void>;
 
 /**
- * Answers what is known, if it is at most 5 s old, and looks otherwise, in `deadlineMs` at most. Whoever comes meanwhile waits
- * for the same answer. Rejects on a defect only.
+ * Returns the last answer if it is less than 5 s old. Otherwise starts a look-up, which takes `deadlineMs` at most.
+ * Calls that come during a look-up wait for the same answer. Rejects only on a defect.
  *
- * @param onStoreCall is told of the store call, if this one makes it.
+ * @param onStoreCall receives the store call, if this call makes the look-up.
  */
 export type CheckHealth = (onStoreCall: (call: StoreCall) => void) => Promise<Health>;
 
@@ -27,16 +27,17 @@ interface Dependencies {
 
 interface LookUp {
   readonly health: Promise<Health>;
-  /** Undefined while it is under way. */
+  /** Undefined while the look-up runs. */
   endedAtMs: number | undefined;
 }
 
 const maxAgeMs = 5000;
 
 /**
- * A look-up reads the account and both containers. Azure throttles such requests apart from those for items, however much
- * throughput there is (learn.microsoft.com/azure/cosmos-db/nosql/troubleshoot-request-rate-too-large, "Rate limiting on
- * metadata requests"). Whoever asks need not say who they are, so without sharing a flood would make the service look ill.
+ * A look-up reads the account and both containers. Azure throttles such requests separately from requests for items, at
+ * any throughput (learn.microsoft.com/azure/cosmos-db/nosql/troubleshoot-request-rate-too-large, "Rate limiting on
+ * metadata requests"). Anybody may ask, without a key. If calls did not share a look-up, a flood of them would be
+ * throttled, and the service would look unhealthy.
  */
 export const makeHealthCheck = ({
   runtime: { storeForCall, deadlineMs },
@@ -46,8 +47,8 @@ export const makeHealthCheck = ({
   let latest: LookUp | undefined;
 
   const look = async (onStoreCall: (call: StoreCall) => void): Promise<Health> => {
-    // Its own deadline, and no caller's: one who goes away takes nothing from the others, and one that the store leaves
-    // without an answer is over before it can keep anybody waiting for longer.
+    // The look-up has its own deadline, because callers share it. A caller that disconnects does not end it for the
+    // others, and a look-up that the store does not answer still ends in time for all of them.
     const deadline = new AbortController();
     const store = storeForCall({ signal: deadline.signal, onCall: onStoreCall });
     const account = await beforeDeadline(store.describeAccount(), deadline, deadlineMs);
@@ -60,7 +61,7 @@ export const makeHealthCheck = ({
       : E.left({ tag: "service-unavailable", retryAfterSeconds: 60, cause: missing });
   };
 
-  /** A clock that was set back says nothing of an age. */
+  /** If the clock was set back, the age is unknown, and the answer does not count as recent. */
   const isRecent = ({ endedAtMs }: LookUp): boolean => {
     const ageMs = endedAtMs === undefined ? 0 : clock().getTime() - endedAtMs;
     return ageMs >= 0 && ageMs < maxAgeMs;

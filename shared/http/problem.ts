@@ -4,7 +4,7 @@ import type { Failure, IssuedOtp } from "../domain/failure";
 import type { Answer } from "./answer";
 import type { OtpBody, ProblemBody } from "./bodies";
 
-/** A problem's `type` is this URI followed by the name of the failure. It identifies, and never changes. */
+/** A problem's `type` is this URI followed by the name of the failure. Clients compare it, so it never changes. */
 export const problemTypeBase = "https://api.cgn.pagopa.it/problems/";
 
 const languages = ["it", "en"] as const;
@@ -29,7 +29,7 @@ const statuses: Readonly<Record<Failure["tag"], number>> = {
   "service-unavailable": 503,
 };
 
-/** The name of every failure that can be answered: one that is not here has no status. */
+/** The name of every failure. The type of `statuses` makes sure that none is missing. */
 export const problemNames: readonly string[] = Object.keys(statuses);
 
 /** The HTTP status that a failure is answered with. */
@@ -129,8 +129,8 @@ const namingFields: Readonly<Record<Language, (fields: string) => string>> = {
 };
 
 /**
- * Italian, unless `Accept-Language` (RFC 9110, section 12.5.4) prefers English. Regions are left out: of ranges of equal
- * weight the negotiator would take the one that is a whole tag, `en` in `it-IT, en`, before the one that comes first.
+ * Italian, unless `Accept-Language` (RFC 9110, section 12.5.4) prefers English. The negotiator must not see regions:
+ * with `it-IT, en`, which have equal weight, it would choose `en`, the exact match, although `it-IT` comes first.
  */
 const negotiateLanguage = (acceptLanguage: string | null): Language => {
   const preferred = new Negotiator({

@@ -12,7 +12,7 @@ describe("a body of JSON", () => {
       new HttpRequest({ method: "POST", url: "http://localhost/", body: { string: body } }),
     );
 
-  it("decodes it, with or without a byte order mark", async () => {
+  it("is decoded with or without a byte order mark", async () => {
     expect(right(await decodeBody('{"name":"à"}'))).toEqual({ name: "à" });
     expect(right(await decodeBody('\ufeff{"name":"à"}'))).toEqual({ name: "à" });
   });
@@ -25,24 +25,24 @@ describe("a body of JSON", () => {
     ["null", "body"],
     ["{}", "name"],
     ['{"name":1}', "name"],
-  ])("names what is wrong in %s", async (body, field) => {
+  ])("is refused with the name of the wrong field: %s", async (body, field) => {
     expect(await decodeBody(body)).toEqual(E.left({ tag: "invalid-request", fields: [field] }));
   });
 
-  it("is not disturbed by what was not UTF-8 before it", async () => {
-    // A byte order mark and half a character, in a decoder that all calls share.
+  it("is decoded correctly after a body that was not UTF-8", async () => {
+    // All calls share one decoder. This body ends after a byte order mark and half a character.
     const bytes = Uint8Array.from([0xef, 0xbb, 0xbf, 0x7b, 0xc3]);
     const request = new HttpRequest({ method: "POST", url: "http://localhost/", body: { bytes } });
     expect(E.isLeft(await decodeJsonBody(codec, request))).toBe(true);
     expect(right(await decodeBody('\ufeff{"name":"à"}'))).toEqual({ name: "à" });
   });
 
-  it("takes 4 KiB, and refuses more", async () => {
+  it("may have 4 KiB, and is refused when it has more", async () => {
     expect(E.isRight(await decodeBody(`{"name":"x"}`.padEnd(4096)))).toBe(true);
     expect(await decodeBody(`{"name":"x"}`.padEnd(4097))).toEqual(E.left({ tag: "request-too-large" }));
   });
 
-  it("reads no more of a body than it may have", async () => {
+  it("is not read beyond the limit", async () => {
     let chunks = 0;
     const body = new ReadableStream({
       pull: (controller) => {

@@ -9,18 +9,18 @@ const maxBodyBytes = 4096;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Decodes with a codec whose properties are the contract's names: those are all that a failure repeats. */
+/** The codec's properties must be names of the contract: a failure repeats those names, and nothing of the input. */
 export const decodeFields = <A>(codec: t.Decoder<unknown, A>, input: unknown): Either<Failure, A> => {
   const decoded = codec.decode(input);
   if (E.isRight(decoded)) {
     return decoded;
   }
-  // An error's context leads from the codec itself, whose key is empty, to the field.
+  // The first entry of an error's context is the codec itself, whose key is empty; the second is the field.
   const fields = decoded.left.map(({ context }) => context[1]?.key ?? "body");
   return E.left({ tag: "invalid-request", fields: [...new Set(fields)] });
 };
 
-/** Reads no more of a body than it may have; undefined when it has more. */
+/** Stops reading a body beyond the limit, and is undefined then. */
 const readBody = async (body: AsyncIterable<Uint8Array> | null): Promise<Buffer | undefined> => {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -34,7 +34,7 @@ const readBody = async (body: AsyncIterable<Uint8Array> | null): Promise<Buffer 
   return Buffer.concat(chunks);
 };
 
-/** Reads at most 4 KiB of JSON (RFC 8259), in UTF-8 with or without a byte order mark, whatever its declared type. */
+/** Reads at most 4 KiB of JSON (RFC 8259), in UTF-8 with or without a byte order mark. Ignores `Content-Type`. */
 export const decodeJsonBody = async <A>(
   codec: t.Decoder<unknown, A>,
   { body }: Pick<HttpRequest, "body">,
