@@ -1,7 +1,7 @@
 /**
- * A Functions host for a machine without Core Tools: mounts function values on Node's HTTP server, with the
- * routes, methods and parameters, and the request and response objects, that they get on the platform.
- * Like `func start` it does not enforce function keys.
+ * A Functions host for a machine without Core Tools. It mounts the functions on Node's HTTP server and gives them the
+ * routes, methods, parameters, request and response objects of the platform. Like `func start` it does not enforce
+ * function keys.
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -17,14 +17,14 @@ import { refuseForeign } from "./same-origin";
 /** The Functions host's own limit (its `ScriptConstants.cs`). */
 const maxRequestBytes = 100 * 1024 * 1024;
 
-/** Of what the functions log, warnings and errors go to standard error. */
+/** Shows only the warnings and errors that the functions log, on standard error. */
 const logToStandardError: LogHandler = (level, ...args) => {
   if (level === "warning" || level === "error" || level === "critical") {
     console.error(...args);
   }
 };
 
-/** How a line begins that a function logged after its answer: on the platform it would be lost. */
+/** The start of a line that a function logged after its answer. The platform would lose that line. */
 export const lateLogPrefix = "Logged after the answer:";
 
 export const makeHost = (
@@ -50,20 +50,20 @@ export const makeHost = (
         return;
       }
     }
-    // To HEAD Node sends what it would to GET, without the body.
+    // For HEAD, Node leaves the body out by itself.
     const isRead = method === "GET" || method === "HEAD";
     const page = isRead ? await findPage(path) : undefined;
     if (page !== undefined) {
       response.writeHead(200, page.headers).end(page.body);
       return;
     }
-    // No route, or not with this method: the Functions host answers the same to both.
+    // The Functions host answers an unknown route and a wrong method alike.
     response.writeHead(404).end();
   };
 
   return makePlatformServer((request, response) => {
     dispatch(request, response).catch((error: unknown) => {
-      // The client went away in the middle, or the function threw.
+      // The client disconnected during the call, or the function threw.
       logHandler("error", error instanceof Error ? error.name : typeof error);
       if (!response.headersSent) {
         response.writeHead(500);
@@ -73,18 +73,18 @@ export const makeHost = (
   });
 };
 
-/** `api/{name}` as the Functions host matches it: ignoring case, a parameter being one segment. */
+/** Matches `api/{name}` as the Functions host does: it ignores case, and a parameter is one segment. */
 const toPattern = (route: string): RegExp =>
   new RegExp(`^/${route.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}/?$`, "i");
 
-/** A request, and the function that its route leads to. */
+/** A request, and the function to which its route leads. */
 interface RoutedRequest {
   readonly mounted: HttpFunction;
   readonly request: PlatformRequest;
   readonly params: Record<string, string>;
 }
 
-/** What a request came with, and where its answer and its log go. */
+/** The incoming request as Node has it, and where its answer and its log go. */
 interface Exchange {
   readonly incoming: IncomingMessage;
   readonly response: ServerResponse;
@@ -107,7 +107,7 @@ const invoke = async (
   const context = new InvocationContext({
     functionName: mounted.name,
     invocationId: randomUUID(),
-    // The Functions host ignores these lines (azure-functions-host, GrpcWorkerChannel.cs, Log).
+    // The Functions host ignores lines after the answer (azure-functions-host, GrpcWorkerChannel.cs, Log).
     logHandler: (level, ...args) => {
       if (isOver) {
         logHandler("error", lateLogPrefix, level, ...args);

@@ -1,12 +1,12 @@
 /**
- * What Azure Functions makes of a request before a function sees it: first its web server, Kestrel of ASP.NET Core,
- * then the host. `npx jest tests/guarantees/hostile` holds this against what they answer.
+ * What Azure Functions does to a request before a function sees it: first its web server (Kestrel, of ASP.NET Core),
+ * then the host. `npx jest tests/guarantees/hostile` compares this code with their recorded answers.
  */
 import { createServer, STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
-/** Answered with a status and an empty body. */
+/** The platform answers such a request with this status and an empty body. */
 interface Refused {
   readonly refusal: number;
 }
@@ -17,11 +17,11 @@ export interface PlatformRequest {
   readonly url: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** 0 for a body in chunks, which the host does not pass on: it goes by `Content-Length` alone. */
+  /** 0 for a body in chunks: the host looks at `Content-Length` only, and does not pass such a body on. */
   readonly contentLength: number;
 }
 
-/** Kestrel's `KestrelServerLimits`, which the Functions host leaves as they are. */
+/** Kestrel's `KestrelServerLimits`. The Functions host does not change them. */
 const maxRequestLineBytes = 8192;
 const maxHeadersBytes = 32_768;
 const maxHeaders = 100;
@@ -29,8 +29,8 @@ const maxHeaders = 100;
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Kestrel reads header values as UTF-8 and refuses others (its `HttpRequestHeaders.cs`); Node has a character for each
- * byte. What is beyond Latin-1 then stops the worker at its `Request` (WHATWG Fetch: a `ByteString`).
+ * Kestrel reads header values as UTF-8 and refuses other bytes (its `HttpRequestHeaders.cs`). Node makes a character of
+ * each byte. A character beyond Latin-1 then makes the worker's `Request` throw (WHATWG Fetch: a `ByteString`).
  */
 const decodeHeaderValue = (value: string): string | undefined => {
   try {
@@ -41,7 +41,7 @@ const decodeHeaderValue = (value: string): string | undefined => {
 };
 
 interface Target {
-  /** How `Host` may name what a whole URL names: none for a target that is a path. */
+  /** The values of `Host` that agree with a whole URL. Empty when the target is a path. */
   readonly hosts: readonly string[];
   readonly path: string;
   readonly query: string;
@@ -52,7 +52,7 @@ const splitQuery = (target: string, hosts: readonly string[] = []): Target => {
   return { hosts, path, query };
 };
 
-/** The forms of a target (RFC 9112, section 3.2) that Kestrel's `Http1Connection.cs` knows. */
+/** The forms of a target (RFC 9112, section 3.2) that Kestrel accepts (its `Http1Connection.cs`). */
 const parseTarget = (method: string, target: string): Target | Refused => {
   if (/[^\x01-\x7f]/.test(target)) {
     return { refusal: 400 };
@@ -74,13 +74,13 @@ const parseTarget = (method: string, target: string): Target | Refused => {
   return { refusal: /[^\w.:~-]/.test(target) ? 400 : 405 };
 };
 
-/** Percent-encoded UTF-8 of one character. */
+/** One character as percent-encoded UTF-8. */
 const encodedCharacter =
   /%(?:[0-7][\da-f]|[cd][\da-f]%[89ab][\da-f]|e[\da-f](?:%[89ab][\da-f]){2}|f[0-7](?:%[89ab][\da-f]){3})/gi;
 
 /**
- * As Kestrel's `PathDecoder.cs`: what is UTF-8 is decoded once, `%2F` and the rest stay as they are, and dot segments
- * are resolved then. A path parameter is a segment of this: ASP.NET Core's routing decodes nothing more.
+ * Decodes a path as Kestrel's `PathDecoder.cs` does. It decodes UTF-8 once, leaves `%2F` and all else as they are, and
+ * then resolves dot segments. A path parameter is a segment of the result: ASP.NET Core's routing decodes nothing more.
  */
 const decodePath = (path: string): string => {
   const decoded = path.replaceAll(encodedCharacter, (encoded) => {
@@ -106,11 +106,11 @@ const decodePath = (path: string): string => {
   return given.length === 0 ? decoded : `/${segments.join("/")}`;
 };
 
-/** What Kestrel's `HttpCharacters.cs` lets through. */
+/** Accepts the hosts that Kestrel's `HttpCharacters.cs` accepts. */
 const isValidHost = (host: string): boolean =>
   /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=-]*)(?::\d*)?$/i.test(host);
 
-/** The request as the host has it, or the status with which it is refused before any function is looked for. */
+/** The request as the host has it, or the status with which the platform refuses it before it looks for a function. */
 export const receive = (incoming: IncomingMessage): PlatformRequest | Refused => {
   const { method = "", url: rawTarget = "", httpVersion, rawHeaders } = incoming;
   if (`${method} ${rawTarget} HTTP/${httpVersion}\r\n`.length > maxRequestLineBytes) {
@@ -133,7 +133,7 @@ export const receive = (incoming: IncomingMessage): PlatformRequest | Refused =>
     if (key === "host" && before !== undefined) {
       return { refusal: 400 };
     }
-    // As `StringValues.ToString()` of ASP.NET Core joins them.
+    // ASP.NET Core joins repeated headers like this (`StringValues.ToString()`).
     headers.set(key, before === undefined ? value : `${before},${value}`);
   }
   if (rawHeaders.length / 2 > maxHeaders || headersBytes > maxHeadersBytes) {
@@ -165,11 +165,12 @@ export const receive = (incoming: IncomingMessage): PlatformRequest | Refused =>
   };
 };
 
-/** A server whose parser passes on what Kestrel passes on, and answers by itself what Kestrel does. */
+/** A server that accepts at least what Kestrel accepts, and answers malformed requests as Kestrel does. */
 export const makePlatformServer = (
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server => {
-  // Lenient, because Kestrel takes both lengths of a body, or a line feed alone. `receive` refuses what is too much.
+  // Kestrel accepts a bare line feed, and a body with both lengths, so this parser must be lenient. `receive` refuses
+  // the rest of what Kestrel refuses.
   const server = createServer({ insecureHTTPParser: true, maxHeaderSize: 256 * 1024 });
   const underWay = new WeakMap<Duplex, ServerResponse>();
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
@@ -177,7 +178,7 @@ export const makePlatformServer = (
     response.on("close", () => underWay.delete(request.socket));
     answer(request, response);
   };
-  // Without a listener of their own Node answers the latter two itself.
+  // Without a listener for the last two events, Node would answer such requests itself.
   for (const event of ["request", "checkContinue", "checkExpectation"]) {
     server.on(event, listener);
   }
@@ -193,7 +194,7 @@ export const makePlatformServer = (
     } else if (response === undefined) {
       refuse(socket, code === "HPE_HEADER_OVERFLOW" ? 431 : 400);
     } else {
-      // The request before the error has its answer first.
+      // An earlier request on this connection must get its answer before the error is answered.
       response.on("close", () => {
         refuse(socket, 400);
       });

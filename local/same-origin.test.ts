@@ -27,7 +27,7 @@ describe("a request to the local host", () => {
     [{ host: ["localhost:7071"], origin: ["http://localhost:7071"], "sec-fetch-site": ["same-origin"] }],
     [{ host: ["localhost"], origin: ["http://localhost"] }],
     [{ host: ["127.0.0.1:7071"], "sec-fetch-site": ["none"] }],
-  ])("is answered when it comes from here or from no page: %j", (headers) => {
+  ])("is answered when it comes from this host's pages or from no page: %j", (headers) => {
     expect(explainForeign(headers)).toBeUndefined();
   });
 
@@ -48,7 +48,7 @@ describe("a request to the local host", () => {
     [["localhost:port"]],
     [[""]],
     [["localhost", "shop.example"]],
-  ])("is refused when its Host is not loopback, whatever else it says: %j", (host) => {
+  ])("is refused when its Host is not loopback, with any other header: %j", (host) => {
     const explanation = explainForeign({ host, origin: ["http://shop.example"] });
     expect(explanation).toContain("Host");
     expect(explanation).not.toContain("shop.example");
@@ -70,13 +70,13 @@ describe("a request to the local host", () => {
     [{ "sec-fetch-site": ["none", "cross-site"] }],
     [{ origin: ["http://127.0.0.1:7071"], "sec-fetch-site": ["cross-site"] }],
     [{ origin: ["https://shop.example"], "sec-fetch-site": ["same-origin"] }],
-  ])("is refused when a foreign page made it, and is told what to do: %j", (headers) => {
+  ])("is refused when a foreign page made it, with advice on what to do: %j", (headers) => {
     expect(explainForeign({ host: ["127.0.0.1:7071"], ...headers })).toMatch(
       /^A page of another site made this request, .* paste it into the address bar\.$/,
     );
   });
 
-  it("does nothing when it is refused, on any route or page and with any method", async () => {
+  it("has no effect when it is refused, on any route or page and with any method", async () => {
     const apiKey = await service.newApiKey();
     const exchange = (
       method: string,

@@ -1,29 +1,29 @@
 /**
- * Keeps other web pages away from the local host. A browser lets any page send a POST without a body to any address, and
- * the local host asks for no function key: such a page could replace a merchant's key. A page whose own name leads to
- * loopback by its second DNS answer ("DNS rebinding") could read the new one, too.
+ * Keeps other web pages away from the local host. A browser lets any page send a POST without a body to any address,
+ * and the local host asks for no function key. So any page could replace a merchant's key. With "DNS rebinding", where
+ * a second DNS answer resolves the page's own name to loopback, the page could even read the new key.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isIPv4 } from "node:net";
 
-/** The headers of a request that tell where it comes from, each with every value that it was sent with. */
+/** The headers that show where a request comes from, each with all the values that were sent. */
 export type ArrivalHeaders = Readonly<Partial<Record<"host" | "origin" | "sec-fetch-site", string[]>>>;
 
 /**
- * Why a request is not answered: a sentence that says what was wrong, and one that says what to do. Undefined when the
- * request comes from this host's own pages, from the address bar of a browser, or from a program that is no browser.
+ * Why the host refuses a request: one sentence says what was wrong, and one says what to do. Undefined when the request
+ * comes from this host's own pages, from the address bar of a browser, or from a program that is not a browser.
  */
 export const explainForeign = (headers: ArrivalHeaders): string | undefined => {
   const hosts = headers.host ?? [];
-  // A page that was rebound sends the name of its own site: RFC 9110, section 7.2.
+  // After DNS rebinding, a page's request still carries the name of its own site (RFC 9110, section 7.2).
   if (!hosts.every(isLoopback)) {
     return "The Host of this request is not localhost, an address in 127.0.0.0/8 or [::1]. Ask this local host under one of those.";
   }
-  // RFC 6454, section 7.3: a page that must not be named says `null`. This host speaks plain HTTP only.
+  // A page whose origin is hidden sends `null` (RFC 6454, section 7.3). This host speaks plain HTTP only.
   const ownOrigins = hosts.map((host) => `http://${host.toLowerCase()}`);
   const isOwn = (origin: string): boolean => ownOrigins.includes(origin.toLowerCase());
   // W3C Fetch Metadata, section 2.4. `none` is the address bar, a bookmark or a link in a terminal. `same-site` is
-  // another port of this machine, where another program's pages are.
+  // another port of this machine, which serves the pages of another program.
   const isFromOwnPage = (site: string): boolean => site === "same-origin" || site === "none";
   const isAllowed =
     (headers.origin ?? []).every(isOwn) && (headers["sec-fetch-site"] ?? []).every(isFromOwnPage);
@@ -38,7 +38,7 @@ const isLoopback = (host: string): boolean => {
   return name === "localhost" || name === "[::1]" || (isIPv4(name) && name.startsWith("127."));
 };
 
-/** Answers 403 to a request that is foreign. False when it is not, and is still to be answered. */
+/** Answers 403 to a foreign request. Returns false when the request is not foreign; the caller answers it then. */
 export const refuseForeign = (request: IncomingMessage, response: ServerResponse): boolean => {
   const explanation = explainForeign(request.headersDistinct);
   if (explanation === undefined) {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { Server as SocketServer } from "node:net";
 
-/** Listens on loopback only. Resolves with the port, which for 0 is a free one; rejects when it is taken. */
+/** Listens on loopback only. Resolves with the port; port 0 means any free one. Rejects when the port is in use. */
 export const listen = async (server: SocketServer, port: number): Promise<number> => {
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
@@ -24,18 +24,18 @@ export const decodePort = (text: string | undefined, byDefault: number): number 
   return text === undefined || text === "" ? byDefault : port <= 65_535 ? port : undefined;
 };
 
-/** Why a server could not listen, in one line for whoever started it. */
+/** Why a server could not listen, in one line for the person who started it. */
 export const describeListenError = (error: unknown, port: number): string =>
   error instanceof Error && "code" in error && error.code === "EADDRINUSE"
     ? `Port ${port} is already in use. Set PORT to another one, or to 0 for any that is free.`
     : `Cannot listen on port ${port}: ${String(error)}`;
 
-/** Resolves when the terminal or the system asks this process to end; asked again, it ends at once. */
+/** Resolves when the terminal or the system asks this process to end. A second request ends the process at once. */
 export const untilStopped = async (): Promise<void> => {
   await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
 };
 
-/** Says why this process cannot go on; it ends with exit code 1 when nothing is left to do. */
+/** Prints why this process cannot go on. The process then finishes by itself, with exit code 1. */
 export const fail = (message: string): void => {
   console.error(message);
   process.exitCode = 1;

@@ -1,4 +1,4 @@
-/** `npm run start:store`: the embedded store alone, with its containers, for a service that is started elsewhere. */
+/** `npm run start:store`: only the embedded store, with its containers, for a service that runs in another process. */
 import * as E from "fp-ts/Either";
 import { decodeConfig } from "../shared/config";
 import { makeCosmosStore } from "../shared/cosmos/cosmos-store";

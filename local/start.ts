@@ -1,4 +1,4 @@
-/** `npm start`: the service on loopback, with a store of its own unless the settings name another. */
+/** `npm start`: the service on loopback. It starts a store of its own unless the settings name one. */
 import * as E from "fp-ts/Either";
 import { makeFunctions } from "../functions";
 import { decodeConfig } from "../shared/config";
@@ -14,7 +14,7 @@ const demoFiscalCode = "AAAAAA00A00A000A";
 
 const demoKeyPath = `/api/v1/cgn/merchants/${demoMerchantId}/api-keys/primary`;
 
-/** Lines for a shell: generate an OTP, use it, and find it used; before them one that makes the key, if there is none. */
+/** Shell commands: generate an OTP, use it, and find it used. Without a key, the first command makes one. */
 const demoCommands = (baseUrl: string, apiKey: string | undefined): readonly string[] => {
   const curl = `curl -sS -w ' %{http_code}\\n' -H 'Content-Type: application/json'`;
   const generate = `${curl} -d '{"merchant_id":"${demoMerchantId}","discount_id":"${demoDiscountId}"}' ${baseUrl}/api/v1/cgn/otp/${demoFiscalCode}`;
@@ -71,7 +71,7 @@ const run = async (): Promise<void> => {
       return;
     }
     const baseUrl = `http://127.0.0.1:${port}`;
-    // In a store that the settings name the demo shop may have a key that somebody uses.
+    // In a store that the settings name, somebody may be using a key of the demo shop.
     const apiKey = embedded === undefined ? undefined : await createDemoApiKey(baseUrl);
     const lines = [
       `Listening on ${baseUrl}`,
@@ -80,7 +80,7 @@ const run = async (): Promise<void> => {
       ...(apiKey === undefined
         ? [
             "It uses the store that COSMOSDB_ENDPOINT names, and makes no key there before you ask for one.",
-            `The first command makes the primary key of ${demoMerchantId}: if it has one, that stops working.`,
+            `The first command makes the primary key of ${demoMerchantId}. A key that it already has stops working.`,
             "",
             "Paste in order: make a key, generate, use (200), use again (404)",
           ]
