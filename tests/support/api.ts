@@ -20,7 +20,7 @@ const parseJson = (text: string): unknown => {
   }
 };
 
-/** Makes a request, and holds it and its answer against the OpenAPI document. */
+/** Makes a request, and checks it and its answer against the OpenAPI document. */
 export const call = async (url: string, init: RequestInit = {}): Promise<Reply> => {
   const response = await fetch(url, init);
   const text = await response.text();
@@ -32,7 +32,7 @@ export const call = async (url: string, init: RequestInit = {}): Promise<Reply> 
 export const fiscalCode = "AAAAAA00A00A000A";
 export const merchantId = "shop-1";
 export const discountId = "discount-1";
-/** What GenerateOtp is asked for. */
+/** The input of GenerateOtp. */
 export const discount = { merchant_id: merchantId, discount_id: discountId };
 
 export interface Api {
@@ -44,7 +44,7 @@ export interface Api {
   revoke(merchantId?: string, keyType?: string): Promise<Reply>;
   info(): Promise<Reply>;
   status(): Promise<Reply>;
-  /** A code and a key that must be there for the test to go on. */
+  /** Returns a new code. It fails the test when there is none, because the test cannot go on. */
   newCode(beneficiary?: string, body?: unknown): Promise<string>;
   newApiKey(merchantId?: string, keyType?: string): Promise<string>;
   ask(apiKey: string, code: string): Promise<Reply>;
@@ -84,7 +84,7 @@ export const makeApi = (baseUrl: string): Api => {
   return api;
 };
 
-/** Checks all that the contract says of every problem; the caller checks the rest. */
+/** Checks what the contract says about every problem. The caller checks the rest. */
 export const expectProblem = (reply: Reply, status: number, name: string): void => {
   const problem = decode(ProblemBody, reply.json);
   expect({ status: reply.status, type: problem.type }).toEqual({ status, type: problemTypeBase + name });

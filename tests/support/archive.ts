@@ -1,4 +1,4 @@
-/** The archive that is deployed, unpacked where nothing else is. */
+/** The archive that is deployed, unpacked into an empty folder. */
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -8,12 +8,12 @@ import { startProgram } from "./processes";
 export interface UnpackedArchive {
   /** No node_modules here, nor in any folder above. */
   readonly folder: string;
-  /** A folder with nothing to load in it, for a worker that is a placeholder first. */
+  /** A folder with nothing to load, for a worker that starts as a placeholder. */
   readonly placeholder: string;
   readonly remove: () => Promise<void>;
 }
 
-/** Packs what `npm run build` made. */
+/** Packs the output of `npm run build`. */
 export const unpackArchive = async (): Promise<UnpackedArchive> => {
   const root = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
   const archive = path.join(root, "cgn-otp.zip");

@@ -14,7 +14,7 @@ const usualPlaces = [
   "C:\\Program Files (x86)\\Google\\Chrome\\Application\\chrome.exe",
 ];
 
-/** Where Chromium is: where `CHROMIUM_PATH` says or, if that says nothing, the first of the usual places that has one. */
+/** The path of Chromium: `CHROMIUM_PATH` or, without that setting, the first of the usual paths that exists. */
 export const findChromium = (): string | undefined => {
   const named = process.env["CHROMIUM_PATH"];
   return (named ? [named] : usualPlaces).find((place) => existsSync(place));
@@ -32,7 +32,7 @@ export const launchChromium = (executablePath: string): Promise<Browser> =>
     executablePath,
     // Its sandbox does not start for root.
     chromiumSandbox: process.getuid?.() !== 0,
-    // It would call home at its start.
+    // Otherwise it would send requests to its vendor at the start.
     args: [
       "--disable-background-networking",
       "--disable-component-update",

@@ -1,11 +1,11 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
-/** The connections that clients have opened to a server since it is watched. */
+/** The connections that clients opened to a server since the watch began. */
 export interface Connections {
   readonly opened: number;
   readonly open: number;
-  /** How many were open at one time. */
+  /** The most that were open at the same time. */
   readonly mostOpen: number;
 }
 

@@ -1,4 +1,4 @@
-/** Holds requests and their answers against `openapi.yaml`, which is the truth about them. */
+/** Checks requests and their answers against `openapi.yaml`, which defines both. */
 import { readFileSync } from "node:fs";
 import Ajv2020 from "ajv/dist/2020";
 import addFormats from "ajv-formats";
@@ -10,7 +10,7 @@ import type { Failure, IssuedOtp } from "../../shared/domain/failure";
 const documentName = "openapi.yaml";
 const document: unknown = parse(readFileSync(documentName, "utf8"));
 
-// The document is a schema to no validator; its parts are referred to by pointer.
+// The document itself is not a schema. Validators refer to the schemas in it by pointer.
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats(ajv);
 ajv.addSchema({ $id: documentName, ...(t.UnknownRecord.is(document) ? document : {}) });
@@ -23,7 +23,7 @@ const escapeKey = (key: string): string => key.replaceAll("~", "~0").replaceAll(
 const pointerTo = (place: Place): string =>
   place.map((key) => `/${encodeURIComponent(escapeKey(key))}`).join("");
 
-/** What stands at a place, and where it really does, with references followed. */
+/** The value at a place and, after following references, the place where it really stands. */
 export const lookUp = (place: Place): { readonly place: Place; readonly value: unknown } => {
   let found: { place: Place; value: unknown } = { place: [], value: document };
   for (const key of place) {
@@ -36,7 +36,7 @@ export const lookUp = (place: Place): { readonly place: Place; readonly value: u
   return found;
 };
 
-/** A list has its indices for keys. */
+/** The keys of a list are its indices. */
 const isContainer = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
 
@@ -79,7 +79,7 @@ interface Operation {
   readonly pattern: RegExp;
   readonly place: Place;
   readonly parameters: readonly Parameter[];
-  /** The schemes of its security, of which one must be met, if there are any. */
+  /** The security schemes. If there are any, a request must satisfy one of them. */
   readonly security: readonly SecurityScheme[];
 }
 
@@ -128,9 +128,9 @@ export const nameOf = (type: string): string => type.replace(/^.*\//, "");
 interface DescribedAnswer {
   readonly operation: Operation;
   readonly status: string;
-  /** Of a problem, the last part of each type that it can have. */
+  /** For a problem: the last part of each type that it can have. */
   readonly problems: readonly string[];
-  /** Of a problem, its examples. */
+  /** For a problem: its examples. */
   readonly examples: readonly unknown[];
 }
 
@@ -149,13 +149,13 @@ export const describedAnswers: readonly DescribedAnswer[] = operations.flatMap((
   }),
 );
 
-/** What an answer is called: by its operation and status and, of a problem, its type. */
+/** The name of an answer: its operation, its status and, for a problem, its type. */
 export const nameAnswer = (id: string, status: number | string, problem?: string): string =>
   [id, status, ...(problem === undefined ? [] : [problem])].join(" ");
 
 const seen = new Set<string>();
 
-/** Every answer that was held against the document since the start of the process. */
+/** Every answer that was checked against the document since the start of the process. */
 export const seenAnswers = (): ReadonlySet<string> => seen;
 
 interface Answered {
@@ -183,8 +183,8 @@ export const makeFailures = (
 });
 
 /**
- * Headers of an answer that are the connection's or the content's own (RFC 9110, sections 6 and 8; RFC 9112, section 9):
- * a document describes none of them.
+ * Headers of an answer that belong to the connection or to the content (RFC 9110, sections 6 and 8; RFC 9112, section
+ * 9). An OpenAPI document does not describe them.
  */
 const transportHeaders = [
   "connection",
@@ -196,8 +196,8 @@ const transportHeaders = [
 ];
 
 /**
- * Throws when an operation of the document answers anything that the document does not describe, and when it takes a
- * request that the document does not allow, or refuses as not valid one that it allows.
+ * Throws in three cases: an operation gave an answer that the document does not describe, it accepted a request that
+ * the document does not allow, or it refused as not valid a request that the document allows.
  */
 export const checkExchange = (url: string, init: RequestInit, reply: Answered): void => {
   const method = init.method ?? "GET";
@@ -207,7 +207,7 @@ export const checkExchange = (url: string, init: RequestInit, reply: Answered): 
     throw new Error(`${operation?.id ?? url} is not as ${documentName} describes it: ${reason}`);
   };
   if (operation === undefined) {
-    // That is what the document says of all else under /api. Other pages are the local host's own.
+    // The document says this about all other paths under /api. Other pages belong to the local host.
     if (pathname.startsWith("/api/") && (reply.status !== 404 || reply.text !== "")) {
       fail(`${method} is answered ${reply.status}`);
     }
@@ -224,7 +224,7 @@ export const checkExchange = (url: string, init: RequestInit, reply: Answered): 
   if (reply.status === 400 && faults.length === 0) {
     fail("a request that the document allows is refused");
   }
-  // A body's size is no matter of a schema, and a call may fail before it has looked at the request.
+  // A schema does not limit the size of a body, and a call may fail before it looks at the request.
   if (reply.status !== 400 && reply.status !== 413 && reply.status < 500 && faults.length > 0) {
     fail(`a request that the document does not allow is answered ${reply.status}: ${faults.join(", ")}`);
   }
@@ -282,7 +282,7 @@ export const fieldsOf = ({ place, parameters }: Operation): readonly string[] =>
   ...keysAt([...place, "requestBody", "content", "application/json", "schema", "properties"]),
 ];
 
-/** What of a request the document does not allow. */
+/** The parts of a request that the document does not allow. */
 const faultsOf = (operation: Operation, pathname: string, init: RequestInit): readonly string[] => {
   const headers = new Headers(init.headers);
   const segments = operation.pattern.exec(pathname)?.groups ?? {};
@@ -310,7 +310,7 @@ const decodeSegment = (segment: string): string => {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** Undefined, which no schema allows, when it is not JSON in UTF-8. */
+/** Undefined when the body is not JSON in UTF-8. No schema allows undefined. */
 const parseBody = (body: RequestInit["body"]): unknown => {
   try {
     const bytes =
@@ -321,7 +321,7 @@ const parseBody = (body: RequestInit["body"]): unknown => {
   }
 };
 
-/** The host checks function keys before the service is called: the local one asks for none. */
+/** On Azure the host checks function keys before it calls the service. The local host asks for none. */
 export const functionKeyHeader = "x-functions-key";
 
 const checkSecurity = ({ security }: Operation, headers: Headers, fail: (reason: string) => never): void => {

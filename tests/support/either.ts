@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either";
 import type * as t from "io-ts";
 
-/** A right value, or the test ends here. */
+/** The value of a right. Fails the test for a left. */
 export const right = <A>(result: E.Either<unknown, A>): A => {
   if (E.isLeft(result)) {
     throw new Error(`expected a right, got ${JSON.stringify(result.left)}`);

@@ -12,18 +12,18 @@ const pk = "p";
 const database = "db";
 const containerId = "items";
 
-/** The code of what the client rejects with; a batch wraps it. */
+/** The code of the error with which the client rejects. A batch wraps the error. */
 const codeOf = (error: unknown): unknown => {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   return typeof cause === "object" && cause !== null && "code" in cause ? cause.code : cause;
 };
 
-/** What a call resolves with, or the code of what it rejects with. */
+/** The result of a call, or the code of its error. */
 const outcomeOf = (call: Promise<unknown>): Promise<unknown> => call.catch(codeOf);
 
 type Write = (container: Container, options?: RequestOptions) => Promise<number>;
 
-// Each makes `n` of the item "x" 1: where it was there before, with 0, or where it was not.
+// Each sets `n` of the item "x" to 1. Replace needs the item, with 0; the others need it to be missing.
 const create: Write = async (container, options) =>
   (await container.items.create({ id: "x", pk, n: 1 }, options)).statusCode;
 const replace: Write = async (container, options) =>
@@ -53,7 +53,7 @@ const makeGate = (): { opened: Promise<void>; open: () => void } => {
 
 interface Case {
   readonly fault: Fault;
-  /** What the client is told of a write; "ok" for its usual status. */
+  /** The outcome of a write for the client; "ok" means its usual status. */
   readonly told: string | number;
   readonly applied: boolean;
 }
@@ -119,7 +119,7 @@ describe("the fault proxy", () => {
     }
   });
 
-  /** The container as a real client of its own reaches it: one that repeats nothing that is throttled. */
+  /** The container through a real client of its own, which does not retry throttled requests. */
   const containerAt = (endpoint: string, policy: ConnectionPolicy = {}): Container => {
     const client = new CosmosClient({
       endpoint,
@@ -147,7 +147,7 @@ describe("the fault proxy", () => {
   const isApplied = async (id = "x"): Promise<boolean> =>
     (await direct.item(id, pk).read<{ n: number }>()).resource?.n === 1;
 
-  /** The first request that does this meets the fault. */
+  /** The fault happens to the first request with this operation. */
   const scriptOnce = (operation: StoreRequest["operation"], fault: Fault): void => {
     let isDue = true;
     proxy.script((incoming) => {
@@ -177,7 +177,7 @@ describe("the fault proxy", () => {
       await expectToWork(proxied);
     });
 
-    it("does the same to the write when the client goes away at once", async () => {
+    it("does the same to the write when the client disconnects at once", async () => {
       await seed(write);
       const leaving = new AbortController();
       proxy.script(({ operation }) => {
@@ -220,7 +220,7 @@ describe("the fault proxy", () => {
     );
   });
 
-  describe("forwards what it is not told to break", () => {
+  describe("forwards a request without a fault", () => {
     it("with the status and the headers of the answer", async () => {
       const created = await proxied.items.create({ id: "x", pk, n: 1 });
       const behind = await direct.item("x", pk).read();
@@ -233,7 +233,7 @@ describe("the fault proxy", () => {
       expect(await outcomeOf(replace(proxied, condition))).toBe(412);
     });
 
-    it("and keeps what it was asked, in order, from 0", async () => {
+    it("and records the requests in order, from 0", async () => {
       await create(proxied);
       await proxied.item("x", pk).read();
       await replace(proxied);
@@ -286,7 +286,7 @@ describe("the fault proxy", () => {
     });
   });
 
-  /** What an HTTP client without opinions receives of an answer, and how it ends. */
+  /** What a plain HTTP client receives of an answer, and how the answer ends. */
   const receive = async (id: string): Promise<{ head: string; body: string; end: unknown }> => {
     const socket = connect(Number(new URL(proxy.endpoint).port), "127.0.0.1");
     const chunks: string[] = [];
@@ -342,7 +342,7 @@ describe("the fault proxy", () => {
       await expectToWork(proxied);
     });
 
-    it("refuses clients whose connection was busy when it began, once they are answered", async () => {
+    it("refuses a client whose connection was busy at the start, after its answer", async () => {
       await seed("replace");
       const { opened, open } = makeGate();
       const faults: readonly Fault[] = [
@@ -363,7 +363,7 @@ describe("the fault proxy", () => {
       expect(await refused()).toBe("ECONNREFUSED");
     });
 
-    it("accepts connections again from a reset on", async () => {
+    it("accepts connections again after a reset", async () => {
       await seed("replace");
       scriptOnce("replace", { kind: "refuse", forMs: hour });
       expect([await refused(), await refused()]).toEqual(["ECONNRESET", "ECONNREFUSED"]);
@@ -372,7 +372,7 @@ describe("the fault proxy", () => {
     });
   });
 
-  it("says with 429 when to come back, and the client comes back by itself", async () => {
+  it("says with 429 when to retry, and the client retries by itself", async () => {
     await seed("replace");
     proxy.script(() => ({ kind: "status", status: 429, retryAfterMs: 7 }));
     await expect(replace(proxied)).rejects.toMatchObject({ code: 429, retryAfterInMs: 7 });
@@ -394,7 +394,7 @@ describe("the fault proxy", () => {
     expect((await proxied.item("y", pk).read()).substatus).toBeUndefined();
   });
 
-  it("applies a late write when its time has come, and the client has long gone", async () => {
+  it("applies a late write after its delay, when the client has long disconnected", async () => {
     await seed("replace");
     scriptOnce("replace", { kind: "late", ms: 1500 });
     const start = performance.now();
@@ -426,14 +426,17 @@ describe("the fault proxy", () => {
     expect((await direct.item("x", pk).read()).resource).toMatchObject({ n: 7 });
   });
 
-  it.each([3, 1008] as const)("says with 403/%d that another region is to be asked", async (substatus) => {
-    await seed("replace");
-    proxy.script(() => ({ kind: "forbidden", substatus }));
-    await expect(replace(proxied)).rejects.toMatchObject({ code: 403, substatus });
-    expect((await direct.item("x", pk).read()).resource).toMatchObject({ n: 0 });
-  });
+  it.each([3, 1008] as const)(
+    "says with 403/%d that the client must ask another region",
+    async (substatus) => {
+      await seed("replace");
+      proxy.script(() => ({ kind: "forbidden", substatus }));
+      await expect(replace(proxied)).rejects.toMatchObject({ code: 403, substatus });
+      expect((await direct.item("x", pk).read()).resource).toMatchObject({ n: 0 });
+    },
+  );
 
-  it("has the account say what it is told that it says, each time anew", async () => {
+  it("describes the account as the test asks, anew at each read", async () => {
     let consistency = "Strong";
     const account = await startFaultProxy(target, () => ({
       userConsistencyPolicy: { defaultConsistencyLevel: consistency },
@@ -458,7 +461,7 @@ describe("the fault proxy", () => {
     expect(proxy.requests.map(({ index }) => index)).toEqual([0]);
   });
 
-  it("does not count a request whose client leaves in the middle of it", async () => {
+  it("does not count a request whose client disconnects in the middle of it", async () => {
     await seed("replace");
     const socket = connect(Number(new URL(proxy.endpoint).port), "127.0.0.1");
     socket.write(
@@ -471,7 +474,7 @@ describe("the fault proxy", () => {
     expect(proxy.requests.map(({ operation }) => operation)).toEqual(["replace"]);
   });
 
-  it("lets go of a connection that it resets while that is ending", async () => {
+  it("releases a connection that it resets while the connection is ending", async () => {
     let told: Promise<unknown> | undefined;
     const server = createServer((socket) => {
       socket.end();

@@ -1,4 +1,4 @@
-/** A store that fails on request: stands between the real client and the embedded server. */
+/** A proxy between the real client and the embedded server. It fails when a test asks for it. */
 import { Agent, createServer, request as send } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -6,9 +6,9 @@ import { buffer } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { close, listen } from "../../local/server";
 
-/** What befalls a request. "Applied" means that the server behind has answered it. */
+/** What happens to a request. "Applied" means that the server behind has answered it. */
 export type Fault =
-  /** Its connection is reset, it is not applied, and new connections are refused `forMs` long (100). */
+  /** Its connection is reset and it is not applied. For `forMs` (100 by default) new connections are refused. */
   | { readonly kind: "refuse"; readonly forMs?: number }
   /** Its connection is reset; it is not applied. */
   | { readonly kind: "reset-before" }
@@ -16,38 +16,38 @@ export type Fault =
   | { readonly kind: "reset-after" }
   /** It is applied, then its connection is reset in the middle of the answer's body. */
   | { readonly kind: "cut-off" }
-  /** It is answered with this status and not applied. A 429 always says when to come back. */
+  /** It is answered with this status and not applied. A 429 always says when to retry. */
   | {
       readonly kind: "status";
       readonly status: 408 | 410 | 429 | 449 | 500 | 503;
       readonly retryAfterMs?: number;
     }
-  /** It is not applied, and answered 404 for another reason than a missing item: 1002 says that a replica lags behind. */
+  /** It is not applied, and answered 404 although no item is missing: 1002 means that a replica lags behind. */
   | { readonly kind: "status"; readonly status: 404; readonly substatus: 1002 }
-  /** It is answered 403 and not applied: this region takes no writes (3), or has left the account (1008). */
+  /** It is not applied, and answered 403: this region takes no writes (3), or has left the account (1008). */
   | { readonly kind: "forbidden"; readonly substatus: 3 | 1008 }
-  /** It is applied, and answered with this status all the same. */
+  /** It is applied, but answered with this status. */
   | { readonly kind: "status-after"; readonly status: 408 | 500 | 503 }
-  /** It is applied after a while, and answered as ever. */
+  /** It is applied after a while, and answered normally. */
   | { readonly kind: "delay"; readonly ms: number }
   /** It is neither applied nor answered; its connection stays open. */
   | { readonly kind: "hang" }
   /** It is applied and never answered; its connection stays open. */
   | { readonly kind: "hang-after" }
-  /** It is never answered, and is applied after a while, whether or not the client is still there. */
+  /** It is never answered. It is applied after a while, even if the client has disconnected. */
   | { readonly kind: "late"; readonly ms: number }
-  /** `run`, which is another's write, comes first; then it is applied and answered as ever. */
+  /** `run`, a rival's write, happens first. Then the request is applied and answered normally. */
   | { readonly kind: "rival"; readonly run: () => Promise<unknown> };
 
 export type Operation = "read" | "create" | "replace" | "batch" | "other";
 
-/** A request that arrived, whole. */
+/** A request that arrived completely. */
 export interface StoreRequest {
   /** From 0, in order of arrival. */
   readonly index: number;
   readonly method: string;
   readonly path: string;
-  /** What it does to an item; `other` is what the service does to none: queries, containers, the account. */
+  /** What it does to an item. `other` concerns no item: queries, containers, the account. */
   readonly operation: Operation;
   readonly container: string | undefined;
   readonly headers: IncomingHttpHeaders;
@@ -56,22 +56,22 @@ export interface StoreRequest {
 
 export interface FaultProxy {
   /**
-   * A client's endpoint. Unless the proxy was given an account, the client must not discover endpoints: the account
-   * names the server behind, and the client would go there.
+   * The endpoint for a client. Without an account for the proxy, the client must not discover endpoints: the account
+   * names the server behind, and the client would bypass the proxy.
    */
   readonly endpoint: string;
   /** All that arrived since the start or the last reset. */
   readonly requests: readonly StoreRequest[];
-  /** Asked about each request, in order of arrival; for undefined it is forwarded. */
+  /** `decide` is called for each request, in order of arrival. Undefined means: forward it. */
   script(decide: (request: StoreRequest) => Fault | undefined): void;
-  /** Resolves when all that arrived so far is applied, if it ever will be, and connections are accepted again. */
+  /** Resolves when every request so far has taken its course, and the proxy accepts connections again. */
   settled(): Promise<void>;
   /**
-   * Forwards everything, forgets the requests and accepts connections again, which it resolves with. What is
-   * already decided takes its course.
+   * Forwards everything, forgets the requests, and resolves when the proxy accepts connections again. Faults that were
+   * already decided still happen.
    */
   reset(): Promise<void>;
-  /** Ends at once all that is open or pending. Rejects with what the script or a rival threw first, if any did. */
+  /** Ends at once all that is open or pending. Rejects with the first error that the script or a rival threw. */
   close(): Promise<void>;
 }
 
@@ -84,19 +84,19 @@ interface Answer {
 const defaultRefusalMs = 100;
 const defaultThrottleMs = 10;
 
-/** What an account says of itself, or a part of that. */
+/** An account's description of itself, or a part of it. */
 export type AccountDescription = Readonly<Record<string, unknown>>;
 
 /**
  * @param target the server behind: `http://127.0.0.1:port`.
- * @param account what the account is to say of itself, in place of what the server behind says; unless that says
- *   otherwise, the proxy is its only region. A function is asked each time that the account is read.
+ * @param account replaces parts of the account's description that the server behind gives. Without regions in it, the
+ *   proxy is the only region. A function is called at each read of the account.
  */
 export const startFaultProxy = async (
   target: string,
   account?: AccountDescription | (() => AccountDescription),
 ): Promise<FaultProxy> => {
-  // Idle connections go before the server behind would end them (5 s): a request must not meet a closing one.
+  // The server behind closes idle connections after 5 s. Closing them earlier keeps requests off a closing one.
   const agent = new Agent({ keepAlive: true, timeout: 2000 });
   const ending = new AbortController();
   const underway = new Set<Promise<void>>();
@@ -106,7 +106,7 @@ export const startFaultProxy = async (
   let outage = { over: Promise.resolve(), end: (): void => undefined };
 
   const server = createServer((incoming, response) => {
-    // A client may go away at any moment.
+    // A client may disconnect at any moment.
     response.on("error", () => undefined);
     const handled = handle(incoming, response).catch(() => {
       resetConnection(incoming.socket);
@@ -114,7 +114,7 @@ export const startFaultProxy = async (
     underway.add(handled);
     void handled.then(() => underway.delete(handled));
   });
-  // Otherwise an idle connection could end just when the client uses it again: a fault that nobody asked for.
+  // Otherwise an idle connection could close when the client reuses it: a fault that no test asked for.
   server.keepAliveTimeout = 0;
 
   const handle = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -203,7 +203,7 @@ export const startFaultProxy = async (
     server.close();
     const waiting = new AbortController();
     const reopen = async (): Promise<void> => {
-      // A test that fails may not come to close the proxy: its opening again must not keep the process alive.
+      // A test that fails may not close the proxy. The pause must not keep the process alive then.
       await pause(forMs, undefined, { signal: waiting.signal, ref: false }).catch(() => undefined);
       while (!ending.signal.aborted) {
         try {
@@ -211,7 +211,7 @@ export const startFaultProxy = async (
           server.unref();
           return;
         } catch {
-          // Another process was given the port meanwhile.
+          // Another process has taken the port in the meantime.
           await pause(10);
         }
       }
@@ -258,8 +258,8 @@ export const startFaultProxy = async (
 };
 
 /**
- * Resets a connection, unless it is ending already because the client has gone away: Node.js 22 would then neither reset
- * it nor let go of it, and would never end the process.
+ * Resets a connection, unless it is already ending because the client disconnected. Node.js 22 would then neither reset
+ * the connection nor release it, and the process would never end.
  */
 export const resetConnection = (socket: Socket): void => {
   if (socket.writableEnded) {
@@ -305,7 +305,7 @@ const operationOf = (call: string, headers: IncomingHttpHeaders): Operation => {
 
 const isTrue = (header: string | string[] | undefined): boolean => String(header).toLowerCase() === "true";
 
-// These belong to one connection, and there are two; what the body's length says depends on them.
+// These headers describe one connection, and the proxy joins two. The length of the body depends on the others.
 const ofConnection = new Set(["connection", "keep-alive", "transfer-encoding", "content-length"]);
 
 const endToEnd = (headers: IncomingHttpHeaders): Map<string, string | string[]> =>
@@ -315,7 +315,7 @@ const endToEnd = (headers: IncomingHttpHeaders): Map<string, string | string[]> 
     ),
   );
 
-/** Has the server behind answer a request. */
+/** Forwards a request to the server behind, and returns its answer. */
 const exchange = (
   target: string,
   agent: Agent,
@@ -342,7 +342,7 @@ const describeAccount = (answer: Answer, account: AccountDescription, port: numb
   const described: unknown = JSON.parse(answer.body.toString());
   const body = JSON.stringify({
     ...(typeof described === "object" ? described : {}),
-    // Of an account that calls itself "localhost", as the embedded one does, the SDK ignores the regions.
+    // The SDK ignores the regions of an account whose id is "localhost", which is the embedded server's.
     id: "account",
     writableLocations: [region],
     readableLocations: [region],
@@ -373,12 +373,12 @@ const writeAnswer = (
 ): void => {
   response.statusCode = status;
   response.setHeaders(endToEnd(headers));
-  // While new connections are refused, an old one must not be a way in.
+  // While the proxy refuses new connections, clients must not get in on an old one.
   response.shouldKeepAlive &&= keepAlive;
   response.end(body);
 };
 
-/** Resolves when the half is on its way. An answer without a body has none, and is not sent at all. */
+/** Sends the first half of an answer's body. An answer without a body is not sent at all. */
 const writeHalf = async (response: ServerResponse, { status, headers, body }: Answer): Promise<void> => {
   if (body.length === 0) {
     return;
@@ -387,7 +387,7 @@ const writeHalf = async (response: ServerResponse, { status, headers, body }: An
   response.setHeaders(endToEnd(headers));
   response.setHeader("content-length", body.length);
   await new Promise<void>((resolve) => {
-    // Of a client that has gone away the write may never be told.
+    // When the client has disconnected, the callback of the write may never run.
     response.once("close", resolve);
     response.write(body.subarray(0, body.length / 2), () => {
       resolve();

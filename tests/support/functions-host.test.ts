@@ -9,7 +9,8 @@ const greet = `require(${library}).app.http("Greet", {
   route: "greet", methods: ["GET"], authLevel: "anonymous", handler: () => ({ body: "hello" }),
 });`;
 
-// Each app has a defect that the platform shows: the stand-in must show it too, or the tests of the deployed file prove nothing.
+// Each app has a defect that the platform shows. If the stand-in hid it, the tests of the deployed file would prove
+// nothing.
 describe("the stand-in for the platform", () => {
   let root: string;
   beforeEach(async () => {
@@ -61,7 +62,7 @@ describe("the stand-in for the platform", () => {
     await host.stop();
   });
 
-  it("gives an app that is specialized its own environment and folder, and nothing of the placeholder's", async () => {
+  it("gives a specialized app its own environment and folder, and nothing of the placeholder's", async () => {
     const placeholder = await mkdtemp(path.join(tmpdir(), "cgn-otp-placeholder-"));
     const host = await start(
       `const { GREETING, WEBSITE_PLACEHOLDER_MODE } = process.env;
@@ -74,7 +75,7 @@ describe("the stand-in for the platform", () => {
     await rm(placeholder, { recursive: true });
   });
 
-  it("loses what is logged after the answer, and takes it for a failure", async () => {
+  it("drops what is logged after the answer, and treats it as a failure", async () => {
     const host = await start(
       `require(${library}).app.http("Greet", { route: "greet", methods: ["GET"], authLevel: "anonymous",
          handler: (_, context) => { context.log("in time"); setTimeout(() => context.log("late"), 50); return { body: "" }; } });`,
@@ -95,7 +96,7 @@ describe("the stand-in for the platform", () => {
     await host.stop();
   });
 
-  it("ends with a rejection that nobody handles, and takes that for a failure", async () => {
+  it("ends on an unhandled rejection, and treats it as a failure", async () => {
     const host = await start(`${greet} setTimeout(() => Promise.reject(new Error("nobody")), 50);`);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(await get(host, "greet")).toEqual([500, ""]);

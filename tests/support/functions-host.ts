@@ -1,6 +1,6 @@
 /**
- * Runs an unpacked archive as the platform runs it: the local host takes the calls, and a process of its own, which stands
- * in for the Functions worker (`functions-worker.cjs`), answers them with what it loaded from the folder.
+ * Runs an unpacked archive as the platform does. The local host takes the calls. A separate process, which stands in
+ * for the Functions worker (`functions-worker.cjs`), loads the folder and answers them.
  */
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -63,16 +63,16 @@ const gracePeriodMs = 5000;
 
 export interface FunctionsHost extends Api {
   readonly functions: readonly Omit<HttpFunction, "handler">[];
-  /** Why there are no functions, if there are none. Every call is then answered an empty 404, as by the platform. */
+  /** Why there are no functions, if there are none. Every call then gets an empty 404, as on the platform. */
   readonly startError: string | undefined;
-  /** What the functions logged, each line while its invocation lasted. */
+  /** What the functions logged during their invocations. */
   readonly log: LogLine[];
-  /** What they logged after it, which the platform loses. */
+  /** What they logged after their invocations. The platform loses it. */
   readonly lateLog: LogLine[];
-  /** What the worker printed; the platform makes log lines of that too. */
+  /** What the worker printed. The platform logs that too. */
   readonly printed: () => string;
   readonly workerPid: number;
-  /** Ends the worker as the platform does. Rejects when it does not end well, or when anything was logged too late. */
+  /** Ends the worker as the platform does. Rejects when the worker fails, or when anything was logged too late. */
   readonly stop: () => Promise<void>;
 }
 
@@ -81,8 +81,8 @@ export interface FunctionsHostOptions {
   readonly folder: string;
   readonly settings: Readonly<Record<string, string>>;
   /**
-   * A folder with nothing to load in it. The worker then starts there, as a placeholder without settings, and is
-   * specialized afterwards: only then it is told the folder and the settings.
+   * A folder with nothing to load. If given, the worker starts there as a placeholder without settings. It gets the
+   * real folder and the settings later, when the host specializes it.
    */
   readonly placeholder?: string | undefined;
 }
@@ -91,7 +91,7 @@ export interface FunctionsHostOptions {
 interface Worker {
   readonly process: ChildProcess;
   readonly ended: Promise<unknown>;
-  /** Rejects when the worker answers an exception, or ends. */
+  /** Rejects when the worker answers with an exception, or ends. */
   request(name: string, content: object): Promise<unknown>;
 }
 

@@ -1,9 +1,9 @@
 /**
  * Stands in for the Node.js worker of Azure Functions, the process that loads the deployed file: `functions-host.ts`
- * starts it and sends it the host's messages. It does what the real one does, in the same order; each step names the
- * source that says so, a file of azure-functions-nodejs-worker 3.9.1, `src/`. What it leaves out: gRPC (messages are
- * Node's own between parent and child), the retries of a file system that fails, patterns in `main`, blob and file
- * bindings, and the programming model v3 that the worker has before an app sets its own.
+ * starts it and sends it the host's messages. It does what the real worker does, in the same order. Each step names its
+ * source, a file in `src/` of azure-functions-nodejs-worker 3.9.1. It leaves out gRPC (parent and child exchange Node's
+ * own messages), retries of failed file reads, patterns in `main`, blob and file bindings, and the programming model v3
+ * that the worker has before an app sets its own.
  */
 const { existsSync, readFileSync } = require("node:fs");
 const Module = require("node:module");
@@ -66,7 +66,7 @@ Module.prototype.require = function (id) {
   return id === "@azure/functions-core" ? core : requireModule.call(this, id);
 };
 
-// loadScriptFile.ts. The function is async: what the file exports is awaited, and called if it has a `then`.
+// loadScriptFile.ts. This function is async, so `then` of the exports is called if they have one.
 const loadScriptFile = async (file) => {
   const isModule = file.endsWith(".mjs") || (!file.endsWith(".cjs") && app.packageJson.type === "module");
   return isModule ? import(pathToFileURL(file)) : require(file);
@@ -89,7 +89,7 @@ const startApp = async (folder) => {
       }
       await loadScriptFile(path.join(folder, main));
     } catch (error) {
-      // Kept for the answer to the next message of the host: the worker itself is well.
+      // The worker reports this error in its answer to the host's next message, and goes on.
       error.message = `Worker was unable to load entry point "${main}": ${error.message}`;
       app.startError = error;
       console.error(error.stack);
@@ -102,7 +102,7 @@ const handlers = {
   // eventHandlers/WorkerInitHandler.ts
   workerInitRequest: ({ functionAppDirectory }) => startApp(functionAppDirectory),
 
-  // eventHandlers/FunctionEnvironmentReloadHandler.ts: the whole environment is replaced, and only then the app loaded.
+  // eventHandlers/FunctionEnvironmentReloadHandler.ts replaces the whole environment before it loads the app.
   functionEnvironmentReloadRequest: async ({ environmentVariables, functionAppDirectory }) => {
     app = makeApp();
     for (const name of Object.keys(process.env)) {
@@ -187,7 +187,7 @@ process.on("message", async ({ requestId, name, content }) => {
   }
 });
 
-// Worker.ts: a rejection that nobody handles ends up here too.
+// Worker.ts. An unhandled rejection arrives here too.
 process.on("uncaughtException", (error) => {
   console.error(`Worker uncaught exception: ${error.stack}`);
   process.exit(1);

@@ -1,4 +1,4 @@
-/** What `left-open.test.ts` has jest run: a test that fails before it stops what it started. */
+/** `left-open.test.ts` makes jest run this: a test that fails before it stops what it started. */
 import { createServer } from "node:net";
 import { listen } from "../../local/server";
 import { startProgram } from "./processes";

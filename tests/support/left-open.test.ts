@@ -1,7 +1,7 @@
 import { startProgram } from "./processes";
 
 describe("a test that fails before it stops what it started", () => {
-  it("ends its run all the same, which says what was left open", async () => {
+  it("still lets its run end, and the run names what was left open", async () => {
     const jest = startProgram(
       [
         "node_modules/jest/bin/jest.js",
@@ -11,7 +11,7 @@ describe("a test that fails before it stops what it started", () => {
       ],
       {},
     );
-    // Its process would live for as long as a server does, and be killed in the end.
+    // Without that, an open server would keep the process alive until it is killed.
     expect(await jest.ended).toBe(1);
     const errors = jest.errors();
     expect(errors).toContain("fails too early");

@@ -1,7 +1,7 @@
 /**
- * Jest runs this before each test file (`setupFilesAfterEnv`). A test that fails does not come to stop what it started, and a
- * server or a process that is left open keeps jest alive for ever, without a word. So what a file leaves open is closed at
- * its end, and the file fails and names it. Node.js tells of each server, connection and process that there is:
+ * Jest runs this before each test file (`setupFilesAfterEnv`). A test that fails may not stop what it started, and an
+ * open server or process keeps jest alive for ever, without a message. So this file closes what a test file leaves
+ * open, and the test file fails with its name. Node.js announces each new server, connection and process:
  * https://nodejs.org/docs/latest-v22.x/api/diagnostics_channel.html#built-in-channels
  */
 import { ChildProcess } from "node:child_process";
@@ -9,13 +9,13 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { Server, Socket } from "node:net";
 import path from "node:path";
 
-/** Each with the calls that led to it. */
+/** Each server or process, with the calls that opened it. */
 const opened = new Map<Server | ChildProcess, string>();
 const connections = new Set<Socket>();
 
 const stackFrame = /^ +at (?:(.+) \()?([^()]+):(\d+):\d+\)?$/;
 
-/** The calls of this project that are under way: `listen (local/server.ts:7) < … < Object.<anonymous> (tests/a.test.ts:7)`. */
+/** The call stack, within this project: `listen (local/server.ts:7) < … < Object.<anonymous> (tests/a.test.ts:7)`. */
 const describeCalls = (): string => {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 50;
@@ -62,21 +62,21 @@ for (const [name, listener] of Object.entries(channels)) {
   subscribe(name, listener);
 }
 
-/** Closes it, unless it was closed; says whether it did. */
+/** Closes a server or a process. Returns whether it was open. */
 const end = (each: Server | ChildProcess): boolean => {
   if (each instanceof Server) {
     const isOpen = each.listening;
     each.close();
     return isOpen;
   }
-  // One that was told to end may take a moment.
+  // A process that was asked to end may take a moment.
   return each.exitCode === null && each.signalCode === null && !each.killed && each.kill("SIGKILL");
 };
 
 const nameOf = (each: Server | ChildProcess): string =>
   each instanceof Server ? "a server" : `a process (${each.spawnargs.slice(1).join(" ").slice(0, 100)})`;
 
-// The hooks of a file's own blocks come first.
+// The `afterAll` hooks inside a file's `describe` blocks run before this one.
 afterAll(() => {
   for (const [name, listener] of Object.entries(channels)) {
     unsubscribe(name, listener);

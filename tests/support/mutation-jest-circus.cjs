@@ -1,8 +1,8 @@
-// Runs test files for mutation testing: one test that fails is enough for a mutant, and whatever comes after is skipped.
+// Runs test files for mutation testing. One failed test is enough to detect a mutant, so the rest is skipped.
 const { createEmptyTestResult } = require("@jest/test-result");
 const { default: runTestFile } = require("jest-circus/runner");
 
-// Outlives a test file. Mutants come one at a time.
+// This outlives a test file. Mutants are tested one at a time.
 let killedMutant;
 
 module.exports = async (globalConfig, config, environment, runtime, testPath, ...rest) => {

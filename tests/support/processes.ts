@@ -10,7 +10,7 @@ export interface Program {
   /** All that it printed so far. */
   readonly output: () => string;
   readonly errors: () => string;
-  /** Resolves when the output matches; rejects when it ends without. */
+  /** Resolves when the output matches. Rejects when the process ends without a match. */
   waitFor(pattern: RegExp): Promise<RegExpExecArray>;
   /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
@@ -18,8 +18,8 @@ export interface Program {
 }
 
 /**
- * @param settings its whole environment, but for what a process cannot do without.
- * @param lifetimeMs a test that fails may not come to stop it.
+ * @param settings its whole environment, besides what every process needs.
+ * @param lifetimeMs ends the process in any case, because a test that fails may not stop it.
  */
 export const startProgram = (
   args: string[],
@@ -70,7 +70,7 @@ export interface HostProcess extends Api {
   readonly program: Program;
 }
 
-/** The local host on a free port, on a store that is there already. */
+/** The local host on a free port, with a store that already runs. */
 export const startHostProcess = async (settings: Readonly<Record<string, string>>): Promise<HostProcess> => {
   const program = startProgram(["build/start.js"], { PORT: "0", ...settings });
   const [, baseUrl = ""] = await program.waitFor(/^Listening on (\S+)$/m);

@@ -1,4 +1,4 @@
-/** An account with two regions: one store behind two doors, each of which can fail by itself. */
+/** An account with two regions: one store behind two proxies, each of which can fail by itself. */
 import { startFaultProxy } from "./fault-proxy";
 import type { AccountDescription, Fault, FaultProxy, StoreRequest } from "./fault-proxy";
 import { startInstance } from "./service";
@@ -12,44 +12,44 @@ export interface RegionalRequest extends StoreRequest {
   readonly door: Region | "account";
 }
 
-/** What the account says of its regions; the first of a list is the most important one. */
+/** What the account reports about its regions. The first of a list has priority. */
 export interface Regions {
   readonly write: readonly Region[];
   readonly read: readonly Region[];
-  /** Whether it says that several regions can take writes. Unless given: whether `write` has several. */
+  /** The account's flag for several write regions. Default: whether `write` lists several. */
   readonly hasSeveralWriteRegions?: boolean;
   readonly consistency?: string;
-  /** Those whose names lead nowhere. */
+  /** The regions whose names do not resolve. */
   readonly withoutAddress?: readonly Region[];
 }
 
 /**
- * All that the account's doors have in common; an index counts the requests at all of them. It is undivided at first, and
- * again after a reset.
+ * What the account's proxies share. An index counts the requests at all of them. At the start, and again after a reset,
+ * the account has one write region.
  */
 export interface RegionalAccount extends Omit<FaultProxy, "requests" | "script"> {
   readonly requests: readonly RegionalRequest[];
   script(decide: (request: RegionalRequest) => Fault | undefined): void;
-  /** Has the account say this of its regions from now on. */
+  /** From now on the account reports these regions. */
   describe(regions: Regions): void;
-  /** Makes the other region of an undivided account the one that is written to. */
+  /** Fails over: the other region becomes the write region. */
   failOver(): void;
-  /** Whether a request is for this region. The account's own name leads to the first that is written to. */
+  /** Whether a request is for this region. The account's own name resolves to the first write region. */
   isFor(request: RegionalRequest, region: Region): boolean;
 }
 
-/** Info accepts it: Strong, one write region, another one to read from. */
+/** Info accepts this account: Strong, one write region, a second read region. */
 export const undivided: Regions = { write: ["A"], read: ["A", "B"] };
 
-/** Writes that change nothing are no matter of regions. */
 const isWrite = ({ method }: StoreRequest): boolean => method !== "GET";
 
+/** With these faults no write is applied, so the region has nothing to forbid. */
 const changesNothing = new Set<Fault["kind"]>(["refuse", "reset-before", "status", "forbidden", "hang"]);
 
 /**
- * The regions keep to what the account says, as those on Azure do: a write to a region that takes none is answered 403/3.
- * If there are several, all but the first take only those writes that say that they may be tentative: seen with SDKs that
- * do not say so (Azure/azure-sdk-for-rust issue 2292, Azure/azure-sdk-for-go issue 24911).
+ * The regions act on what the account reports, as on Azure. A region that takes no writes answers 403/3 to a write.
+ * With several write regions, all but the first accept only writes whose header allows a tentative write. SDKs that do
+ * not send that header showed this (Azure/azure-sdk-for-rust issue 2292, Azure/azure-sdk-for-go issue 24911).
  */
 const takesWrite = ({ door, headers }: RegionalRequest, { write }: Regions): boolean =>
   door === "account" ||
@@ -67,7 +67,7 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
     const toLocation = (region: Region): unknown => ({
       name: `Region ${region}`,
       databaseAccountEndpoint: withoutAddress.includes(region)
-        ? // RFC 6761: a name that no resolver knows.
+        ? // RFC 6761: no resolver resolves such a name.
           `http://region-${region.toLowerCase()}.invalid/`
         : `${doors[region].endpoint}/`,
     });
@@ -133,18 +133,18 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
   };
 };
 
-/** An instance on an account with regions, behind which is the service's store. */
+/** An instance on an account with regions. The service's store is behind them. */
 export interface RegionalInstance {
   readonly account: RegionalAccount;
   readonly instance: Instance;
-  /** Stops the instance, and its account unless others share it. */
+  /** Stops the instance, and its account unless another instance owns that. */
   readonly stop: () => Promise<void>;
 }
 
 export interface RegionalOptions {
   readonly deadlineMs: number;
   readonly timing?: AccountTiming | undefined;
-  /** Another instance's; without it the instance has one of its own. */
+  /** The account of another instance. Without it the instance starts one of its own. */
   readonly account?: RegionalAccount | undefined;
 }
 

@@ -65,12 +65,12 @@ export const startInstance = async (
 export interface Service extends Instance {
   readonly clock: Clock;
   readonly storeServer: Server;
-  /** The store's containers, past the service. */
+  /** Direct access to the store's containers, not through the service. */
   readonly otps: Container;
   readonly apiKeys: Container;
   /** The settings with which another instance shares the store. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Has something stopped before the service is, whether or not its test comes to that. */
+  /** Calls `stop` before the service stops, because a test that fails may not call it. */
   stopFirst(stop: () => Promise<void>): void;
 }
 
@@ -104,7 +104,7 @@ export const startService = async (overrides: Readonly<Record<string, string>> =
   };
 };
 
-/** Another instance, whose way to the store leads through a fault proxy. */
+/** Another instance, which reaches the store through a fault proxy. */
 export interface FaultyInstance {
   readonly proxy: FaultProxy;
   readonly instance: Instance;
@@ -127,6 +127,6 @@ export const startBehindFaults = async (service: Service, deadlineMs: number): P
 
 const Item = t.intersection([t.type({ id: t.string }), t.partial({ partitionKey: t.string, ttl: t.number })]);
 
-/** Every item of a container, as it is stored. */
+/** Every item of a container, as the store holds it. */
 export const readItems = async (container: Container): Promise<t.TypeOf<typeof Item>[]> =>
   decode(t.array(Item), (await container.items.readAll().fetchAll()).resources);

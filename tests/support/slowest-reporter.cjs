@@ -1,5 +1,5 @@
 /**
- * A jest reporter: says at the end of a large run which files and which tests took longest, so that one can see where the
+ * A jest reporter. At the end of a large run it lists the slowest files and tests, so that developers see where the
  * time goes.
  */
 const path = require("node:path");
@@ -18,7 +18,7 @@ const longest = (entries) =>
 
 module.exports = class {
   onRunComplete(_, { testResults }) {
-    // Who runs a few files has seen how long each took.
+    // For a run of a few files, jest already shows how long each took.
     if (testResults.length < count) {
       return;
     }
