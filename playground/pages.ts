@@ -14,11 +14,11 @@ export interface ServedPage {
   readonly body: string | Buffer;
 }
 
-/** All comes from this host. Redoc writes its styles into the page, and searches in a worker that it makes itself. */
+/** All files come from this host. Redoc writes its styles into the page, and makes its own worker for searches. */
 const contentSecurityPolicy =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; worker-src 'self' blob:";
 
-/** Bootstrap Italia's style sheet holds icons and a font as `data:` URLs: all else is a file of this host. */
+/** Bootstrap Italia's style sheet has icons and a font as `data:` URLs. Everything else is a file of this host. */
 const playgroundPolicy =
   "default-src 'self'; img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -60,10 +60,10 @@ const html = (title: string, language: "it" | "en", body: string): ServedPage =>
 </html>`,
 });
 
-/** What Redoc would fetch from elsewhere. Without it, it shows none. */
+/** Redoc would fetch this logo from another host. Without this URL it shows no logo. */
 const redocLogo = "https://cdn.redoc.ly/redoc/logo-mini.svg";
 
-// Fragments are made as the repository's own viewer makes them, so that a link within a guide works in both.
+// The fragments are the same as in the repository's viewer, so that a link within a guide works in both.
 const slugify = (heading: string): string =>
   heading
     .toLowerCase()
@@ -81,7 +81,7 @@ const renderMarkdown = (name: string, text: string): ServedPage => {
   const language = name === "integrazione-operatori" || name.startsWith("problems/") ? "it" : "en";
   const body = markdown.renderer
     .render(tokens, markdown.options, {})
-    // A list of tasks can be ticked off.
+    // In a task list, the reader can tick the boxes.
     .replaceAll(/<li>\[ \] ([^]*?)<\/li>/g, '<li class="task"><label><input type="checkbox"> $1</label></li>')
     // A problem's page has a part in each language.
     .replaceAll(
@@ -116,7 +116,7 @@ const Document = t.intersection([
   t.type({ paths: t.record(t.string, t.record(t.string, t.UnknownRecord)) }),
 ]);
 
-/** The languages of the guides' programs, by what their fences name. */
+/** The languages of the guides' programs, by the names in their fences. */
 const programLanguages: Readonly<Record<string, string>> = {
   sh: "curl",
   js: "Node.js",
@@ -141,20 +141,20 @@ const readDocumentWithPrograms = async (): Promise<unknown> => {
 };
 
 /**
- * The page at a path, if there is one: `/` is the playground, whose other files are under `/playground/`, `/docs` is the
- * OpenAPI document rendered, and any other path, such as that of a problem's type, the Markdown file of that name in
- * `docs/`. Files are read from the project's folder at each request.
+ * The page at a path, if there is one: `/` is the playground, whose other files are under `/playground/`, `/docs` is
+ * the OpenAPI document rendered, and any other path, such as that of a problem's type, the Markdown file of that name
+ * in `docs/`. Files are read from the project's folder at each request.
  */
 export const findPage = async (pathname: string): Promise<ServedPage | undefined> => {
   if (pathname === "/") {
     return readPage(playgroundFolder, "index.html");
   }
-  // No slashes, so that the name leads nowhere else.
+  // The pattern allows no slashes, so that a name cannot leave its folder.
   const [, asset] = /^\/playground\/([\w-]+(?:\.[\w-]+)+)$/.exec(pathname) ?? [];
   if (asset !== undefined) {
     return readPage(playgroundFolder, asset);
   }
-  // From a guide to the contract it is `../openapi.yaml`, in the repository as here.
+  // The guides link to the contract as `../openapi.yaml`, which must work here as in the repository.
   if (["/docs", "/docs/", "/openapi.yaml"].includes(pathname)) {
     return html(
       "CGN OTP",
@@ -172,7 +172,7 @@ export const findPage = async (pathname: string): Promise<ServedPage | undefined
     const script = await readPage("node_modules", "redoc", "bundles", "redoc.standalone.js");
     return script && { ...script, body: script.body.toString().replaceAll(redocLogo, "data:,") };
   }
-  // Letters, digits and hyphens only, so that the name leads nowhere else.
+  // The pattern allows letters, digits and hyphens only, so that a name cannot leave its folder.
   const [, name] = /^\/((?:problems\/|decisions\/)?[a-z0-9-]+)(?:\.md)?$/.exec(pathname) ?? [];
   if (name === undefined) {
     return undefined;

@@ -2,8 +2,8 @@ import type { HttpFunction } from "../shared/http/function";
 import type { StoreKind } from "./page/store-kind";
 
 /**
- * Tells the playground whose store the service uses, since it makes no key in one that the settings name before somebody
- * asks for it. It is no part of the contract: the local host alone mounts it.
+ * Tells the playground which store the service uses: in a store that the settings name, the playground makes no key
+ * before the user asks for it. This function is not part of the contract. Only the local host mounts it.
  */
 export const makePlaygroundStore = (kind: StoreKind): HttpFunction => ({
   name: "PlaygroundStore",

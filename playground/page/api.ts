@@ -1,4 +1,4 @@
-/** The calls of the contract, made as anybody makes them, and a record of each. */
+/** Makes the calls of the contract, as any client does, and records each. */
 import * as E from "fp-ts/Either";
 import type * as t from "io-ts";
 import { ApiKeyBody, OtpBody, ProblemBody, ValidationBody } from "../../shared/http/bodies";
@@ -9,7 +9,7 @@ export type KeyType = "primary" | "secondary";
 /** What a call does, in the story that the page tells. */
 export type Operation = "generate" | "ask" | "use" | "regenerate" | "try-key";
 
-/** What became of a call. `lost`: no answer, or none that can be read, and it is not known what was done. */
+/** The result of a call. `lost`: there was no readable answer, so nobody knows what the service did. */
 export type Answer<A> =
   | { readonly tag: "answered"; readonly value: A }
   | { readonly tag: "refused"; readonly problem: ProblemBody; readonly language: Language }
@@ -30,37 +30,37 @@ export interface Call {
 
 /** How a call ended. */
 export interface Outcome {
-  /** Undefined when there was none. */
+  /** Undefined when there was no response. */
   readonly response: (Message & { readonly status: number }) | undefined;
-  /** The response came, and was withheld from the caller. */
+  /** The response came, but the page withheld it from the caller. */
   readonly withheld: boolean;
   readonly durationMs: number;
 }
 
 export interface Use {
   readonly idempotencyKey: string;
-  /** Makes the call, lets it be answered, and withholds the answer from the caller. */
+  /** Makes the call and waits for the answer, but withholds the answer from the caller. */
   readonly loseAnswer: boolean;
 }
 
 export interface Api {
   generate(beneficiary: string, merchantId: string, discountId: string): Promise<Answer<OtpBody>>;
-  /** Asks about a code or, when told so, uses it up. */
+  /** Asks about a code or, with `use`, uses it. */
   validate(apiKey: string | undefined, code: string, use?: Use): Promise<Answer<ValidationBody>>;
   regenerate(merchantId: string, keyType: KeyType): Promise<Answer<ApiKeyBody>>;
-  /** Asks about a made-up code. What is said of the key: false when it is refused, true when it is not, or not known to be. */
+  /** Asks about a made-up code. False when the service refuses the key; true when it accepts it or does not answer. */
   tryKey(apiKey: string): Promise<boolean>;
 }
 
-/** Of a response's headers, those that tell a caller something. */
+/** The response headers that matter to a caller. */
 const telling = ["content-type", "content-language", "www-authenticate", "retry-after"];
 
 const timeoutMs = 10_000;
 
-/** Nobody is given a code like this one: that it is not found says that the key was recognised. */
+/** No beneficiary has this code. The answer "not found" therefore shows that the service recognised the key. */
 const madeUpCode = "00000000000";
 
-/** @param record is told of a call when it starts, and what it returns of its end. */
+/** @param record is called when a call starts. It returns a function, which is called when that call ends. */
 export const makeApi = (
   language: () => Language,
   record: (call: Call) => (outcome: Outcome) => void,
@@ -100,8 +100,8 @@ export const makeApi = (
         { merchant_id: merchantId, discount_id: discountId },
       ),
 
-    // This page plays the shop's server. A real shop makes this call from its server, never from a browser: whoever
-    // can read the key can use up the codes of the shop's customers.
+    // This page plays the shop's server. A real shop makes this call from its server, never from a browser: anyone who
+    // can read the key can use the codes of the shop's customers.
     validate: (apiKey, code, use) =>
       post(
         use === undefined ? "ask" : "use",

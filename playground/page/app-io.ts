@@ -1,4 +1,4 @@
-/** The card holder's app: generates a code for a discount, and shows the one that lives. */
+/** The card holder's app: generates a code for a discount, and shows the live one. */
 import type { OtpBody } from "../../shared/http/bodies";
 import { makeCopyButton } from "./copy-button";
 import { remainingMs, showCountdown } from "./countdown";
@@ -14,20 +14,20 @@ const beneficiary = "AAAAAA00A00A000A";
 
 const tickMs = 250;
 
-/** A discount as the app offers it, and what came of asking for its code. */
+/** A discount as the app offers it, and the result of asking for its code. */
 interface Offer {
   readonly id: string;
   readonly merchant: Merchant;
   readonly discount: Discount;
   otp: OtpBody | undefined;
-  /** What became of the code. */
+  /** The state of the code. */
   life: "live" | "expired" | "used";
   isAsking: boolean;
   notices: readonly Notice[];
 }
 
 export interface AppIo extends Panel {
-  /** Takes note that a code was used. */
+  /** Marks a code as used. */
   setUsed(code: string): void;
 }
 
@@ -113,7 +113,7 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
     page.render();
   };
 
-  /** Counts down what is shown, and ends what is over. */
+  /** Counts down the codes on the page, and ends those that have expired. */
   const tick = (): void => {
     if (chosen?.otp && chosen.life === "live") {
       showCountdown(ring, timer, chosen.otp);

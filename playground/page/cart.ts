@@ -1,4 +1,4 @@
-/** A cart on its way to an order: what can become of it, with no page and no service at hand. */
+/** The states of a cart on its way to an order. This file knows neither the page nor the service. */
 import type { ValidationBody } from "../../shared/http/bodies";
 import type { Answer } from "./api";
 import { reductionOf, subtotalOf } from "./merchants";
@@ -20,23 +20,23 @@ interface Paying {
 
 export type Stage =
   | { readonly tag: "open"; readonly isCodeRefused: boolean }
-  /** The service is asked about the code. Until it answers, what was granted before stands. */
+  /** The shop asks the service about the code. Until it answers, an earlier grant stays in force. */
   | { readonly tag: "asking"; readonly granted: Granted | undefined }
   | { readonly tag: "applied"; readonly granted: Granted }
   | Paying
-  /** A payment was made of which it is not known what it came to: only the same call again can tell. */
+  /** Nobody knows the outcome of a payment. Only a retry of the same call can show it. */
   | { readonly tag: "unsettled"; readonly granted: Granted }
   | { readonly tag: "paid"; readonly granted: Granted | undefined };
 
 export interface Cart {
   readonly idempotencyKey: string;
-  /** What is in the field for the code. */
+  /** The text in the field for the code. */
   readonly typed: string;
   readonly stage: Stage;
   readonly notices: readonly Notice[];
 }
 
-/** What is being paid does not change until it is known what came of it. */
+/** A cart that is being paid does not change until the outcome of the payment is known. */
 export interface PayingCart extends Cart {
   readonly stage: Paying;
 }
@@ -48,7 +48,7 @@ export const makeCart = (idempotencyKey: string, typed = ""): Cart => ({
   notices: [],
 });
 
-/** The code as the customer meant it: people paste spaces too, and small letters. */
+/** The code as the customer meant it: people also paste spaces and lower-case letters. */
 export const codeIn = ({ typed }: Cart): string => typed.replaceAll(/\s/g, "").toUpperCase();
 
 export const grantedIn = ({ stage }: Cart): Granted | undefined =>
@@ -62,7 +62,7 @@ export const reductionIn = (cart: Cart, { cart: items }: Merchant): number => {
 export const totalIn = (cart: Cart, merchant: Merchant): number =>
   subtotalOf(merchant.cart) - reductionIn(cart, merchant);
 
-/** Whether another code can still be tried: not while it is open what became of the one that was paid with. */
+/** Whether the customer may try another code: not while the outcome of a payment with the last one is unknown. */
 export const isOpen = ({ stage }: Cart): boolean =>
   stage.tag === "open" || stage.tag === "asking" || stage.tag === "applied";
 
@@ -78,7 +78,7 @@ export const pay = (cart: Cart, granted: Granted): PayingCart => ({
   notices: [],
 });
 
-/** Pays the full price, for which there is no call to make. */
+/** Pays the full price, which needs no call. */
 export const payInFull = (cart: Cart, merchant: Merchant): Cart => {
   if (codeIn(cart) !== "") {
     return at(cart, cart.stage, { level: "warning", text: ({ messages }) => messages.notApplied });
@@ -145,8 +145,8 @@ export const afterPaying = (
       { level: "warning", text: ({ messages }) => messages.answerLost },
     );
   }
-  // A failure of the service does not tell whether the code was used. A refused key tells nothing of the code: the cart
-  // keeps it for the next try, and what was not known before is not known now.
+  // After a failure of the service, nobody knows whether the code was used. A refused key says nothing about the code:
+  // the cart keeps it for the next try, and an unknown outcome stays unknown.
   const { status } = answer.problem;
   const stage: Stage =
     status >= 500 || (isRetry && status === 401)
@@ -159,7 +159,7 @@ export const afterPaying = (
 
 type NotAnswered = Exclude<Answer<ValidationBody>, { tag: "answered" }>;
 
-/** Whether it is the code that was refused, and not the shop's key or the service that failed. */
+/** Whether the service refused the code. It did not if it refused the shop's key, or failed. */
 const isOfCode = (answer: NotAnswered): boolean =>
   answer.tag === "refused" && answer.problem.status !== 401 && answer.problem.status < 500;
 

@@ -1,4 +1,4 @@
-/** The shop's checkout: a cart, a field for the code, and a payment that uses the code up. */
+/** The shop's checkout: a cart, a field for the code, and a payment that uses the code. */
 import {
   afterAsking,
   afterPaying,
@@ -23,15 +23,15 @@ import { keyInUseOf } from "./shop";
 import type { Shop } from "./shop";
 
 export interface Checkout extends Panel {
-  /** Puts a code in the field, as if it were pasted there. */
+  /** Puts a code in the field, as if the customer pasted it. */
   enterCode(merchantId: string, code: string): void;
 }
 
 const startCart = (typed?: string): Cart => makeCart(`cart-${crypto.randomUUID()}`, typed);
 
-/** @param whenUsed is told of a code that was used up. */
+/** @param whenUsed is called with each code that was used. */
 export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Checkout => {
-  /** Each shop has its own cart: what is under way in one goes on while another is looked at. */
+  /** Each shop has its own cart. Calls for one cart go on while the page shows another. */
   const carts = new Map<Shop, Cart>();
   const cartOf = (shop: Shop): Cart => {
     const cart = carts.get(shop) ?? startCart();
@@ -61,7 +61,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
     void settle(page.shop());
   });
   newCart.addEventListener("click", ({ detail }) => {
-    // It takes the place of the button that pays, whose second click of two is not meant for it.
+    // This button replaces the pay button. The second click of a double click there must not count here.
     if (detail <= 1) {
       change(page.shop(), startCart());
       field.focus();
@@ -72,7 +72,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
     const hadFocus = [applyButton, payButton].some((button) => button === document.activeElement);
     carts.set(shop, cart);
     page.render();
-    // Whoever went elsewhere in the meantime stays there.
+    // If the user moved the focus in the meantime, it stays there.
     if (hadFocus && shop === page.shop()) {
       if (cart.stage.tag === "paid") {
         newCart.focus();
@@ -109,7 +109,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
     const { granted } = cart.stage;
     const paying = pay(cart, granted);
     const use = { idempotencyKey: cart.idempotencyKey, loseAnswer: loseAnswer.checked };
-    // Once: the retry is to be seen to succeed.
+    // Lose one answer only, so that the retry succeeds.
     loseAnswer.checked = false;
     change(shop, paying);
     const apiKey = await keyInUseOf(shop);
@@ -160,7 +160,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
       } else if (isOpen(cart)) {
         change(shop, typeCode(cart, code));
       }
-      // A payment that is not settled comes first: the focus leads to it, and the code waits in the app.
+      // An unsettled payment comes first: the focus moves to it, and the code waits in the app.
       (isOpen(cartOf(shop)) ? applyButton : payButton).focus();
     },
     render: () => {
@@ -172,7 +172,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
       select.value = merchant.id;
       renderCart(cart, locale);
       setText(byId("idempotency-key", HTMLElement), cart.idempotencyKey);
-      // Left alone while it is right: the cursor would jump to its end.
+      // An assignment would move the cursor to the end, so assign only a different text.
       if (field.value !== cart.typed) {
         field.value = cart.typed;
       }

@@ -4,8 +4,8 @@ import type { Locale } from "./messages";
 const shownForMs = 2000;
 
 /**
- * Makes a button copy a text, and say whether it could: on itself, and in a live region, because nobody reads out that a
- * button's name changed. Returns what renders it.
+ * Makes a button copy a text. The button shows whether that worked, and so does a live region, because screen readers
+ * do not announce that a button's name changed. Returns the function that renders the button.
  */
 export const makeCopyButton = (
   button: HTMLButtonElement,

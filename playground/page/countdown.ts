@@ -11,7 +11,7 @@ const format = (ms: number): string => {
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 };
 
-/** Shows how long an OTP lives: the ring, whose length is 1, is what is left of its life. */
+/** Shows how long an OTP still lives. The full ring has the length 1; its visible part is the rest of the life. */
 export const showCountdown = (
   ring: SVGCircleElement,
   timer: HTMLElement,

@@ -1,9 +1,9 @@
 import type { Call } from "./api";
 
-/** For a POSIX shell: nothing inside single quotes means anything, but the quote that ends them. */
+/** Quotes for a POSIX shell: inside single quotes, only the closing quote has a meaning. */
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** A command for a shell that makes the same call again. */
+/** A shell command that repeats the call. */
 export const toCurl = ({ url, request }: Call): string =>
   [
     "curl -sS -X POST",

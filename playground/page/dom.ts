@@ -1,4 +1,4 @@
-/** The page's elements. Whatever comes from outside gets there as text, never as markup. */
+/** The page's elements. Text from outside is inserted as text, never as markup. */
 /** The element that `index.html` has under this id. */
 export const byId = <E extends Element>(id: string, type: abstract new () => E): E => {
   const found = document.getElementById(id);
@@ -21,14 +21,14 @@ export const make = <K extends keyof HTMLElementTagNameMap>(
   return element;
 };
 
-/** Leaves a text that is there already alone: in a live region it would be read out again. */
+/** Does not set the same text again: in a live region, a screen reader would read it again. */
 export const setText = (element: Element, text: string): void => {
   if (element.textContent !== text) {
     element.textContent = text;
   }
 };
 
-/** Leaves children that are there already alone, as `setText` does. */
+/** Does not set the same children again, as `setText` does not set the same text. */
 export const setChildren = (parent: Element, children: readonly Element[]): void => {
   const present = [...parent.children];
   if (
@@ -40,8 +40,8 @@ export const setChildren = (parent: Element, children: readonly Element[]): void
 };
 
 /**
- * Shows that a button is at work, or that it has to wait. It stays where it is and keeps the focus, which a button that is
- * `disabled` loses: its click is for its handler to ignore.
+ * Shows that a button is at work, or that it has to wait. The button keeps the focus, which a `disabled` button would
+ * lose. So its click handler must ignore clicks meanwhile.
  */
 export const setBusy = (button: HTMLButtonElement, isBusy: boolean, isWaiting = isBusy): void => {
   button.ariaBusy = String(isBusy);

@@ -1,6 +1,7 @@
 /**
- * The keys that the page made on the local host's own store, kept over a reload: a key that was copied into a shop goes on
- * working. A browser keeps them for each origin. They open nothing once the local host has ended, and its store with it.
+ * Keeps the keys that the page made on the local host's own store over a reload, so that a key that somebody copied
+ * into a shop keeps working. The browser keeps them for each origin. They are worthless once the local host and its
+ * store end.
  */
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
@@ -13,7 +14,7 @@ const storageName = "cgn-otp.keys";
 const KeptKeys = t.record(t.string, t.partial({ primary: ApiKeyBody, secondary: ApiKeyBody }));
 type KeptKeys = t.TypeOf<typeof KeptKeys>;
 
-/** Nothing where the browser keeps nothing, or somebody else's text. */
+/** Nothing when the browser has no entry, or the entry is not this page's. */
 const readAll = (): KeptKeys => {
   const keys = E.tryCatch((): unknown => JSON.parse(localStorage.getItem(storageName) ?? "{}"), String);
   return E.isRight(keys) && KeptKeys.is(keys.right) ? keys.right : {};
@@ -22,7 +23,7 @@ const readAll = (): KeptKeys => {
 export const findKeptKey = (merchantId: string, keyType: KeyType): ApiKeyBody | undefined =>
   readAll()[merchantId]?.[keyType];
 
-/** Does nothing where the browser keeps nothing: the key lives as long as the page then. */
+/** Does nothing when the browser has no storage. Then the page forgets the key at a reload. */
 export const keepKey = (merchantId: string, keyType: KeyType, key: ApiKeyBody): void => {
   const keys = readAll();
   const text = JSON.stringify({ ...keys, [merchantId]: { ...keys[merchantId], [keyType]: key } });

@@ -1,4 +1,4 @@
-/** The playground: the three people of this system at work on one page, over the API that everybody calls. */
+/** The playground: card holder, shop and merchant on one page. It calls the same API as every client. */
 import { makeApi } from "./api";
 import { makeAppIo } from "./app-io";
 import { makeCheckout } from "./checkout";
@@ -43,8 +43,8 @@ const page: Page = {
     shop = shops.find(({ merchant }) => merchant.id === merchantId) ?? shop;
     const chosen = shop;
     chosen.ready = Promise.all([chosen.ready, whenStoreKindIsKnown]).then(async () => {
-      // Once more when it could not be done before. In a store that is not the local host's own, whoever is at the page
-      // has to ask for it.
+      // This retries a setup that failed before. In a store that is not the local host's own, the user has to ask for
+      // it.
       if (storeKind === "own") {
         await portal.setUp(chosen);
       }
@@ -65,7 +65,7 @@ const appIo = makeAppIo(page, (merchantId, code) => {
   checkout.enterCode(merchantId, code);
 });
 
-/** The texts that never change but with the language: `index.html` names each where it belongs. */
+/** The texts that depend on nothing but the language. `index.html` names each of them at its place. */
 const renderTexts = (): void => {
   const { language, messages } = locale;
   const texts: Readonly<Record<string, unknown>> = messages;

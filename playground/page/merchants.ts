@@ -14,7 +14,7 @@ export interface Item {
   readonly priceInCents: number;
 }
 
-/** An example shop: what it sells, and what it grants to the holders of the card. */
+/** An example shop: what it sells, and which discounts it grants to card holders. */
 export interface Merchant {
   readonly id: string;
   readonly name: string;
@@ -22,7 +22,7 @@ export interface Merchant {
   readonly cart: readonly Item[];
 }
 
-/** None is `demo-shop`, whose key the commands that `npm start` prints go on using. */
+/** None is `demo-shop`: the commands that `npm start` prints keep using its key. */
 export const merchants: readonly [Merchant, ...Merchant[]] = [
   {
     id: "esempio-libreria",

@@ -100,7 +100,7 @@ const it = {
   guide: "Guida per chi sviluppa un negozio",
 };
 
-/** Every text of the page: what one language has, the other must have. */
+/** Every text of the page. The type makes sure that both languages have the same ones. */
 export type Messages = typeof it;
 
 const en: Messages = {
@@ -204,7 +204,7 @@ const en: Messages = {
 
 const catalogue: Readonly<Record<Language, Messages>> = { it, en };
 
-/** What depends on the language of whoever reads the page. */
+/** What depends on the reader's language. */
 export interface Locale {
   readonly language: Language;
   readonly messages: Messages;

@@ -1,4 +1,4 @@
-/** What came of something that was done: said to whoever did it, in the language that the page has by then. */
+/** Shows the user the result of an action, in the language that the page has at that moment. */
 import type { Answer } from "./api";
 import { make, setChildren } from "./dom";
 import type { Language, Locale } from "./messages";
@@ -7,11 +7,11 @@ export interface Notice {
   readonly level: "success" | "info" | "warning" | "danger";
   readonly title?: string;
   readonly text: (locale: Locale) => string;
-  /** When it is not the page that says it. */
+  /** The language of a text that is not the page's own. */
   readonly language?: Language;
 }
 
-/** Why a call did not give what it was made for: in the service's own words, if it said any. */
+/** Why a call failed, in the words of the service's problem, if there is one. */
 export const explain = (answer: Exclude<Answer<unknown>, { tag: "answered" }>): Notice => {
   if (answer.tag === "lost") {
     return { level: "danger", text: ({ messages }) => messages.noAnswer };

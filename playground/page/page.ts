@@ -3,17 +3,17 @@ import type { Locale } from "./messages";
 import type { Shop } from "./shop";
 import type { StoreKind } from "./store-kind";
 
-/** What the panels share. */
+/** The state and functions that the panels share. */
 export interface Page {
   readonly api: Api;
   readonly locale: () => Locale;
   /** The shop whose checkout and profile are on the page. */
   readonly shop: () => Shop;
   readonly shops: readonly Shop[];
-  /** Undefined until the local host has said. */
+  /** Undefined until the local host has answered. */
   readonly storeKind: () => StoreKind | undefined;
   chooseShop(merchantId: string): void;
-  /** Brings every panel up to date with what is known by now. */
+  /** Renders every panel with the current state. */
   render(): void;
 }
 

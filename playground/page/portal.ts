@@ -13,7 +13,7 @@ import type { Key, Shop } from "./shop";
 const keyTypes: readonly KeyType[] = ["primary", "secondary"];
 
 export interface Portal extends Panel {
-  /** Gives a shop the keys that it has not got yet: those that were kept, while they work, and new ones. */
+  /** Gives a shop its missing keys: kept ones that still work, or new ones. */
   setUp(shop: Shop): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export const makePortal = (page: Page): Portal => {
     say(shop, { level: "success", text: ({ messages }) => text(messages, messages.keyTitle[keyType]) });
   };
 
-  /** One at a time: the answers of two could come in the other order, and the first key is dead by then. */
+  /** One call at a time: the answers of two calls could come in the wrong order, and the page would show a dead key. */
   const issue = async (shop: Shop, keyType: KeyType): Promise<Answer<ApiKeyBody>> => {
     const key = shop.keys[keyType];
     key.isRegenerating = true;
@@ -58,7 +58,7 @@ export const makePortal = (page: Page): Portal => {
     return answer;
   };
 
-  /** The key that was kept from an earlier visit, unless the service refuses it. */
+  /** The key that the browser kept from an earlier visit, unless the service refuses it. */
   const findWorkingKey = async (shop: Shop, keyType: KeyType): Promise<ApiKeyBody | undefined> => {
     const kept = page.storeKind() === "own" ? findKeptKey(shop.merchant.id, keyType) : undefined;
     if (kept === undefined) {
@@ -102,7 +102,7 @@ export const makePortal = (page: Page): Portal => {
         return;
       }
       if (issued === undefined) {
-        // Nothing stops working, or it was asked for before.
+        // The page knows of no key that would stop working, or the user was asked before.
         void regenerate(page.shop(), keyType);
         return;
       }
@@ -182,7 +182,7 @@ export const makePortal = (page: Page): Portal => {
 
   const isAtWork = ({ keys }: Shop): boolean => keyTypes.some((keyType) => keys[keyType].isRegenerating);
 
-  /** In a store that the settings name, no key of a shop is made before somebody asks for it. */
+  /** In a store that the settings name, the page makes no key for a shop before the user asks for it. */
   const hasToAsk = ({ keys }: Shop): boolean =>
     page.storeKind() === "named" && keyTypes.every((keyType) => keys[keyType].issued === undefined);
 
@@ -212,6 +212,6 @@ export const makePortal = (page: Page): Portal => {
   };
 };
 
-/** What the portal still shows of a key that it has shown once: whose it is, and how it ends. */
+/** The part of a key that the portal still shows after showing it once: whose it is, and its last characters. */
 const mask = (apiKey: string): string =>
   `${apiKey.slice(0, apiKey.lastIndexOf("_") + 1)}••••${apiKey.slice(-4)}`;

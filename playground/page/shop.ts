@@ -4,19 +4,23 @@ import type { Merchant } from "./merchants";
 
 /** A key in the portal, and in the settings of the shop's server. */
 export interface Key {
-  /** What the portal generated last. */
+  /** The key that the portal generated last. */
   issued: ApiKeyBody | undefined;
-  /** What the shop's server has been given: after a regeneration, the replaced key until it gets the new one. */
+  /**
+   * The key in the settings of the shop's server. After a regeneration this is the replaced key, until it gets the new.
+   */
   given: string | undefined;
   isRegenerating: boolean;
 }
 
-/** An example shop as the page plays it: the merchant's profile in the portal, and the settings of the shop's server. */
+/**
+ * An example shop as the page plays it: the merchant's profile in the portal, and the settings of the shop's server.
+ */
 export interface Shop {
   readonly merchant: Merchant;
   readonly keys: Readonly<Record<KeyType, Key>>;
   keyInUse: KeyType;
-  /** Resolves when the shop has got its first keys, or could not get them. */
+  /** Resolves when the shop has its first keys, or could not get them. */
   ready: Promise<void>;
 }
 
@@ -29,7 +33,7 @@ export const makeShop = (merchant: Merchant): Shop => ({
   ready: Promise.resolve(),
 });
 
-/** The key with which the shop's server makes its calls, once it has got its first ones. */
+/** The key with which the shop's server makes its calls, once it has its first keys. */
 export const keyInUseOf = async (shop: Shop): Promise<string | undefined> => {
   await shop.ready;
   return shop.keys[shop.keyInUse].given;

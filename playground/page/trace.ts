@@ -1,4 +1,4 @@
-/** Each call that the page makes, the latest first. */
+/** Shows each call that the page makes, the latest first. */
 import type { Call, Message, Outcome } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { toCurl } from "./curl";
@@ -9,7 +9,7 @@ import type { Panel } from "./page";
 const maxEntries = 50;
 
 export interface Trace extends Panel {
-  /** Shows a call that was sent. What it returns is to be told how the call ended. */
+  /** Shows a call that was sent. Returns a function to call when that call ends. */
   add(call: Call): (outcome: Outcome) => void;
 }
 
