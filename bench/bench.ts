@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: measures the service side by side with the least that the same work can cost, in about two minutes,
- * and writes what it found into `docs/benchmarks.md`.
+ * `npm run bench`: compares the service with the lowest cost of the same work, in about two minutes, and writes the
+ * results into `docs/benchmarks.md`.
  */
 import { spawnSync } from "node:child_process";
 import { readFile, stat, writeFile } from "node:fs/promises";
@@ -52,7 +52,7 @@ const overhead = async (operations: Operations): Promise<string> => {
   return table(["operation", "at a time", "throughput", "bar", "p50", "p99"], rows);
 };
 
-/** In shares of what a bare ask takes. */
+/** In shares of the time of a bare ask. */
 const profiles = async (operations: Operations): Promise<string> => {
   const service = await profile(operations, "ask", "service");
   const bare = await profile(operations, "ask", "bare SDK");
@@ -116,7 +116,7 @@ const growth = async (stores: ReadonlyMap<number, StoreProcess>): Promise<string
       ),
     );
     for (const [index, { items, store, operations }] of subjects.entries()) {
-      // What a use needs prepared is counted apart.
+      // The requests that prepare a use or a regeneration do not count.
       const prepared = operation === "use" ? calls : operation === "regenerate" ? 2 * calls : 0;
       const before = await store.countRequests();
       await operations.measure(operation, "service", calls, 50);
@@ -172,7 +172,7 @@ const run = async (): Promise<void> => {
   const [store] = stores.values();
   if (store !== undefined) {
     const operations = await makeOperations(store.settings);
-    // What is called for the first time is compiled, and compiled better once it is called often.
+    // Node.js compiles a function at its first call, and optimizes it after many calls.
     for (const operation of operationNames) {
       await operations.measure(operation, "service", 1500, 50);
       await operations.measure(operation, "bare SDK", 1500, 50);
@@ -205,7 +205,7 @@ const run = async (): Promise<void> => {
   ].join("\n\n");
   const file = "docs/benchmarks.md";
   const page = await readFile(file, "utf8");
-  // What is written by hand comes before and after.
+  // The text before and after the tables is written by hand.
   await writeFile(
     file,
     page.replace(/(<!-- measured -->\n)[^]*(\n<!-- \/measured -->)/, (_, begin: string, end: string) =>

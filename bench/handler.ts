@@ -1,4 +1,4 @@
-/** What a function costs by itself: it is given a store that answers at once. */
+/** The cost of a function alone, with a store that answers at once. */
 import { HttpResponse } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import { makeFunctions } from "../functions";

@@ -8,13 +8,13 @@ import { formatSpread, interleave, ratioOf, spreadOf } from "./statistics";
 import type { Spread } from "./statistics";
 
 export interface Load {
-  /** Wall time of a whole process that loads the deployed file, over that of one that loads nothing. */
+  /** Wall time of a process that loads the deployed file, divided by that of a process that loads nothing. */
   readonly time: Spread;
-  /** The same where V8 finds the code compiled by an earlier process. */
+  /** The same, when V8 finds code that an earlier process compiled. */
   readonly timeWithCompileCache: Spread;
   /** Resident memory above that of a process that loads nothing, in MB. */
   readonly memoryMb: Spread;
-  /** What Node.js's own modules cost, loaded by themselves: no client that speaks HTTPS and signs can cost less. */
+  /** The same for Node.js's own modules alone. Every client that speaks HTTPS and signs requests needs them. */
   readonly builtinTime: Spread;
 }
 
@@ -22,7 +22,7 @@ const rounds = 15;
 
 const builtinModules = ["node:https", "node:crypto", "node:zlib"];
 
-// Loading asks for nothing of the store.
+// Loading sends no request to the store.
 const settings = {
   COSMOSDB_ENDPOINT: "https://127.0.0.1:9/",
   COSMOSDB_KEY: "a2V5",
@@ -31,7 +31,7 @@ const settings = {
 
 const printMemory = "console.log(JSON.stringify({ rss: process.memoryUsage().rss }));process.exit();";
 
-/** Whole processes in turn: start, load, end. The Functions worker is played by a stand-in. */
+/** Runs whole processes in turn: start, load, end. A stand-in plays the Functions worker. */
 export const measureLoad = async (): Promise<Load> => {
   const folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-bench-"));
   const bare = path.join(folder, "bare.cjs");
@@ -54,7 +54,7 @@ export const measureLoad = async (): Promise<Load> => {
       }
       return { ms, rss: decode(t.type({ rss: t.number }), JSON.parse(program.output())).rss };
     };
-  // The host's part is played in the same process: it asks the worker to load what is in the current folder.
+  // This code plays the host in the same process: it asks the worker to load the current folder.
   const load = path.join(folder, "load.cjs");
   const initRequest = {
     requestId: "1",

@@ -13,11 +13,11 @@ import type { Spread } from "./statistics";
 const rounds = 3;
 const seconds = 1;
 
-/** The local host's throughput over that of Node's own server, answering the same bytes to the same requests. */
+/** The local host's throughput divided by that of Node's own server, which gives the same answers. */
 export const measureHost = async (settings: Readonly<Record<string, string>>): Promise<Spread> => {
   const config = right(decodeConfig(settings));
   const store = makeCosmosStore(config);
-  // What it refuses without asking the store: a call without a key.
+  // A call without a key, because the service refuses it without asking the store.
   const path = "/api/v1/merchant/cgn/otp/validate";
   const body = JSON.stringify({ otp_code: "AAAAAAAAAAA" });
   const host = makeHost(makeFunctions(config, store.forCall), () => undefined);

@@ -1,4 +1,4 @@
-/** What callers ask for, through the real handler, and the same work by bare calls of the SDK. */
+/** The operations of callers, through the real handlers, and the same work by bare calls of the SDK. */
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
 import { BulkOperationType, CosmosClient } from "@azure/cosmos";
 import type { ItemDefinition } from "@azure/cosmos";
@@ -24,7 +24,7 @@ export interface Timing {
 }
 
 export interface Operations {
-  /** Makes calls, so many at a time, once all that they need is there. */
+  /** Prepares all that the calls need, then makes them, `concurrency` at a time. */
   measure(operation: OperationName, subject: Subject, calls: number, concurrency: number): Promise<Timing>;
   stop(): void;
 }
@@ -71,7 +71,7 @@ export const regenerateCall = (merchantId: string): Call => ({
   params: { merchant_id: merchantId, key_type: "primary" },
 });
 
-/** A call that is ready to be made: the host has built its request. It gives the body of its 200. */
+/** A prepared call, whose request the host has built. It returns the body of its 200. */
 export const prepareCall = (httpFunction: HttpFunction | undefined, call: Call): (() => Promise<string>) => {
   const request = toHttpRequest(call);
   const context = makeContext(httpFunction?.name ?? "");
@@ -87,7 +87,7 @@ export const prepareCall = (httpFunction: HttpFunction | undefined, call: Call):
 const merchantId = decode(MerchantId, "shop");
 const discountId = decode(DiscountId, "discount");
 
-/** Fiscal codes that have hardly been used before: they count in base 26, from anywhere. */
+/** Fiscal codes that no earlier run is likely to have used: they count in base 26, from a random start. */
 const makeBeneficiaries = (): (() => FiscalCode) => {
   let next = randomInt(26 ** 6 - 1_000_000);
   return () => {
@@ -179,7 +179,10 @@ export const makeOperations = async (settings: Readonly<Record<string, string>>)
   };
 
   const code = await newCode();
-  /** What is called so many times; for a use, each time with another code, which is not part of what is timed. */
+  /**
+   * Returns the calls to measure. What each of them needs, such as a new code for each use, is made before the clock
+   * starts.
+   */
   const prepare = async (
     operation: OperationName,
     subject: Subject,

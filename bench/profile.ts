@@ -1,4 +1,4 @@
-/** Where the time of an operation goes, by whose code it is spent in. */
+/** How the time of an operation is divided between the owners of the code. */
 import { Session } from "node:inspector/promises";
 import type { Profiler } from "node:inspector";
 import type { OperationName, Operations, Subject } from "./operations";
@@ -14,7 +14,7 @@ const garbageCollection = "garbage collection";
 
 export const profiledParts = [...owners.map(([owner]) => owner), nodeInternals, garbageCollection] as const;
 
-/** Microseconds a call, by owner. */
+/** Microseconds per call, by owner. */
 export type Profile = ReadonlyMap<string, number>;
 
 const calls = 4000;
@@ -35,14 +35,14 @@ export const profile = async (
   return attribute(recorded);
 };
 
-/** A sample belongs to whoever is nearest to it on the stack. */
+/** A sample belongs to the owner whose code is nearest to it on the stack. */
 const attribute = ({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Profile => {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])));
   const spent = new Map<string, number>();
   for (const [index, sample] of samples.entries()) {
     const { functionName = "", url = "" } = byId.get(sample)?.callFrame ?? {};
-    // Waiting, and the profiler itself.
+    // These samples are waiting, or the profiler itself.
     if (functionName === "(idle)" || functionName === "(program)" || url === "node:inspector") {
       continue;
     }

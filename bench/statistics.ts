@@ -1,4 +1,4 @@
-/** What is said of a number of measurements: the one in the middle, and between which bounds half of them lie. */
+/** The summary of several measurements: the median, and the bounds between which half of them lie. */
 export interface Spread {
   readonly median: number;
   readonly lower: number;
@@ -28,10 +28,10 @@ export const formatSpread = ({ median, lower, upper }: Spread, digits = 2): stri
   `${median.toFixed(digits)} (${lower.toFixed(digits)}–${upper.toFixed(digits)})`;
 
 /**
- * Measures subjects in turn, so that what slows the machine down for a while slows all of them; each round begins with
- * another one. The first round warms up and is not counted.
+ * Measures subjects in turn, so that a slow phase of the machine slows all of them. Each round begins with another
+ * subject. The first round warms up and is not counted.
  *
- * @returns for each subject, what it measured in each round.
+ * @returns for each subject, its measurement in each round.
  */
 export const interleave = async <A>(
   rounds: number,

@@ -7,12 +7,12 @@ import { decode } from "../tests/support/either";
 export interface StoreProcess {
   /** The settings of a service that uses it. */
   readonly settings: Readonly<Record<string, string>>;
-  /** How many requests it was sent so far, since it holds its first items. */
+  /** How many requests it has received since it was filled with its first items. */
   countRequests(): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** @param items how many items it holds to begin with. */
+/** @param items how many items it holds at the start. */
 export const startStore = async (items: number): Promise<StoreProcess> => {
   const child = fork("build/store-server.js", [String(items)], { execArgv: [] });
   const answer = async <A>(codec: t.Decoder<unknown, A>): Promise<A> => {

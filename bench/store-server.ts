@@ -1,6 +1,6 @@
 /**
- * A store in a process of its own, so that what is measured does not share its event loop. Started by `startStore`
- * with the number of items to begin with; ends with the process that started it.
+ * A store in a process of its own, so that it does not share the event loop of the measured code. `startStore` starts
+ * it with a number of items. It ends with the process that started it.
  */
 import { BulkOperationType, CosmosClient } from "@azure/cosmos";
 import * as E from "fp-ts/Either";

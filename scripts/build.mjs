@@ -11,24 +11,24 @@ const common = {
   logLevel: "warning",
 };
 
-// What is deployed: one file, complete but for the module that the Functions worker itself provides. It is read,
-// parsed and run at each cold start, so there is as little of it as can be.
+// The deployed code is one file. It lacks only the module that the Functions worker provides. Each cold start reads,
+// parses and runs it, so it must be small.
 await build({
   ...common,
   entryPoints: ["main.ts"],
   outfile: "dist/main.js",
   external: ["@azure/functions-core"],
-  // Only ECMAScript modules can be left out where nothing of them is used.
+  // esbuild can leave out unused parts of ECMAScript modules only.
   mainFields: ["module", "main"],
   plugins: [leaveOut],
   minifyWhitespace: true,
   minifySyntax: true,
-  // Names stay as they are: a stack in the log is read by them. The sources are in the repository.
+  // The names stay, because developers read stacks in the log by them. The sources are in the repository.
   minifyIdentifiers: false,
   sourcesContent: false,
 });
 
-// What runs and tries it on a developer's machine, where node_modules is at hand.
+// Programs for a developer's machine, which has node_modules.
 await build({
   ...common,
   entryPoints: [
@@ -45,7 +45,7 @@ await build({
   packages: "external",
 });
 
-// The page that the local host shows at its root: a browser gets these files and no others.
+// The page at the local host's root. The browser gets these files and no others.
 await build({
   bundle: true,
   format: "esm",

@@ -1,4 +1,4 @@
-/** `npm run test:fuzz`: as many generated requests as `FUZZ_REQUESTS` says, from `FUZZ_SEED`, which is otherwise drawn. */
+/** `npm run test:fuzz`: sends `FUZZ_REQUESTS` generated requests from the seed `FUZZ_SEED`, or from a random one. */
 import { randomInt } from "node:crypto";
 import { fuzz } from "../tests/guarantees/fuzz";
 

@@ -1,8 +1,9 @@
 import { pathToFileURL } from "node:url";
 
 /**
- * What the SDK brings along and the service never calls (docs/decisions/0009-load-time.md). In its place is put a module
- * with the same exports, each of which says by its name that it is left out as soon as it is called, constructed or read.
+ * Parts of the SDK that the service never calls (docs/decisions/0009-load-time.md). The plugin replaces each with a
+ * module that has the same exports. An export throws an error with its name as soon as code calls, constructs or reads
+ * it.
  */
 const leftOut = [
   // Queries, the change feed, bulk operations, client-side encryption, inference.
@@ -10,7 +11,7 @@ const leftOut = [
   /@azure\/cosmos\/dist\/esm\/(bulk|encryption|inference|queryExecutionContext|queryMetrics)\//,
   /@azure\/cosmos\/dist\/esm\/client\/(ChangeFeed|Conflict|Permission|Script|StoredProcedure|Trigger|UserDefinedFunction)\//,
   /@azure\/keyvault-keys\//,
-  // The SDK sends nothing through the proxies that these are for.
+  // The SDK sends no request through the proxies that need these.
   /\/https?-proxy-agent\//,
 ];
 
@@ -36,7 +37,7 @@ export const leaveOut = {
       };
     });
     onResolve({ filter: new RegExp(`^${stubs}$`) }, () => ({ path: stubs, namespace: stubs }));
-    // A class can be derived from what is left out, and an object be asked whether it is an instance of it: neither needs it.
+    // Code may still derive a class from a stub, and use it with `instanceof`: neither needs the real class.
     onLoad({ filter: /./, namespace: stubs }, () => ({
       contents: `export const leaveOut = (name) => {
         const fail = () => { throw new Error(name + " is left out of this build"); };

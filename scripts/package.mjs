@@ -1,6 +1,6 @@
 /**
- * `npm run package`: puts what is deployed, and nothing else, into `build/cgn-otp.zip` or the file that is named, for
- * `az functionapp deployment source config-zip` or the portal. What is deployed, `.funcignore` says.
+ * `npm run package`: puts the deployed files, and nothing else, into `build/cgn-otp.zip` or the file that is named, for
+ * `az functionapp deployment source config-zip` or the portal. `.funcignore` decides which files are deployed.
  */
 import { glob, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -21,7 +21,7 @@ for await (const entry of glob(
   }
 }
 
-// The same content gives the same bytes: no file carries the time at which it was built.
+// The same content must give the same bytes, so no file carries its build time.
 const mtime = new Date(2000, 0, 1);
 const entries = await Promise.all(
   names.toSorted().map(async (name) => [name, [await readFile(name), { level: 9, mtime }]]),

@@ -1,5 +1,5 @@
 /**
- * `npm run record:hostile -- URL [FILE]`: sends the hostile requests to a host, and writes what it answers into
+ * `npm run record:hostile -- URL [FILE]`: sends the hostile requests to a host, and writes its answers into
  * `tests/guarantees/hostile-answers.json` or another file.
  */
 import { writeFile } from "node:fs/promises";

@@ -19,7 +19,7 @@ const run = async (): Promise<void> => {
       await page.getByRole("button", { name }).click();
     }
     await page.locator("#cart-total .reduction").waitFor();
-    // Some of the code's life is over.
+    // Wait, so that part of the code's life is over.
     await page.clock.fastForward("02:18");
     await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)");
     await page.screenshot({ path: `docs/playground-${width}.png`, fullPage: true });
