@@ -5,7 +5,7 @@ import { decode } from "../support/either";
 import { startService } from "../support/service";
 import type { Service } from "../support/service";
 
-/** All that a reader of the database, of its backup, or of a log of the requests made to it can see. */
+/** Everything that somebody can see in the database, in a backup, or in a log of requests to it. */
 const readAll = async (service: Service): Promise<string> => {
   const { endpoint, key, databaseName } = service.config.cosmos;
   const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableEndpointDiscovery: false } });
@@ -27,7 +27,7 @@ describe("at rest", () => {
   const beneficiaries: string[] = [];
   let database: string;
 
-  // Generates, repeated generates, questions, uses, repetitions, refusals and rotations, some OTPs being left alive.
+  // Generates, repeated generates, asks, uses, retries, refusals and regenerations. Some OTPs stay live.
   beforeAll(async () => {
     service = await startService();
     service.storeServer.on("request", (request) => {
@@ -73,7 +73,7 @@ describe("at rest", () => {
     ["the requests made to it", requests.join("\n")],
     ["the log of the functions", service.log.map(({ text }) => text).join("\n")],
   ];
-  /** A secret as it is, and as it could be written by mistake. */
+  /** A secret as it is, and in the encodings in which a mistake could write it. */
   const writings = (secret: string): string[] => [
     secret,
     secret.toLowerCase(),
@@ -114,7 +114,7 @@ describe("at rest", () => {
     expectNowhere(beneficiaries.map((beneficiary) => `cart of ${beneficiary}`));
   });
 
-  it("the secret that all is derived from cannot be read", () => {
+  it("OTP_SECRET cannot be read", () => {
     expectNowhere([service.config.otpSecret.toString("base64"), service.config.otpSecret.toString("hex")]);
   });
 });

@@ -5,7 +5,7 @@ import { call, discount, expectProblem, fiscalCode } from "../support/api";
 import { readItems, startService } from "../support/service";
 import type { Service } from "../support/service";
 
-/** What no answer may repeat. */
+/** No answer may repeat this. */
 const marker = "marker7f3a";
 
 const bodies: readonly [string, string | Buffer, string][] = [
@@ -77,7 +77,7 @@ describe("bad input", () => {
   };
 
   it.each(bodies)(
-    "a body that is %s is refused, writes nothing and is not repeated",
+    "a body that is %s is refused, writes nothing, and the answer does not repeat it",
     async (_, body, name) => {
       await expectUnchanged(async () => {
         for (const [, url] of routes) {
@@ -89,7 +89,7 @@ describe("bad input", () => {
     },
   );
 
-  it.each(headers)("%s neither breaks an answer nor is repeated in it", async (_, hostile) => {
+  it.each(headers)("%s neither breaks an answer nor appears in it", async (_, hostile) => {
     await expectUnchanged(async () => {
       for (const [, url] of routes) {
         const reply = await call(url, { method: "POST", body: "{}", headers: hostile });
@@ -100,7 +100,7 @@ describe("bad input", () => {
     });
   });
 
-  it("a field given twice counts as given last, as JSON.parse has it", async () => {
+  it("of a field given twice the last value counts, as in JSON.parse", async () => {
     const apiKey = await service.newApiKey();
     const code = await service.newCode("AAAAAA00A00A000C");
     const body = `{"otp_code":"${code}","invalidate_otp":true,"invalidate_otp":false}`;
@@ -110,7 +110,7 @@ describe("bad input", () => {
     expect((await service.use(apiKey, code)).status).toBe(200);
   });
 
-  it("a byte order mark before the JSON is passed over, and any Content-Type will do", async () => {
+  it("a byte order mark before the JSON is ignored, and so is Content-Type", async () => {
     for (const [index, type] of ["text/plain", "application/x-www-form-urlencoded", ""].entries()) {
       const url = `${service.baseUrl}/api/v1/cgn/otp/AAAAAA00A00A00${index}D`;
       const body = `\ufeff${JSON.stringify(discount)}`;
@@ -160,7 +160,7 @@ describe("bad input", () => {
     expect((await call(service.baseUrl + path, { method })).status).toBe(404);
   });
 
-  it("a target that is a whole URL, with credentials, is answered as its path is", async () => {
+  it("a target that is a whole URL, with credentials, gets the answer of its path", async () => {
     const { hostname, port } = new URL(service.baseUrl);
     const socket = connect(Number(port), hostname);
     socket.write(
@@ -169,7 +169,7 @@ describe("bad input", () => {
     expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
   });
 
-  it("whatever the bytes, the answer is a refusal of the contract and repeats none of them", async () => {
+  it("any bytes get a refusal of the contract that repeats none of them", async () => {
     await expectUnchanged(async () => {
       await fc.assert(
         fc.asyncProperty(

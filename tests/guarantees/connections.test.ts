@@ -4,7 +4,7 @@ import { watchConnections } from "../support/connections";
 import { startBehindFaults, startService } from "../support/service";
 import type { Service } from "../support/service";
 
-/** More than an instance has ports to one address, which is 128. */
+/** More calls than the 128 ports that an instance has to one address. */
 const calls = 250;
 const bound = 100;
 
@@ -15,7 +15,7 @@ describe("the connections of an instance to the store", () => {
   });
   afterEach(() => service.stop());
 
-  it("are few, however many ask at once, and are used again", async () => {
+  it("stay within the limit for any number of calls at once, and are reused", async () => {
     const connections = watchConnections(service.storeServer);
     const [apiKey, code] = [await service.newApiKey(), await service.newCode()];
     for (let wave = 0; wave < 3; wave += 1) {
@@ -27,7 +27,7 @@ describe("the connections of an instance to the store", () => {
     expect(connections.open).toBeGreaterThan(0);
   });
 
-  it("keep no call past its deadline that waits for one of them, and its log says so", async () => {
+  it("keep no waiting call past its deadline, and the log of that call says so", async () => {
     const deadlineMs = 9000;
     const { proxy, instance } = await startBehindFaults(service, deadlineMs);
     const [apiKey, code] = [await service.newApiKey(), await service.newCode()];
@@ -42,7 +42,7 @@ describe("the connections of an instance to the store", () => {
         return { reply, ms: performance.now() - start };
       }),
     );
-    // None is given up before a third of the deadline: until then each of these holds a connection.
+    // No request ends before a third of the deadline, so each of these holds a connection until then.
     while (proxy.requests.length < bound) {
       await pause(10);
     }
@@ -50,12 +50,12 @@ describe("the connections of an instance to the store", () => {
     expect(proxy.requests).toHaveLength(bound);
     for (const { reply, ms } of await asking) {
       expectProblem(reply, 503, "service-unavailable");
-      // On a busy machine the answers come late, but not as late as after another turn of waiting.
+      // On a busy machine the answers come late, but a second wait for a connection would take even longer.
       expect(ms).toBeLessThan(2 * deadlineMs);
     }
     const lines = instance.log.map(({ text }) => text);
     expect(lines.filter((text) => text.includes('"cause":"deadline"'))).toHaveLength(calls);
-    // Each call reads the keys and the OTP at once.
+    // Each call reads the keys and the OTP at the same time.
     expect(lines.filter((text) => text.includes('"failure":"'))).toHaveLength(2 * calls);
     expect(lines.filter((text) => text.includes('"store_round_trips":0'))).toEqual([]);
     await proxy.reset();

@@ -1,6 +1,6 @@
 /**
- * Generated requests, through the local host: whatever is sent, the answer is one of the contract, none of it comes
- * back, and the memory stays flat. All requests derive from a seed.
+ * Sends generated requests through the local host. Every answer must be one of the contract and must not repeat the
+ * request, and the use of memory must not grow. All requests derive from a seed.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -23,15 +23,15 @@ import type { Instance } from "../support/service";
 
 export interface FuzzReport {
   readonly passed: number;
-  /** What is wrong, with the request that shows it: the first ends the run. */
+  /** What is wrong, with the request that shows it. The first finding ends the run. */
   readonly findings: readonly string[];
-  /** How many times each answer was given: all those of the contract, and those that raw bytes bring about. */
+  /** The count of each answer: all those of the contract, and those that raw bytes cause. */
   readonly counts: ReadonlyMap<string, number>;
 }
 
 const concurrency = 16;
 const maxHeapGrowthMb = 10;
-/** Codes and keys: enough for some to be no longer valid. */
+/** How many codes and keys to keep: enough that some of them are no longer valid. */
 const remembered = 100;
 
 const Problem = t.type({
@@ -44,7 +44,7 @@ const Problem = t.type({
 const problem = t.exact(Problem);
 const otp = t.exact(OtpBody);
 
-/** What each operation can answer while the store is there. */
+/** The possible answers of each operation while the store works. */
 const answers: Readonly<Record<string, t.Decoder<unknown, unknown>>> = {
   "GenerateOtp 200": otp,
   "GenerateOtp 400 invalid-request": problem,
@@ -82,9 +82,9 @@ const routes: readonly (readonly [string, RegExp])[] = [
   ["no route", /^/],
 ];
 
-/** A request, before the marker and what the service issued are put in the place of what stands for them. */
+/** A request with placeholders for the marker and for what the service issued. */
 interface Template {
-  /** With none, the body is all that is sent. */
+  /** Without a method, only the body is sent. */
   readonly method: string;
   readonly target: string;
   readonly headers: readonly (readonly [string, string])[];
@@ -96,7 +96,7 @@ const empty: Template = { method: "", target: "", headers: [], body: "", encodin
 const weighted = <T>(...choices: readonly (readonly [number, fc.Arbitrary<T>])[]): fc.Arbitrary<T> =>
   fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
 
-/** Stands in every hostile string for the marker of its request. With a `_`, neither is a valid identifier. */
+/** In every hostile string this stands for the marker of the request. With a `_`, neither is a valid identifier. */
 const marker = "fuzz_marker";
 const key = weighted([20, fc.constant(0)], [1, fc.nat(3)]).map((age) => `fuzz_key_${age}`);
 const code = fc.nat(remembered - 1).map((age) => `fuzz_code_${age}`);
@@ -117,7 +117,7 @@ const segment = fc.oneof(
   fc.constantFrom(marker, "aaaaaa00a00a000a", "PRIMARY", "__proto__", "\\", "|{}^`", "<>", ":", "@"),
 );
 
-/** What to replace in a path or a body, and with what. */
+/** The replacements to make in a path or a body. */
 type Edit = readonly [RegExp, string];
 const targetEdit = fc.oneof(
   segment.map((other): Edit => [/[^/]+$/, other]),
@@ -134,7 +134,7 @@ const headerName = fc.oneof(
   fc.constantFrom("X-HTTP-Method-Override", "X-MS-Client-Principal", "X-Original-URL", "__proto__"),
 );
 const headerValue = fc.oneof(
-  // What reaches the service, in UTF-8; what does not, the raw bytes have.
+  // These values reach the service, in UTF-8. The raw bytes cover those that do not reach it.
   hostile.map((text) =>
     Buffer.from(text.replaceAll(/[^\x20-\x7e\x80-\xff]/g, "\t").slice(0, 2000)).toString("latin1"),
   ),
@@ -161,7 +161,7 @@ const bodyEdit = fc.oneof(
   fc.constantFrom(4050, 4051, 100_000).map((length): Edit => [/$/, " ".repeat(length)]),
 );
 
-// Beneficiaries are few, so that some have a live OTP.
+// There are few beneficiaries, so that some have a live OTP.
 const generate = fc.record({
   target: fc.integer({ min: 10, max: 39 }).map((n) => `/api/v1/cgn/otp/AAAAAA00A00A0${n}A`),
   body: fc.record({ merchant_id: shop, discount_id: fc.constantFrom("offer-1", "offer-2") }).map(toJson),
@@ -243,13 +243,13 @@ const template = weighted<Template>(
 );
 
 interface Reply {
-  /** The highest, where raw bytes bring about several; 0 where they bring about none. */
+  /** The highest status, when raw bytes cause several answers; 0 when they cause none. */
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
   readonly text: string;
 }
 
-// `fetch` refuses most of what is to be sent.
+// `fetch` refuses to send most of these requests.
 const sendRequest = async (request: Template, port: number): Promise<Reply> => {
   const outgoing = openRequest({ host: "127.0.0.1", port, method: request.method, path: request.target });
   const content = Buffer.from(request.body, request.encoding);
@@ -267,17 +267,17 @@ const sendRequest = async (request: Template, port: number): Promise<Reply> => {
 
 const sendRaw = async ({ body: bytes }: Template, port: number): Promise<Reply> => {
   const socket = connect(port, "127.0.0.1");
-  // To end at once would tell the host that nobody waits for the answer.
+  // If the socket ended at once, the host would assume that nobody waits for the answer.
   socket.setTimeout(100, () => socket.end()).write(bytes, "latin1");
-  // A reset is a way to refuse, too.
+  // A reset also counts as a refusal.
   const text = await readText(socket).catch(() => "");
   const statuses = Array.from(text.matchAll(/^HTTP\/1\.1 (\d{3})/gm), ([, status]) => Number(status));
   return { status: Math.max(0, ...statuses), headers: {}, text };
 };
 
 /**
- * The contract's, those of the platform, whose 500 comes before the service (`hostile-requests.ts`), and the local host's 403
- * for a `Host` that is not loopback.
+ * The contract's answers, the platform's, and the local host's 403 for a `Host` that is not loopback. The platform
+ * gives its 500 before the service sees the request (`hostile-requests.ts`).
  */
 const rawStatuses = [0, 100, 200, 400, 401, 403, 404, 405, 409, 413, 414, 431, 500, 505];
 
@@ -288,7 +288,8 @@ const classify = ({ method: sent, target }: Template, { status, headers: receive
     assert.ok(!text.includes("internal-error"), "a defect");
     return `raw bytes ${status}`;
   }
-  // A path is one even if it starts with two slashes, and a backslash is none. The service never answers without a body.
+  // A path is one even if it starts with two slashes, and a backslash is none. The service never answers without a
+  // body.
   const written = target.replaceAll("\\", "%5C");
   const url = URL.parse(written.startsWith("/") ? `http://localhost${written}` : written);
   const call = text === "" && status !== 204 ? "" : `${sent} ${url?.pathname.replace("%31", "1") ?? ""}`;
@@ -300,7 +301,7 @@ const classify = ({ method: sent, target }: Template, { status, headers: receive
   const answer = `${operation} ${status}${name}`;
   const codec = answers[answer];
   assert.ok(codec, `${answer} is not in the contract`);
-  // What a codec does not know it leaves out.
+  // The codec removes the fields that it does not know.
   assert.deepEqual(decode(codec, json), json);
   const type = isProblem ? "application/problem+json" : text === "" ? undefined : "application/json";
   assert.equal(received["content-type"], type);
@@ -308,19 +309,19 @@ const classify = ({ method: sent, target }: Template, { status, headers: receive
   return answer;
 };
 
-/** Megabytes in use, when all that can be collected is. */
+/** Megabytes in use after garbage collection. */
 const measureHeap = (): number => {
   setFlagsFromString("--expose-gc");
   runInNewContext("gc()");
   return process.memoryUsage().heapUsed / 1024 / 1024;
 };
 
-/** Fills a template in, sends it, and rejects unless the answer, which it returns, is as it must be. */
+/** Fills in a template, sends it and returns the answer. Rejects when the answer is wrong. */
 type Examine = (request: Template, ownMarker: string) => Promise<string>;
 
 const makeExamine = (instance: Instance, firstKey: string): Examine => {
   const port = Number(new URL(instance.baseUrl).port);
-  // The newest first.
+  // The newest comes first.
   let keys = [firstKey];
   let codes: string[] = [];
   return async (request, ownMarker) => {
@@ -340,7 +341,7 @@ const makeExamine = (instance: Instance, firstKey: string): Examine => {
       const answer = classify(filled, reply);
       const said = [inspect(reply.headers), reply.text, ...instance.log.map(({ text }) => text)];
       assert.ok(!said.some((text) => text.toLowerCase().includes(ownMarker)), "the request is repeated");
-      // All that the requests under way have logged is among the last lines.
+      // The last lines contain everything that the running requests have logged.
       instance.log.splice(0, instance.log.length - 10 * concurrency);
       const issues = answer === "GenerateOtp 200" || answer === "RegenerateApiKey 200";
       const json: unknown = issues ? JSON.parse(reply.text) : undefined;
@@ -348,16 +349,16 @@ const makeExamine = (instance: Instance, firstKey: string): Examine => {
       keys = ApiKeyBody.is(json) ? [json.api_key, ...keys].slice(0, remembered) : keys;
       return answer;
     } catch (reason) {
-      // The next, smaller request has the same marker.
+      // A smaller request, tried next after a failure, has the same marker.
       instance.log.splice(0);
       throw new Error(`${String(reason)}\n${inspect(filled)}\n${inspect(reply)}`);
     }
   };
 };
 
-/** Sends requests until they are through or one of them shows something. The same seed makes the same requests. */
+/** Sends requests until the last one or the first finding. The same seed makes the same requests. */
 export const fuzz = async (requests: number, seed: number, print = console.log): Promise<FuzzReport> => {
-  // In a process of its own, thus with a heap of its own.
+  // The store runs in a process of its own, so that its heap is not measured.
   const store = startProgram(["build/start-store.js"], { PORT: "0" }, process.cwd(), 3_600_000);
   const [, endpoint = ""] = await store.waitFor(/^COSMOSDB_ENDPOINT=(\S+)$/m);
   const settings = {
@@ -367,11 +368,11 @@ export const fuzz = async (requests: number, seed: number, print = console.log):
     OTP_SECRET: "A".repeat(44),
     OTP_TTL_IN_SECONDS: "300",
   };
-  // A second a request: codes expire within a run.
+  // Each request advances the clock by a second, so that codes expire within a run.
   const clock = makeClock();
   const instance = await startInstance(settings, clock);
   const { warn } = console;
-  // The functions' library writes there when no Functions worker is around it.
+  // The functions' library writes there when no Functions worker surrounds it.
   console.warn = (text: unknown): void => {
     instance.log.push({ level: "warning", text: String(text) });
   };

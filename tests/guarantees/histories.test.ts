@@ -17,13 +17,13 @@ describe("clients of three processes, on a store that fails", () => {
     (10 * seconds + 60) * 1000,
   );
 
-  it("see every OTP used at most once and never lost, and repetitions answered alike", () => {
+  it("see every OTP used at most once and never lost, and the same answer to retries", () => {
     const { findings } = report;
     const shown = findings.length === 0 ? "" : [summarize(report), ...findings.slice(0, 3)].join("\n\n");
     expect(shown).toBe("");
   });
 
-  it("see enough for that to mean something", () => {
+  it("see enough outcomes for a meaningful test", () => {
     const { otps, operations, replays, faults } = report;
     expect(otps).toBeGreaterThanOrEqual(6);
     for (const outcome of [
@@ -73,17 +73,17 @@ describe("what clients saw of an OTP", () => {
   it.each<[string, OtpRecord]>([
     ["two uses are granted", record([ok(use, 0, usedAt), ok(use, 1, usedAt)])],
     [
-      "a use is granted and it is live in the end",
+      "a use is granted and the OTP is live at the end",
       record([ok(use, 0, usedAt)], [ok(ask, 10, otp.expiresAt)]),
     ],
-    ["nobody used it and it is used in the end", record([ok(ask, 0, otp.expiresAt)], [used(ask, 10)])],
-    ["a repetition is refused", record([ok(keyed, 0, usedAt), used(keyed, 10)])],
-    ["a repetition is told another instant", record([ok(keyed, 0, usedAt)], [ok(keyed, 10, otp.expiresAt)])],
-    ["it is not found", record([problem(ask, 0, 404, "otp-not-found")])],
+    ["nobody used the OTP and it is used at the end", record([ok(ask, 0, otp.expiresAt)], [used(ask, 10)])],
+    ["a retry is refused", record([ok(keyed, 0, usedAt), used(keyed, 10)])],
+    ["a retry gets another instant of use", record([ok(keyed, 0, usedAt)], [ok(keyed, 10, otp.expiresAt)])],
+    ["the OTP is not found", record([problem(ask, 0, 404, "otp-not-found")])],
     ["the service fails", record([problem(use, 0, 500, "internal-error")])],
-    ["a gateway's 503 stands for the service's", record([told(use, 0, 503, "Service Unavailable")])],
-    ["it is told another discount", record([ok(use, 0, usedAt, "discount-2")])],
-    ["it is told another expiry", record([ok(ask, 0, usedAt)])],
+    ["the 503 is a gateway's, not the service's", record([told(use, 0, 503, "Service Unavailable")])],
+    ["an answer has another discount", record([ok(use, 0, usedAt, "discount-2")])],
+    ["an answer has another expiry", record([ok(ask, 0, usedAt)])],
     ["there is no answer without faults", record([], [away(ask, 0)])],
     ["the connection breaks without faults", record([], [broken(ask, 0)])],
   ])("is a finding if %s", (_, bad) => {
@@ -92,9 +92,9 @@ describe("what clients saw of an OTP", () => {
 
   it.each<[string, OtpRecord]>([
     ["a use is granted and others refused", record([ok(use, 0, usedAt), used(use, 1)], [used(ask, 10)])],
-    ["a use that was lost is granted in the end", record([away(keyed, 0)], [ok(keyed, 10, usedAt)])],
-    ["a use that was lost took effect", record([broken(use, 0), used(use, 10)], [used(ask, 20)])],
-    ["a use that was lost had no effect", record([away(use, 0)], [ok(ask, 10, otp.expiresAt)])],
+    ["a lost use is granted when retried at the end", record([away(keyed, 0)], [ok(keyed, 10, usedAt)])],
+    ["a lost use took effect", record([broken(use, 0), used(use, 10)], [used(ask, 20)])],
+    ["a lost use had no effect", record([away(use, 0)], [ok(ask, 10, otp.expiresAt)])],
   ])("is none if %s", (_, good) => {
     expect(judge(good)).toEqual([]);
   });

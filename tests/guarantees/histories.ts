@@ -1,4 +1,4 @@
-/** Several processes hammer a few OTPs through a store that fails; what their clients saw is recorded and judged. */
+/** Several processes hammer a few OTPs through a store that fails. This records and judges what their clients saw. */
 import { setTimeout as pause } from "node:timers/promises";
 import * as A from "fp-ts/Array";
 import * as E from "fp-ts/Either";
@@ -19,15 +19,15 @@ import { startInstance, startService } from "../support/service";
 import { checkUseHistory } from "./linearizability";
 import type { Operation } from "./linearizability";
 
-/** OTPs that are hammered at the same time. */
+/** How many OTPs are hammered at the same time. */
 const lanes = 6;
 const clientsPerOtp = 6;
 const stepsPerClient = 4;
 
-/** A third of it is how long the service waits for an answer of the store, so a fault that hangs is not dear. */
+/** The service waits for the store for a third of this. It is short, so that hanging faults cost little time. */
 const deadlineMs = 1000;
 
-/** What a client does next. Its instance is any: a repetition must be recognised by another one too. */
+/** A client's next step. It may go to any instance, because every instance must recognise a retry. */
 export interface Step {
   readonly operation: "use" | "ask";
   readonly idempotencyKey?: string | undefined;
@@ -36,14 +36,14 @@ export interface Step {
   readonly pauseMs: number;
 }
 
-/** An OTP as its beneficiary was told. */
+/** An OTP as its beneficiary received it. */
 export interface IssuedOtp {
   readonly code: string;
   readonly expiresAt: string;
   readonly discountId: string;
 }
 
-/** What a client did and was told; without a reply, its connection broke. */
+/** What a client did and what it was answered. Without a reply, its connection broke. */
 export interface Observation {
   readonly step: Step;
   readonly start: number;
@@ -51,38 +51,38 @@ export interface Observation {
   readonly reply: Reply | undefined;
 }
 
-/** All that befell one OTP. */
+/** Everything that happened to one OTP. */
 export interface OtpRecord {
   readonly otp: IssuedOtp;
   readonly observations: readonly Observation[];
-  /** What is told in the end, without faults, by an instance that had no part in it. */
+  /** The answers at the end, without faults, of an instance that took no part. */
   readonly probes: readonly Observation[];
 }
 
 export interface Report {
   readonly seed: number;
   readonly otps: number;
-  /** Every kind of operation with its outcome, such as `use unknown`; probes are left out. */
+  /** The count of each operation with its outcome, such as `use unknown`. Probes are not counted. */
   readonly operations: Readonly<Record<string, number>>;
-  /** Grants that told again of a use that had been granted. */
+  /** Grants that repeated an earlier grant of the same use. */
   readonly replays: number;
-  /** OTPs that were used by a call that nobody was told of while there were faults. */
+  /** OTPs that a call used without a client learning of it while there were faults. */
   readonly lostUses: number;
   /** Unknown outcomes without even a 503. */
   readonly brokenConnections: number;
   readonly longestMs: number;
   readonly storeRequests: number;
   readonly faults: Readonly<Record<string, number>>;
-  /** What must not be, each with the history of the OTP; none if all is well. */
+  /** The violations, each with the history of its OTP. Empty if all is well. */
   readonly findings: readonly string[];
 }
 
 export interface RecordingOptions {
   /** How long new OTPs are begun, on a slow machine ten times as long. A process lives for 120 s at most. */
   readonly seconds: number;
-  /** How many OTPs a slow machine is given more time for. */
+  /** The number of OTPs for which a slow machine gets more time. */
   readonly leastOtps: number;
-  /** Decides on what the clients do and which faults befall the store's requests, but for their interleaving. */
+  /** Determines what the clients do and which faults the store's requests meet, but not how these interleave. */
   readonly seed: number;
   readonly processes: number;
 }
@@ -105,15 +105,15 @@ const fault: fc.Arbitrary<Fault> = weighted<Fault>(
   [1, fc.integer({ min: 5, max: 60 }).map((forMs): Fault => ({ kind: "refuse", forMs }))],
   [1, fc.constant<Fault>({ kind: "hang" })],
   [1, fc.constant<Fault>({ kind: "hang-after" })],
-  // Past the service's patience with one request, and past its deadline.
+  // The longest delays exceed the service's time for one request, and its deadline.
   [1, fc.integer({ min: 20, max: 1500 }).map((ms): Fault => ({ kind: "late", ms }))],
 );
 
-/** What befalls a request, if it reads and if it writes: writes are few, and what is at stake. */
+/** The fault for a request, if it reads and if it writes. Writes are few, but they are what can go wrong. */
 interface Fate {
   readonly ofRead: Fault | undefined;
   readonly ofWrite: Fault | undefined;
-  /** How long, after a write, the item is out of reach: longer than a call lasts, it never learns what it did. */
+  /** How long the item is unreachable after a write. If longer than the call, the call never learns what it did. */
   readonly outageMs: number;
 }
 
@@ -128,8 +128,8 @@ const fateWith = (percentOfReads: number, percentOfWrites: number): fc.Arbitrary
 };
 
 /**
- * A calm and a storm, in order of arrival. Only faults that come thick, for a good part of a call's time, leave it
- * with an outcome that it cannot tell.
+ * A calm phase and a storm, in order of arrival. An outcome stays unknown only when many faults fill a good part of a
+ * call's time.
  */
 const weather: fc.Arbitrary<Fate[]> = fc
   .tuple(
@@ -154,7 +154,7 @@ const step: fc.Arbitrary<Step & { readonly repeats: boolean }> = fc.record({
   pauseMs: fc.integer({ min: 0, max: 20 }),
 });
 
-/** The steps of one client, of which some repeat its last use with a key. They begin at once, all together. */
+/** The steps of one client. Some retry its last use with a key. All clients start nearly together. */
 const client: fc.Arbitrary<readonly Step[]> = fc
   .array(step, { minLength: stepsPerClient, maxLength: stepsPerClient })
   .map((steps) =>
@@ -166,7 +166,7 @@ const client: fc.Arbitrary<readonly Step[]> = fc
     }),
   );
 
-/** What the clients of one OTP do. Now and then they only ask: then it must stay live. */
+/** What the clients of one OTP do. Sometimes they all only ask: then the OTP must stay live. */
 const plan: fc.Arbitrary<readonly (readonly Step[])[]> = weighted(
   [15, fc.constant(false)],
   [1, fc.constant(true)],
@@ -178,7 +178,7 @@ const plan: fc.Arbitrary<readonly (readonly Step[])[]> = weighted(
     ),
 );
 
-/** What befalls a region, for a while, or the account: now and then, the other region takes over. */
+/** What happens to a region, for a while, or to the account. Sometimes the other region takes over. */
 interface RegionalEvent {
   /** After the last one. */
   readonly afterMs: number;
@@ -208,7 +208,7 @@ const regionalEvents: fc.Arbitrary<RegionalEvent[]> = fc.array(
   { minLength: 300, maxLength: 300, size: "max" },
 );
 
-/** What befalls each request in order of arrival, and when. */
+/** Decides what happens to each request, in order of arrival. */
 const makeScript = (
   seed: number,
   account: RegionalAccount,
@@ -246,7 +246,7 @@ const makeScript = (
   };
 };
 
-/** Asks, uses with each key, and asks: whatever the OTP was, it is used in the end, and by whom is known. */
+/** Asks, uses with each key, and asks. After this the OTP is used, whatever happened before, and the user is known. */
 const probeSteps: readonly Step[] = [
   { operation: "ask", instance: 0, pauseMs: 0 },
   ...keys.map((idempotencyKey): Step => ({ operation: "use", idempotencyKey, instance: 0, pauseMs: 0 })),
@@ -271,7 +271,7 @@ const observe = async (
   return { step: next, start, end: performance.now(), reply };
 };
 
-/** One client: each step after the other. */
+/** One client: its steps, one after another. */
 const walk = async (
   otp: IssuedOtp,
   steps: readonly Step[],
@@ -290,12 +290,12 @@ const Problem = t.type({ type: t.string });
 const isProblem = (reply: Reply, status: number, name: string): boolean =>
   reply.status === status && Problem.is(reply.json) && reply.json.type === problemTypeBase + name;
 
-/** What an observation means, or on the left that it means nothing: the contract has no such answer to it. */
+/** The meaning of an observation. A left when the contract has no such answer. */
 const interpret = (
   { step: { operation, idempotencyKey }, start, end, reply }: Observation,
   otp: IssuedOtp,
 ): Either<string, Operation> => {
-  // Asked with, a key is not even sent.
+  // An ask does not send its key.
   const seen = { operation, start, end, ...(operation === "use" ? { idempotencyKey } : {}) };
   if (reply === undefined || isProblem(reply, 503, "service-unavailable")) {
     return E.right({ ...seen, outcome: "unknown" });
@@ -316,7 +316,7 @@ const interpret = (
   return E.left(`${operation} from ${start} to ${end} answered ${reply.status} ${reply.text}`);
 };
 
-/** Times in ms since the first of the observations: they can be read, and their order is as it was. */
+/** Times in ms since the first observation, which are easier to read and keep their order. */
 const relative = (observations: readonly Observation[]): Observation[] => {
   const sorted = observations.toSorted((a, b) => a.start - b.start);
   const since = (time: number): number => Math.round((time - (sorted[0]?.start ?? 0)) * 1000) / 1000;
@@ -335,18 +335,18 @@ const toLine = (seen: Operation): string => {
   return `  ${seen.start} to ${seen.end ?? "no end"}: ${seen.operation}${key}: ${seen.outcome}${usedAt}`;
 };
 
-/** What is wrong with what the clients of an OTP saw; nothing if the guarantees hold. */
+/** What is wrong in the history of an OTP. Empty if the guarantees hold. */
 export const judge = ({ otp, observations, probes }: OtpRecord): readonly string[] => {
   const { left: unexpected, right: history } = A.separate(
     relative([...observations, ...probes]).map((each) => interpret(each, otp)),
   );
-  // There were no faults any more to excuse it.
+  // At the end there were no faults that could excuse this.
   const unanswered = probes.filter(({ reply }) => reply === undefined || reply.status === 503);
   const verdict = checkUseHistory(history);
   const reasons = [
     ...unexpected.map((answer) => `no answer of the contract: ${answer}`),
     ...unanswered.map(({ reply }) => `a probe was answered ${reply?.status ?? "nothing"}`),
-    // With an answer missing, the history may be bad only for the lack of it.
+    // When an answer is missing, the history may be bad only because of that.
     ...(verdict.ok || unexpected.length > 0 ? [] : [`not linearizable: ${verdict.reason}`]),
   ];
   return reasons.length === 0
@@ -377,8 +377,8 @@ export const summarize = ({ findings, ...report }: Report): string =>
   `histories: ${JSON.stringify({ ...report, longestMs: Math.round(report.longestMs), findings: findings.length })}`;
 
 /**
- * Starts a store, an account whose regions fail and instances in processes of their own, and has clients use up OTPs,
- * each hammered by a few clients at the same time. Each OTP is for another discount: none has a newer one.
+ * Starts a store, an account whose regions fail, and instances in processes of their own. Clients then use OTPs; a few
+ * clients hammer each OTP at the same time. Each OTP is for another discount, so that none is replaced by a newer one.
  */
 export const recordHistories = async ({
   seconds,
@@ -388,11 +388,11 @@ export const recordHistories = async ({
 }: RecordingOptions): Promise<Report> => {
   const service = await startService();
   const account = await startRegionalAccount(service.config.cosmos.endpoint);
-  // Its clock is that of the processes.
+  // This instance must use the same clock as the processes.
   const direct = await startInstance(service.settings, () => new Date());
   const hosts: HostProcess[] = [];
   try {
-    // One after the other: a store that is slow because all start at once would be a fault already.
+    // Start one after another. If all started at once, the store would be slow, which would already be a fault.
     while (hosts.length < processes) {
       hosts.push(
         await startHostProcess({
@@ -431,7 +431,7 @@ export const recordHistories = async ({
     await Promise.all(Array.from({ length: lanes }, lane));
 
     const storeRequests = account.requests.length;
-    // Whoever could still write comes to an end first, within a time that is longer than any fault takes.
+    // End everything that may still write, and allow more time for that than any fault takes.
     const exitCodes = await Promise.all(hosts.map(({ program }) => program.stop()));
     await Promise.race([account.settled(), pause(5000, undefined, { ref: false })]);
     const records = await Promise.all(

@@ -4,20 +4,19 @@
  */
 import { crc32 } from "node:zlib";
 
-/** One connection: what is written to it, and what its client does then. */
+/** One connection: what the client writes to it, and what it does then. */
 export interface HostileRequest {
   readonly name: string;
   /** A character is a byte. */
   readonly parts: readonly string[];
   /**
-   * `wait` for the other side to close; `finish` says that nothing more will come, and waits; `leave` closes at
-   * once and looks, on another connection, whether somebody still answers; `continue` writes the second part when it
-   * is told to continue.
+   * `wait` waits for the other side to close. `finish` ends the client's side, and waits. `leave` closes at once, and
+   * checks on another connection that the host still answers. `continue` writes the second part after a 100 Continue.
    */
   readonly then: "wait" | "finish" | "leave" | "continue";
 }
 
-/** Text as the bytes of its UTF-8. */
+/** A text as UTF-8, with one character for each byte. */
 const utf8 = (text: string): string => Buffer.from(text, "utf8").toString("latin1");
 
 const validate = "/api/v1/merchant/cgn/otp/validate";
@@ -27,7 +26,7 @@ const info = "/api/v1/info";
 const document = "/api/v1/openapi.yaml";
 
 const keyText = `cgn_hostile-stranger_${"0".repeat(64)}`;
-/** Well-formed, checksum included, and never in force. */
+/** A well-formed key with a correct checksum, which was never in force. */
 const unknownKey = keyText + crc32(keyText).toString(16).padStart(8, "0");
 
 /** Asks about a code without an API key: 401 when the body arrived, 400 when it did not. */
@@ -46,7 +45,7 @@ interface Parts {
   readonly body?: string;
 }
 
-/** A whole request, whose connection is to be closed after it. */
+/** A whole request that asks the host to close the connection after it. */
 const request = ({
   method = "POST",
   target = validate,
@@ -63,7 +62,7 @@ const left = (name: string, bytes: string): HostileRequest => ({ name, parts: [b
 const post = (name: string, target: string, headers: readonly string[], body: string): HostileRequest =>
   sent(name, request({ target, headers: ["Host: localhost", ...headers], body }));
 
-/** With a body that arrives, so that nothing but the header is at fault. */
+/** The body arrives, so that only the header can be the fault. */
 const withHeaders = (name: string, ...headers: readonly string[]): HostileRequest =>
   post(name, validate, [sized(question), ...headers], question);
 

@@ -10,8 +10,8 @@ const names = hostileRequests.map(({ name }) => name);
 
 /**
  * Recorded with `npm run record:hostile` from the Azure Functions Node.js worker 3.9.1 on Node.js 22, behind Kestrel
- * (ASP.NET Core 10) with the limits of the Functions host. Between the two stood a program that does what the host's
- * routing and its `ToRpcHttp` do, in place of the host, and asked for no function keys.
+ * (ASP.NET Core 10) with the limits of the Functions host. In place of the host, a program between the two did what the
+ * host's routing and its `ToRpcHttp` do. It asked for no function keys.
  */
 const recorded = decode(
   HostileAnswers,
@@ -23,7 +23,7 @@ describe("a hostile request", () => {
   let answers: HostileAnswers;
   beforeAll(async () => {
     service = await startService();
-    // There the functions' library writes of the bodies of GET requests, which it leaves out.
+    // The functions' library warns there that it drops the bodies of GET requests.
     jest.spyOn(console, "warn").mockReturnValue();
     answers = await sendHostileRequests(service.baseUrl);
   });
@@ -32,28 +32,31 @@ describe("a hostile request", () => {
     await service.stop();
   });
 
-  it.each(names)("%s: the local host answers as the platform, or differs for a reason", (name) => {
-    if (name in hostileDifferences) {
-      expect(answers[name]).not.toEqual(recorded[name]);
-    } else {
-      expect(answers[name]).toEqual(recorded[name]);
-    }
-  });
+  it.each(names)(
+    "%s: the local host answers as the platform does, or lists the reason for the difference",
+    (name) => {
+      if (name in hostileDifferences) {
+        expect(answers[name]).not.toEqual(recorded[name]);
+      } else {
+        expect(answers[name]).toEqual(recorded[name]);
+      }
+    },
+  );
 
-  it("has a name of its own, and an answer that was recorded", () => {
+  it("has a unique name, and a recorded answer", () => {
     expect(new Set(names).size).toBe(names.length);
     expect(Object.keys(recorded).sort()).toEqual([...names].sort());
     expect(Object.keys(hostileDifferences).filter((name) => !names.includes(name))).toEqual([]);
   });
 
-  it("is answered with a 5xx by the platform only, which has no body for it", () => {
+  it("gets a 5xx only from the platform, and that has no body", () => {
     const failures = [...Object.values(recorded), ...Object.values(answers)]
       .flat()
       .filter((answer) => answer.startsWith("5"));
     expect([...new Set(failures)].sort()).toEqual(["500 empty", "505 empty"]);
   });
 
-  it("has nothing to say of itself in the log", () => {
+  it("leaves nothing of itself in the log", () => {
     const lines = service.log.map(({ text }) => text).join("\n");
     expect(lines).not.toMatch(/hostile-stranger|negozio|AAAAAAAAAAA|AAAAAA00A00A000A/);
   });

@@ -1,4 +1,4 @@
-/** Writes hostile requests on sockets of their own, and reads what is answered. */
+/** Writes each hostile request to a socket of its own, and reads the answers. */
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
@@ -8,16 +8,16 @@ import { hostileRequests } from "./hostile-requests";
 import type { HostileRequest } from "./hostile-requests";
 
 /**
- * By the requests' names, what each answer is: its status, its `Content-Type`, the name of its problem, and `empty` if
- * it has no body. No answer at all: the connection was closed.
+ * The answers by the names of the requests: status, `Content-Type`, the name of the problem, and `empty` if there is no
+ * body. An empty list means that the host closed the connection without an answer.
  */
 export const HostileAnswers = t.record(t.string, t.readonlyArray(t.string));
 export type HostileAnswers = t.TypeOf<typeof HostileAnswers>;
 
-/** A connection that nobody closes is a finding too: it is not waited for longer than this. */
+/** A connection that nobody closes is a finding too, so the test waits no longer than this. */
 const patienceMs = 15_000;
 
-/** One after the other would take minutes, and all at once would tell how many connections a machine can open. */
+/** One after another would take minutes. All at once would test how many connections a machine can open. */
 const atOnce = 8;
 
 export const sendHostileRequests = async (baseUrl: string): Promise<HostileAnswers> => {
@@ -45,7 +45,7 @@ const send = async (baseUrl: URL, { name, parts, then }: HostileRequest): Promis
   const [first = "", second = ""] = parts;
   await write(socket, first);
   if (then === "continue") {
-    // Or the answer is there already, and nobody wants the rest.
+    // If the answer has come already, nobody needs the rest.
     await Promise.race([once(socket, "data"), received]);
     if (!socket.destroyed) {
       await write(socket, second);
@@ -68,7 +68,7 @@ const write = (socket: Socket, bytes: string): Promise<void> =>
     });
   });
 
-/** Resolves when the other side is done, however it ends: a reset comes after what was answered before. */
+/** Resolves when the other side has ended, even by a reset: all that it answered comes before the reset. */
 const receive = (socket: Socket, name: string): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -87,7 +87,7 @@ const receive = (socket: Socket, name: string): Promise<Buffer> =>
 const readAnswers = (received: Buffer, isToHead: boolean): readonly string[] => {
   const answers: string[] = [];
   let rest = received.toString("latin1");
-  // A frame of HTTP/2 begins with the first byte of its length: no answer to anybody who speaks HTTP/1.1.
+  // An HTTP/2 frame begins with the first byte of its length. That is no answer for a client that speaks HTTP/1.1.
   while (rest !== "" && !rest.startsWith("\0")) {
     const [, head, behind] = /^([^]*?\r\n)\r\n([^]*)$/.exec(rest) ?? [];
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head ?? "")?.[1]);

@@ -37,33 +37,33 @@ describe("a history is bad if it breaks a guarantee", () => {
   it.each<[string, readonly Operation[]]>([
     ["one use without a key is granted, not two", [granted(0, 10), granted(5, 15)]],
     ["one use is granted, not two with different keys", [granted(0, 10, "a"), granted(5, 15, "b")]],
-    ["a use without a key repeats nothing", [granted(0, 10, "a"), granted(5, 15)]],
+    ["a use without a key is no retry", [granted(0, 10, "a"), granted(5, 15)]],
     ["a lost use that took effect is the only one", [lost(0, 1), used(2, 3), granted(4, 5)]],
     ["once a use is granted, the OTP is not live", [granted(0, 10), live(11, 12)]],
-    ["once a repetition is granted, the OTP is not live", [lost(0, 1, "a"), granted(2, 3, "a"), live(4, 5)]],
+    ["once a retry is granted, the OTP is not live", [lost(0, 1, "a"), granted(2, 3, "a"), live(4, 5)]],
     ["a used OTP stays used", [lost(0), used(1, 2), live(3, 4)]],
     ["a refusal to one is final for all", [lost(0), refused(1, 2), live(3, 4)]],
     ["an OTP that nobody used is live", [used(0, 1)]],
     ["an OTP is live until a use starts", [used(0, 1), granted(2, 3)]],
-    ["an OTP is live until a use starts, be it a lost one", [used(0, 1), lost(2)]],
-    ["an ask uses nothing up", [lostAsk(0), used(1, 2)]],
+    ["an OTP is live until a use starts, even a lost one", [used(0, 1), lost(2)]],
+    ["an ask does not use the OTP", [lostAsk(0), used(1, 2)]],
     ["the only use is granted", [live(0, 1), refused(2, 3)]],
     ["one of the uses is granted", [refused(0, 10), refused(0, 10), refused(0, 10)]],
-    ["a use is not refused for the sake of a later one", [refused(0, 1), granted(2, 3)]],
-    ["a repetition has the same instant of use", [granted(0, 1, "a", "t1"), granted(2, 3, "a", "t2")]],
+    ["a use is not refused because of a later one", [refused(0, 1), granted(2, 3)]],
+    ["a retry has the same instant of use", [granted(0, 1, "a", "t1"), granted(2, 3, "a", "t2")]],
     [
-      "repetitions of a lost use have the same instant of use",
+      "retries of a lost use have the same instant of use",
       [lost(0, 1, "a"), granted(2, 3, "a", "t1"), granted(4, 5, "a", "t2")],
     ],
-    ["a repetition is granted", [granted(0, 1, "a"), refused(2, 3, "a")]],
-    ["a simultaneous repetition is granted", [granted(0, 10, "a"), refused(0, 10, "a")]],
-    ["a refused use is not granted when repeated", [lost(0), refused(1, 2, "a"), granted(3, 4, "a")]],
+    ["a retry is granted", [granted(0, 1, "a"), refused(2, 3, "a")]],
+    ["a simultaneous retry is granted", [granted(0, 10, "a"), refused(0, 10, "a")]],
+    ["a refused use is not granted when retried", [lost(0), refused(1, 2, "a"), granted(3, 4, "a")]],
   ])("%s", (_, history) => {
     expect(checkUseHistory(history)).toMatchObject({ ok: false });
     expect(hasLegalOrder(history)).toBe(false);
   });
 
-  it("and the reason tells what each use that may have taken effect contradicts", () => {
+  it("and the reason names the contradiction for each use that may have taken effect", () => {
     expect(checkUseHistory([lost(0, 1, "a"), granted(2, 3, "b"), live(4, 5)])).toEqual({
       ok: false,
       reason: [
@@ -87,9 +87,9 @@ describe("a history is good", () => {
       "if the second of two lost uses took effect",
       [lost(0, 1, "a"), lost(2, 3), used(4, 5), refused(6, 7, "a")],
     ],
-    ["if a lost use is granted when repeated", [lost(0, 1, "a"), granted(2, 3, "a"), granted(4, 5, "a")]],
-    ["if a lost use is repeated in vain", [lost(0, 1, "a"), granted(2, 3, "b"), refused(4, 5, "a")]],
-    ["if a repetition was recorded before the use", [granted(5, 6, "a"), used(3, 4), granted(0, 2, "a")]],
+    ["if a lost use is granted when retried", [lost(0, 1, "a"), granted(2, 3, "a"), granted(4, 5, "a")]],
+    ["if a retry of a lost use is refused", [lost(0, 1, "a"), granted(2, 3, "b"), refused(4, 5, "a")]],
+    ["if a retry was recorded before the use", [granted(5, 6, "a"), used(3, 4), granted(0, 2, "a")]],
     ["if the OTP is live while its use is under way", [granted(0, 10), live(5, 15)]],
     ["if the OTP is live at the instant at which its use ends", [granted(0, 10), live(10, 11)]],
     ["if the OTP is used at the instant at which its use starts", [used(0, 5), granted(5, 6)]],
@@ -107,7 +107,7 @@ interface Register {
   readonly usedAt?: string | undefined;
 }
 
-/** The register after an operation, or undefined if it would have given another answer. */
+/** The register after an operation, or undefined if the register would have given another answer. */
 const step = (register: Register, operation: Operation): Register | undefined => {
   const { used, idempotencyKey, usedAt } = register;
   if (operation.operation === "ask") {
@@ -134,7 +134,7 @@ const step = (register: Register, operation: Operation): Register | undefined =>
 
 const mustPrecede = (a: Operation, b: Operation): boolean => a.outcome !== "unknown" && a.end < b.start;
 
-/** The definition to the letter: tries all orders that real time allows, with and without the unknown ones. */
+/** The literal definition: tries all orders that real time allows, with and without operations of unknown outcome. */
 const hasLegalOrder = (remaining: readonly Operation[], register: Register = { used: false }): boolean =>
   remaining.every(({ outcome }) => outcome === "unknown") ||
   remaining.some((operation, index) => {

@@ -1,4 +1,4 @@
-/** Tells whether what clients saw of one OTP can be the answers of a single register that is used once. */
+/** Checks whether the answers about one OTP can come from a single register that is used once. */
 
 interface Use {
   readonly operation: "use";
@@ -20,7 +20,9 @@ interface Granted extends Answer<"granted"> {
   readonly usedAt: string;
 }
 
-/** A 503, a reset or no answer: it takes effect at any time after its start, even after its end, or never. */
+/**
+ * A 503, a reset or no answer. The operation may take effect at any time after its start, even after its end, or never.
+ */
 interface Unknown {
   readonly outcome: "unknown";
   readonly end?: number | undefined;
@@ -29,7 +31,7 @@ interface Unknown {
 export type UseOperation = Use & (Granted | Answer<"already-used"> | Unknown);
 export type AskOperation = Ask & (Answer<"live" | "already-used"> | Unknown);
 
-/** What one client did and was told, on a clock that all of them share: no `end` is before its `start`. */
+/** What one client did, and its answer, on a clock that all clients share. No `end` is before its `start`. */
 export type Operation = UseOperation | AskOperation;
 
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
@@ -41,7 +43,7 @@ const describe = (operation: Operation): string => {
   return `[${name}, ${operation.start} to ${operation.end ?? "no end"}: ${answer}]`;
 };
 
-/** The instant by which it has taken its place in the order: without an answer, none. */
+/** The instant by which the operation has its place in the order. Without an answer there is none. */
 const deadlineOf = (operation: Operation): number =>
   operation.outcome === "unknown" ? Infinity : operation.end;
 
@@ -50,7 +52,7 @@ const repeats = (operation: Operation, effect: UseOperation): boolean =>
   operation.idempotencyKey !== undefined &&
   operation.idempotencyKey === effect.idempotencyKey;
 
-/** Why `effect` cannot be what used the OTP, given the answers of all other operations. */
+/** Why `effect` cannot be the operation that used the OTP, given the answers of all others. */
 const objectionTo = (effect: UseOperation, others: readonly Operation[]): string | undefined => {
   const stranger = others.find((other) => other.outcome === "granted" && !repeats(other, effect));
   if (stranger !== undefined) {
@@ -72,15 +74,15 @@ const objectionTo = (effect: UseOperation, others: readonly Operation[]): string
 };
 
 /**
- * Whether the history of one OTP is linearizable: whether its operations can be put in an order in which each
- * answer is what a register gives that is first unused and then used for good, and in which an operation that
- * ended before another started comes first. Operations of unknown outcome may be left out.
+ * Whether the history of one OTP is linearizable. It is if its operations can be put in an order with two properties.
+ * Each answer is that of a register that is first unused and then used for good. An operation that ended before another
+ * started comes first. Operations of unknown outcome may be left out.
  *
  * A search through the orders is not needed, because the register changes once. If nothing took effect, every
- * answer must be `live`. Else some use that was not refused did, and each of them is tried. Once it is chosen,
- * the answer of every other operation tells its side: `live` comes before the effect, `already-used` and
- * `granted` after it, where a use is `granted` if and only if it has the key of the effect. Other operations of
- * unknown outcome are left out, which never hurts.
+ * answer must be `live`. Otherwise a use that was not refused took effect, and this function tries each of them. For a
+ * chosen effect, the answer of every other operation shows its side: `live` comes before the effect, `already-used` and
+ * `granted` come after it. A use is `granted` if and only if it has the key of the effect. Other operations of unknown
+ * outcome are left out, which never makes a good history bad.
  *
  * It remains to order them in time. "Before the effect" and "after the effect" are added to the order of real
  * time, which is transitive, so a cycle must run through the effect, and there is one if and only if some of
@@ -88,8 +90,8 @@ const objectionTo = (effect: UseOperation, others: readonly Operation[]): string
  * order exists. So the history is linearizable if and only if the earliest end of the former is not before the
  * latest start of the latter: the effect fits in between.
  *
- * All grants tell of one use, so they must agree on `usedAt`, whichever use that is. Nothing else constrains it:
- * if the outcome of that use is unknown, so is its instant.
+ * All grants report one use, so they must agree on `usedAt` for any choice of that use. Nothing else constrains it: if
+ * the outcome of that use is unknown, its instant is unknown too.
  */
 export const checkUseHistory = (history: readonly Operation[]): Verdict => {
   const [first, ...grants] = history.filter((operation) => operation.outcome === "granted");

@@ -19,16 +19,16 @@ import { startService } from "../support/service";
 import type { Service } from "../support/service";
 
 /**
- * An account with two regions, of which one fails or the other takes over, and what the service makes of it. What holds
- * afterwards is looked at from an instance that goes past the regions.
+ * How the service copes with an account of two regions, when one fails or the other takes over. An instance that
+ * bypasses the regions checks the state afterwards.
  */
 
-/** A third of it is how long one request may take. */
+/** One request may take a third of this. */
 const deadlineMs = 1500;
 
 const Conflict = t.type({ otp: OtpBody });
 
-/** How a region is away. What "no address" means is in what the account says, so it is not among these. */
+/** How a region can fail. "No address" is not among these, because the account's description expresses it. */
 const waysToFail: readonly (readonly [string, Fault])[] = [
   ["hangs", { kind: "hang" }],
   ["refuses connections", { kind: "refuse", forMs: 60_000 }],
@@ -41,7 +41,7 @@ const waysToFail: readonly (readonly [string, Fault])[] = [
   ["applies and hangs", { kind: "hang-after" }],
 ];
 
-/** The account's own name leads to its first region, so what befalls that befalls the name. */
+/** The account's own name resolves to its first region, so a fault of that region affects the name too. */
 const doorsTo = (region: Region): readonly string[] => (region === "A" ? ["A", "account"] : [region]);
 
 const failAt =
@@ -81,11 +81,11 @@ describe("an account with two regions", () => {
 
   interface CaseOptions extends Partial<RegionalOptions> {
     readonly regions?: Regions;
-    /** Whether the call of the test is the first one of its instance. */
+    /** Whether the test's call is the first call of its instance. */
     readonly isCold?: boolean;
   }
 
-  /** A merchant with a key, and an instance that has seen the account well, unless it is cold. */
+  /** A merchant with a key, and an instance. Unless it is cold, the instance has already seen the account work. */
   const startCase = async ({ regions, isCold = false, ...options }: CaseOptions = {}): Promise<Case> => {
     serial++;
     const merchantId = `shop-${serial}`;
@@ -108,7 +108,7 @@ describe("an account with two regions", () => {
 
   const newCode = ({ beneficiary, body }: Case): Promise<string> => service.newCode(beneficiary, body);
 
-  /** Runs cases side by side and tells which of them failed. */
+  /** Runs cases at the same time and names those that failed. */
   const runAll = async (cases: readonly (readonly [string, () => Promise<void>])[]): Promise<void> => {
     const queue = [...cases];
     const failures: string[] = [];
@@ -122,7 +122,7 @@ describe("an account with two regions", () => {
     expect(failures).toEqual([]);
   };
 
-  /** A use that may have been lost is told by its repetition, and there is no other. */
+  /** A retry shows the outcome of a use that may have been lost, and no other use succeeds. */
   const expectUsedOnce = async ({ apiKey }: Case, code: string, reply: Reply): Promise<void> => {
     if (reply.status !== 200) {
       expectUnavailable(reply);
@@ -153,7 +153,7 @@ describe("an account with two regions", () => {
   const works = async (apiKey: string): Promise<boolean> =>
     (await service.ask(apiKey, "AAAAAAAAAAA")).status === 404;
 
-  /** A way through each function: what it is called with, and what holds afterwards, whatever it answered. */
+  /** A path through each function: its call, and what must hold afterwards for every answer. */
   const scenarios: readonly {
     readonly name: string;
     readonly writes: boolean;
@@ -230,7 +230,7 @@ describe("an account with two regions", () => {
     },
   ];
 
-  /** No write ever says that any region may take it. */
+  /** No write may ever allow every region to take it. */
   const finish = async ({ account, stop }: Case): Promise<void> => {
     expect(
       account.requests.filter(({ headers }) => headers["x-ms-cosmos-allow-tentative-writes"] !== undefined),
@@ -254,7 +254,7 @@ describe("an account with two regions", () => {
               const reply = await call();
               expect(performance.now() - start).toBeLessThan(deadlineMs + 500);
               if (!writes || region === "B") {
-                // Nothing that it needs is away.
+                // Everything that the call needs works.
                 expect(reply.status).toBe(200);
               }
               expect(writesAt(each.account, "B")).toBe(0);
@@ -268,7 +268,7 @@ describe("an account with two regions", () => {
   });
 
   describe("whose write region is away", () => {
-    it("lets a code be asked about by an instance that starts now, though the region has no address", async () => {
+    it("still answers asks through a new instance, even when the region has no address", async () => {
       const each = await startCase({ regions: { ...undivided, withoutAddress: ["A"] }, isCold: true });
       const code = await newCode(each);
       expect((await each.instance.ask(each.apiKey, code)).status).toBe(200);
@@ -277,7 +277,7 @@ describe("an account with two regions", () => {
       await finish(each);
     });
 
-    it("lets codes be asked about at once, after the first call that waited for it in vain", async () => {
+    it("answers asks at once, after a first call has waited for the region in vain", async () => {
       const each = await startCase();
       const code = await newCode(each);
       each.account.script(failAt("A", { kind: "hang" }));
@@ -291,7 +291,7 @@ describe("an account with two regions", () => {
     });
 
     it.each(["Session", "BoundedStaleness"])(
-      "has nothing read elsewhere with %s consistency, which would not see a key that was replaced just now",
+      "is not replaced for reads with %s consistency, because another region may still accept a replaced key",
       async (consistency) => {
         const each = await startCase({ regions: { ...undivided, consistency } });
         const code = await newCode(each);
@@ -302,7 +302,7 @@ describe("an account with two regions", () => {
       },
     );
 
-    it("is not read for each call", async () => {
+    it("does not make the service read the account for each call", async () => {
       const each = await startCase();
       const code = await newCode(each);
       each.account.script((request) =>
@@ -316,7 +316,7 @@ describe("an account with two regions", () => {
       expect(writesAt(each.account, "A")).toBeGreaterThan(20);
       const elapsed = performance.now() - start;
       const accountReads = each.account.requests.filter(isAccountRead).length;
-      // One when it was cold.
+      // The cold instance made one read.
       expect(accountReads).toBeLessThanOrEqual(2 + elapsed / accountTiming.minAgeMs);
       await finish(each);
     });
@@ -335,7 +335,7 @@ describe("an account with two regions", () => {
       const each = await startCase();
       const code = await newCode(each);
       each.account.describe(regions);
-      // The account's own name may still lead to where nothing answers: then only B tells.
+      // The account's own name may still resolve to a region that does not answer. Then only B describes the account.
       each.account.script((request) => fault && failAt("A", fault)(request));
       const start = performance.now();
       let reply = await each.instance.use(each.apiKey, code, "cart 1");
@@ -356,7 +356,7 @@ describe("an account with two regions", () => {
       await finish(each);
     });
 
-    it("is followed within the first call that learns of it, though the account's own name leads nowhere", async () => {
+    it("is followed within the first call that notices, even when the account's own name does not answer", async () => {
       const each = await startCase();
       const code = await newCode(each);
       await pause(accountTiming.minAgeMs);
@@ -366,7 +366,7 @@ describe("an account with two regions", () => {
       await finish(each);
     });
 
-    it("is followed by an instance that was told of a first region without an address", async () => {
+    it("is followed by an instance whose first region had no address", async () => {
       const each = await startCase({ regions: { ...undivided, withoutAddress: ["A"] } });
       const code = await newCode(each);
       each.account.describe(gone);
@@ -377,7 +377,7 @@ describe("an account with two regions", () => {
       await finish(each);
     });
 
-    it("is followed too when nothing fails, since the account is read again now and then", async () => {
+    it("is followed even when nothing fails, because the service rereads the account from time to time", async () => {
       const each = await startCase({ timing: { maxAgeMs: 200, minAgeMs: 2_000 } });
       const code = await newCode(each);
       each.account.describe(readable);
@@ -391,8 +391,8 @@ describe("an account with two regions", () => {
       await finish(each);
     });
 
-    it("is known of within half a minute with the settings that are deployed, and is seldom read", async () => {
-      // A region that hangs, and the account's own name with it, each take a third of the default deadline.
+    it("is noticed within half a minute with the deployed settings, and the account is seldom read", async () => {
+      // A hanging region and the account's own name, which hangs with it, each take a third of the default deadline.
       expect(accountTiming.maxAgeMs + 2 * (5_000 / 3)).toBeLessThan(30_000);
       const each = await startCase();
       const code = await newCode(each);
@@ -404,10 +404,10 @@ describe("an account with two regions", () => {
     });
   });
 
-  describe("of which somebody makes two write regions", () => {
+  describe("that somebody changes to two write regions", () => {
     const timing = { maxAgeMs: 50, minAgeMs: 50 };
 
-    /** Calls until the instance has heard what the account says now. */
+    /** Makes calls until the instance knows the account's present description. */
     const hear = async (each: Case): Promise<void> => {
       const before = each.account.requests.filter(isAccountRead).length;
       while (each.account.requests.filter(isAccountRead).length < before + 2) {
@@ -424,7 +424,7 @@ describe("an account with two regions", () => {
       ["refuses connections", { kind: "refuse", forMs: 60_000 }, 503],
       ["loses its answers", { kind: "reset-after" }, 200],
       ["hangs", { kind: "hang" }, 503],
-    ])("uses a code in none but the first while that %s", async (_, fault, status) => {
+    ])("uses a code only in the first region while that %s", async (_, fault, status) => {
       const each = await startCase({ timing });
       const code = await newCode(each);
       each.account.describe({ write: ["A", "B"], read: ["A", "B"], consistency: "Session" });
@@ -443,7 +443,7 @@ describe("an account with two regions", () => {
       ["the new one comes first", { write: ["B", "A"], read: ["A", "B"] }],
       ["the old one is gone", { write: ["B"], read: ["B"], hasSeveralWriteRegions: true }],
       ["the old one has no address", { write: ["B", "A"], read: ["B", "A"], withoutAddress: ["A"] }],
-    ])("writes nowhere, and says so at once, when %s", async (_, regions) => {
+    ])("writes nowhere, and answers so at once, when %s", async (_, regions) => {
       const each = await startCase({ timing });
       const code = await newCode(each);
       each.account.describe(regions);
@@ -457,7 +457,7 @@ describe("an account with two regions", () => {
       await finish(each);
     });
 
-    it("is heard of before the first write of an instance that has been at rest", async () => {
+    it("is noticed before the first write of an instance that was idle", async () => {
       const each = await startCase({ timing });
       each.account.describe({ write: ["B", "A"], read: ["B", "A"] });
       await pause(4 * timing.maxAgeMs);
@@ -466,7 +466,7 @@ describe("an account with two regions", () => {
       await finish(each);
     });
 
-    it("is followed again once it has one", async () => {
+    it("is followed again once it has one write region", async () => {
       const each = await startCase({ timing });
       const code = await newCode(each);
       each.account.describe({ write: ["B", "A"], read: ["B", "A"] });

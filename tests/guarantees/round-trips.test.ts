@@ -17,11 +17,14 @@ describe("the requests to the store", () => {
     ["regenerate a first key", 200, [[read], [["create"]]]],
     ["list", 200, [[read]]],
     ["revoke", 204, [[read], [["replace"]]]],
-    // Whoever comes second finds out by the conflict.
+    // The second call learns of the first by the conflict.
     ["generate while one is live", 409, [[["create", "create"]], [read], [read]]],
     ["generate after the use", 200, [[["create", "create"]], [read], [read], [["replace", "create"]]]],
     ["ask after the use", 404, [[read, read], [read], [read]]],
-  ])("of %s are as few, and wait for one another as little, as can be", (operation, status, waves) => {
-    expect(counted.find((each) => each.operation === operation)).toMatchObject({ status, waves });
-  });
+  ])(
+    "of %s are as few as possible, and wait for each other as little as possible",
+    (operation, status, waves) => {
+      expect(counted.find((each) => each.operation === operation)).toMatchObject({ status, waves });
+    },
+  );
 });

@@ -1,4 +1,4 @@
-/** What each operation asks of the store, counted at the wire. */
+/** The requests of each operation to the store, counted on the wire. */
 import type { Socket } from "node:net";
 import * as t from "io-ts";
 import { fiscalCode } from "../support/api";
@@ -7,19 +7,21 @@ import { decode } from "../support/either";
 import type { StoreRequest } from "../support/fault-proxy";
 import { startBehindFaults, startService } from "../support/service";
 
-/** What a request is charged as; a batch is as many writes as it holds. */
+/** The kinds of charge. A batch is charged as the writes that it contains. */
 export type Charge = "point read" | "create" | "replace" | "other";
 
 export interface RoundTrips {
   readonly operation: string;
   readonly status: number;
-  /** The requests that are sent at the same time, each with its charges; a wave waits for the one before. */
+  /**
+   * The waves of requests that are sent at the same time, each with its charges. A wave waits for the one before it.
+   */
   readonly waves: readonly (readonly (readonly Charge[])[])[];
   /** Sent and received with all headers, before encryption. */
   readonly bytes: number;
 }
 
-/** Longer than two requests that do not wait for one another are ever apart. */
+/** Longer than the time between two requests that do not wait for each other. */
 const answerDelayMs = 150;
 
 const Batch = t.array(t.type({ operationType: t.keyof({ Create: null, Replace: null }) }));
@@ -39,7 +41,7 @@ const chargesOf = ({ operation, body }: StoreRequest): readonly Charge[] => {
   }
 };
 
-/** Makes each call twice, on two codes: once past slow answers, which tell the waves apart, and once for the bytes. */
+/** Makes each call twice, on two codes: once with slow answers, which separate the waves, and once for the bytes. */
 export const countRoundTrips = async (): Promise<readonly RoundTrips[]> => {
   const service = await startService();
   const slow = await startBehindFaults(service, 5000);
@@ -78,7 +80,7 @@ export const countRoundTrips = async (): Promise<readonly RoundTrips[]> => {
     codes.set(subject, /[A-Z0-9]{11}/.exec(reply.text)?.[0] ?? "");
     return reply;
   };
-  // Both have made a call before: what a client reads once, and a new connection, do not count.
+  // Both instances have made a call before, so that the client's first reads and a new connection do not count.
   await slow.instance.info();
   await service.info();
   const counted = [
