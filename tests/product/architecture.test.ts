@@ -30,7 +30,7 @@ const imports = new Map(
   ]),
 );
 
-/** The files on the way from one back to itself; undefined when there is no such way. */
+/** The files of an import cycle that leads back to a file. Undefined when there is no cycle. */
 const findCycle = (
   source: string,
   way: readonly string[],
@@ -53,20 +53,20 @@ const findCycle = (
 };
 
 describe("the imports", () => {
-  it("are those of a project with several rooms", () => {
+  it("are found: the project has several rooms", () => {
     expect(imports.get("main.ts")).toContain("functions.ts");
     expect(imports.get("functions.ts")).toContain("GenerateOtp/generate-otp.ts");
   });
 
-  it("lead nowhere back to where they start", () => {
+  it("form no cycle", () => {
     const done = new Set<string>();
     expect(
       sources.map((source) => findCycle(source, [], done)).filter((cycle) => cycle !== undefined),
     ).toEqual([]);
   });
 
-  // `npm run lint:check` holds what each room may import; this is what it cannot see.
-  it("of what is deployed come from neither the tests nor what runs it elsewhere, and the SDK is used in one room", () => {
+  // `npm run lint:check` checks what each room may import. This test checks what lint cannot see.
+  it("of the deployed code reach neither tests nor local tools, and only one room uses the SDK", () => {
     const reached = new Set<string>();
     const reach = (source: string): void => {
       if (!reached.has(source)) {

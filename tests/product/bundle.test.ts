@@ -27,7 +27,7 @@ describe("what is deployed", () => {
   let unpacked: UnpackedArchive;
   beforeAll(async () => {
     service = await startService();
-    // Of the two clocks, only this one can be set.
+    // A test can set this clock, but not the clock of the deployed process.
     service.clock.advance((Date.now() - service.clock().getTime()) / 1000);
     unpacked = await unpackArchive();
   });
@@ -36,7 +36,7 @@ describe("what is deployed", () => {
     await service.stop();
   });
 
-  /** Runs it with these settings for as long as `use` takes. */
+  /** Runs the archive with these settings until `use` ends. */
   const withHost = async (
     settings: Readonly<Record<string, string>>,
     use: (host: FunctionsHost) => Promise<void>,
@@ -66,7 +66,7 @@ describe("what is deployed", () => {
         ["Status", "GET", "api/v1/status", "anonymous"],
       ]);
       expect((await host.info()).json).toEqual({ name, version });
-      // What it wrote, any other instance finds.
+      // Any other instance finds what it wrote.
       const [apiKey, code] = [await host.newApiKey(), await host.newCode()];
       expect((await service.ask(apiKey, code)).status).toBe(200);
       expectProblem(await host.validate(apiKey, {}), 400, "invalid-request");
@@ -87,7 +87,7 @@ describe("what is deployed", () => {
     );
   });
 
-  it("opens its connections and reads what the client reads once before it is asked for it", async () => {
+  it("opens its connections, and makes the client's first reads, before a call needs them", async () => {
     const paths = new Set<string | undefined>();
     service.storeServer.on("request", ({ url }) => paths.add(url));
     await withHost(service.settings, async (host) => {
@@ -111,7 +111,7 @@ describe("what is deployed", () => {
       {
         ...service.settings,
         COSMOSDB_ENDPOINT: `https://127.0.0.1:${await listen(server, 0)}`,
-        // The certificate is nobody's.
+        // No authority that Node.js trusts signed the certificate.
         NODE_TLS_REJECT_UNAUTHORIZED: "0",
         NODE_NO_WARNINGS: "1",
       },
@@ -122,7 +122,7 @@ describe("what is deployed", () => {
     server.close();
   });
 
-  // Parts of the SDK are left out of the file: none of them may be what an error comes to need.
+  // The file leaves out parts of the SDK. The handling of errors must not need any of them.
   it.each<Fault>([
     { kind: "refuse", forMs: 20 },
     { kind: "reset-before" },
@@ -134,16 +134,16 @@ describe("what is deployed", () => {
     { kind: "status", status: 449 },
     { kind: "status", status: 500 },
     { kind: "status", status: 503 },
-  ])("keeps the contract though every other read and every other write ends in %j", async (fault) => {
-    // With regions to discover, as in production: there the SDK has more that it could need.
+  ])("keeps the contract when every second read and every second write ends in %j", async (fault) => {
+    // The SDK discovers regions here, as in production, because that uses more of its code.
     const proxy = await startFaultProxy(service.config.cosmos.endpoint, {
       enablePerPartitionFailoverBehavior: true,
     });
     proxy.script(({ operation, path }) => {
       const alike = proxy.requests.filter((request) => request.operation === operation);
-      // Counted for each item: of two that are read at once, none is to meet the fault again and again.
+      // Count for each item. Otherwise one of two simultaneous reads could meet the fault every time.
       const ofItem = alike.filter((request) => request.path === path);
-      // More time than a call has would go by with more of those that are never answered.
+      // More requests without an answer would take longer than a call has.
       return (fault.kind === "hang" ? alike.length === 1 : ofItem.length % 2 === 1) ? fault : undefined;
     });
     const shop = { merchant_id: merchantId, discount_id: JSON.stringify(fault).replaceAll(/\W+/g, "-") };
@@ -173,7 +173,7 @@ describe("what is deployed", () => {
     ["started", false],
     ["specialized", true],
   ])(
-    "answers 503 with settings that are missing or malformed, and logs which, %s",
+    "answers 503 when settings are missing or malformed, and logs which ones, %s",
     async (_, isSpecialized) => {
       await withHost(
         { COSMOSDB_ENDPOINT: "nonsense-endpoint", OTP_SECRET: "nonsense-secret" },
@@ -225,7 +225,7 @@ describe("what is deployed", () => {
   });
 
   it.each(["", "null", "{}", "<html>"])(
-    "survives a store that answers %j to all that it is asked at the start",
+    "survives a store that answers %j to every request at the start",
     async (nonsense) => {
       const server = createServer((_, response) => {
         response.setHeader("Content-Type", "application/json").end(nonsense);
@@ -240,7 +240,7 @@ describe("what is deployed", () => {
     },
   );
 
-  it("fails by name where it comes to need what is left out of the SDK", async () => {
+  it("throws an error with the name when it needs a left-out part of the SDK", async () => {
     const query = `import { CosmosClient } from "@azure/cosmos";
       const client = new CosmosClient({ endpoint: "http://127.0.0.1:9", key: "a2V5" });
       client.database("cgn").container("otps").items.query("SELECT 1");`;
@@ -277,7 +277,7 @@ describe("what is deployed", () => {
     expect((await readFile(archive)).equals(bytes)).toBe(true);
   });
 
-  it("exports nothing, which the worker would await", async () => {
+  it("exports nothing, because the worker would await it", async () => {
     const program = startProgram(
       ["--eval", `console.log(Object.keys(require("./dist/main.js")).length); process.exit();`],
       service.settings,

@@ -7,7 +7,7 @@ import { discountId, fiscalCode, merchantId } from "../support/api";
 import { startService } from "../support/service";
 import type { Service } from "../support/service";
 
-/** What a merchant's and the platform's developer would write with a client made from the document. */
+/** A program that a merchant's and the platform's developers could write with a generated client. */
 const program = `
 import createClient from "openapi-fetch";
 import type { paths } from "./schema";
@@ -60,7 +60,7 @@ describe("a client generated from openapi.yaml", () => {
     await service.stop();
   });
 
-  /** Runs a tool of the project's where a merchant's developer would: in a folder that has none of its settings. */
+  /** Runs one of the project's tools as a merchant's developer would: in a folder without this project's settings. */
   const runTool = (tool: string, ...args: string[]): void => {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
@@ -70,7 +70,7 @@ describe("a client generated from openapi.yaml", () => {
     expect({ status, output: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, output: "" });
   };
 
-  it("compiles under strict, and uses an OTP up", async () => {
+  it("compiles under strict, and uses an OTP", async () => {
     const source = path.join(folder, "client.ts");
     const bundle = path.join(folder, "client.js");
     await writeFile(source, program);

@@ -1,4 +1,4 @@
-/** What is deployed is the same files, whichever tool deploys them. */
+/** Every tool must deploy the same files. */
 import { readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { tmpdir } from "node:os";
@@ -6,10 +6,10 @@ import { unzipSync } from "fflate";
 import ignore from "ignore";
 import { startProgram } from "../support/processes";
 
-/** Too many to look at each; no tool may take any of them. */
+/** These folders have too many files to check each. No tool may deploy any of them. */
 const neverLookedInto = ["node_modules", ".git"];
 
-/** Files that a developer may have, besides those that are here now. */
+/** Files that a developer may have, besides the present ones. */
 const others = [
   "node_modules/fp-ts/package.json",
   ".git/config",
@@ -40,10 +40,10 @@ const listFiles = async (): Promise<string[]> => {
 };
 
 /**
- * As `func azure functionapp publish` reads `.funcignore`, which is not quite as git would
- * (azure-functions-core-tools, `GitIgnoreParser.cs`): a line is the beginning of a path, up to the end of a word; its first
- * slash does not count; a line with `!` wins over all others, wherever it is. So they would take `dist-old/` too, which nothing
- * makes.
+ * Reads `.funcignore` as `func azure functionapp publish` does (azure-functions-core-tools, `GitIgnoreParser.cs`),
+ * which differs from git. A line matches the beginning of a path, up to the end of a word. Its first slash does not
+ * count. A line with `!` overrides all others, at any position. So Core Tools would also deploy a `dist-old/`, but
+ * nothing makes one.
  */
 const makeCoreToolsFilter = (funcignore: string): ((file: string) => boolean) => {
   const lines = funcignore
@@ -79,18 +79,18 @@ describe("the files that are deployed", () => {
     await rm(archive);
   });
 
-  it("are looked for among all that is here, built or not", () => {
+  it("are chosen from every file of the folder, built or not", () => {
     expect(candidates).toEqual(
       expect.arrayContaining(["LICENSE", ".npmrc", "main.ts", "dist/main.js", "build/start.js"]),
     );
   });
 
-  it("are those of the archive when Core Tools publish them", () => {
+  it("are those of the archive when Core Tools publish", () => {
     expect(candidates.filter(makeCoreToolsFilter(funcignore)).toSorted()).toEqual(packaged);
   });
 
-  it("are those of the archive when GitHub's action for Azure Functions does, which reads as git", () => {
-    // Its `funcignore.ts` uses this package, and removes what it ignores: files, and folders with all that is in them.
+  it("are those of the archive when GitHub's action for Azure Functions publishes, which reads as git does", () => {
+    // The action's `funcignore.ts` uses this package, and removes ignored files and whole ignored folders.
     const rules = ignore().add(funcignore);
     expect(candidates.filter((file) => !rules.ignores(file)).toSorted()).toEqual(packaged);
   });

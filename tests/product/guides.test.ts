@@ -21,7 +21,7 @@ import type { Service } from "../support/service";
 
 const guides = ["docs/merchant-integration.md", "docs/integrazione-operatori.md"] as const;
 
-/** How the programs of the guides are run, by the language that their fences name. */
+/** How to run the guides' programs, by the languages in their fences. */
 const languages = [
   ["sh", "example.sh", "sh"],
   ["js", "example.mjs", process.execPath],
@@ -64,7 +64,7 @@ const unavailable = answering(503, problem("service-unavailable"), { "Retry-Afte
 const redirected = answering(302, "", { Location: "/elsewhere" });
 const dropped: Answer = ({ socket }) => socket?.destroy();
 const silent: Answer = () => undefined;
-/** A byte now and then, each in time, and never the last. */
+/** Sends a byte from time to time, each before a timeout, but never the last one. */
 const dribbling: Answer = (response) => {
   response.writeHead(200, { "Content-Type": "application/json" });
   const dribble = setInterval(() => response.write(" "), 500);
@@ -94,7 +94,7 @@ const runProgram = async (
   return { code: child.exitCode, output };
 };
 
-/** What a program asks a fake service, which answers each call in turn, and gives the last answer for good. */
+/** The calls of a program to a fake service. It gives the answers in turn, and then repeats the last. */
 const againstFake = async (
   answers: readonly Answer[],
   run: (baseUrl: string) => Promise<Ended>,
@@ -120,7 +120,7 @@ const isThere = (command: string): boolean => spawnSync(command, ["--version"]).
 describe.each(languages)("the guides' program in %s", (language, file, command) => {
   const [program = "", ...others] = blocksOf(guides[0], language);
 
-  it("is one, and the same in both guides", () => {
+  it("is a single program, the same in both guides", () => {
     expect(program).not.toBe("");
     expect(others).toEqual([]);
     expect(blocksOf(guides[1], language)).toEqual([program]);
@@ -157,7 +157,7 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
         CGN_CART: cart,
       });
 
-    it("asks for a code, however it was pasted, and uses it up", async () => {
+    it("asks about a code with any spaces and letter case, and uses it", async () => {
       const code = await service.newCode();
       const pasted = `\u00a0 ${code.slice(0, 5).toLowerCase()} ${code.slice(5)}\t`;
       expect(await run(pasted, "cart-1")).toEqual({
@@ -167,7 +167,7 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
       expect((await service.use(apiKey, code)).status).toBe(404);
     });
 
-    describe("on its way through a gateway", () => {
+    describe("when a fake service answers", () => {
       const runAgainst = (...answers: readonly Answer[]): Promise<Told> =>
         againstFake(answers, (baseUrl) => run("AAAAAAAAAAA", "cart-5", baseUrl));
 
@@ -181,7 +181,7 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
         expect(asked.map(({ headers }) => headers["ocp-apim-subscription-key"])).toEqual([apiKey, apiKey]);
       });
 
-      it("waits as long as a 503 says, repeats a use with the same key, and gives up after three calls", async () => {
+      it("waits as long as a 503 says, retries a use with the same key, and gives up after three calls", async () => {
         const { asked, output } = await runAgainst(granted, unavailable, dropped, unavailable);
         expect(output).toBe("ask 200 discount-1\nuse 503 service-unavailable\n");
         const [, first, second, third] = asked;
@@ -206,18 +206,18 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
         },
       );
 
-      it("takes a 500 without a body for what it is, and does not repeat it", async () => {
+      it("accepts a 500 without a body, and does not retry it", async () => {
         const { asked, output } = await runAgainst(answering(500, ""));
         expect([asked.length, output]).toEqual([1, "ask 500 ?\n"]);
       });
 
-      it("takes a 200 that names no discount for no answer", async () => {
+      it("treats a 200 without a discount as no answer", async () => {
         const { asked, output } = await runAgainst(answering(200, '{"discount_id":null}'), refusing);
         expect([asked.length, output]).toEqual([2, "ask 404 otp-not-found\n"]);
       });
     });
 
-    it("is refused a code that is used, and tells which problem it is", async () => {
+    it("is refused a used code, and prints the problem", async () => {
       const code = await service.newCode();
       await service.use(apiKey, code);
       expect(await run(code, "cart-2")).toEqual({ code: 1, output: "ask 404 otp-already-used\n" });
@@ -230,11 +230,11 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
       });
     });
 
-    it("repeats a use whose answer was lost, and is granted it", async () => {
+    it("retries a use whose answer was lost, and the service grants it", async () => {
       const code = await service.newCode();
       const { proxy, instance } = await startBehindFaults(service, 300);
       let isAway = false;
-      // The use is applied, its answer lost, and the store away until the call's deadline has passed.
+      // The store applies the use, loses the answer, and then fails until the call's deadline has passed.
       proxy.script(({ operation }) => {
         if (operation === "replace") {
           isAway = true;
@@ -268,7 +268,7 @@ describe("the guides", () => {
   it.each([
     ["en", guides[0]],
     ["it", guides[1]],
-  ])("say in %s of each problem the status and the title that the service gives it", (language, guide) => {
+  ])("give, in %s, each problem the status and the title of the service", (language, guide) => {
     const rows = readFileSync(guide, "utf8").matchAll(/^\| (\d+) +\| \[([a-z-]+)\]\(\S+\) +\| (.+?) +\|/gm);
     const told = [...rows].map(([, status, name, title]) => [name, Number(status), title]);
     const given = Object.entries(makeFailures([])).map(([name, failure]) => {
@@ -367,7 +367,7 @@ describe.each(guides)("the calls in %s", (guide) => {
   });
 });
 
-/** How a client sends `BODY` to `URL` and prints the status, and what of its row in the guides says so. */
+/** How a client sends `BODY` to `URL` and prints the status, and the words of its row in the guides. */
 const waysToSend: readonly (readonly [string, string, string, readonly string[]])[] = [
   ["curl", "`-d`", "sh", ["-c", `curl -so /dev/null -w '%{http_code}' -d "$BODY" "$URL"`]],
   [
@@ -432,7 +432,7 @@ describe.each(guides)("what %s says of a body's length and of headers", (guide) 
       console.warn(`${client} is not installed: what ${guide} says of it is not tried`);
       return;
     }
-    // 401: the body arrived, and there is no API key.
+    // A 401 shows that the body arrived: only the API key is missing.
     const { output } = await runProgram(command, args, { BODY: body, URL: url });
     expect(["400", "401"]).toContain(output.trim());
     expect(output.trim() === "401" ? withLength : inChunks).toContain(word);
@@ -456,8 +456,8 @@ describe.each(guides)("what %s says of a body's length and of headers", (guide) 
   });
 });
 
-// All at once: each takes ten seconds.
-it("the guides' programs end a call that is silent, or that dribbles its answer, after ten seconds", async () => {
+// Run them all at the same time, because each takes ten seconds.
+it("the guides' programs end a call without an answer, or with a very slow one, after ten seconds", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
   const settings = { CGN_API_KEY: "a key", CGN_OTP: "AAAAAAAAAAA", CGN_CART: "cart-6" };
   const runAll = languages

@@ -29,7 +29,7 @@ import { decode } from "../support/either";
 import { startBehindFaults, startService } from "../support/service";
 import type { Service } from "../support/service";
 
-/** Calls every operation with what `code` and `apiKey` are, well or badly formed. */
+/** Calls every operation with this `code` and `apiKey`, which may be malformed. */
 const callAll = async (api: Api, apiKey: string, code: string): Promise<void> => {
   await api.generate();
   await api.ask(apiKey, code);
@@ -63,8 +63,8 @@ describe("openapi.yaml", () => {
   });
   afterAll(() => service.stop());
 
-  // Each call is held against the document: this fails when an operation answers what it does not describe.
-  it("describes every answer, and no answer that cannot be had", async () => {
+  // Each call is checked against the document, so this fails at an answer that the document does not describe.
+  it("describes every answer, and no answer that never occurs", async () => {
     const apiKey = await service.newApiKey();
     const code = await service.newCode();
     await callAll(service, apiKey, code);
@@ -90,7 +90,7 @@ describe("openapi.yaml", () => {
     await callAll(instance, apiKey, code);
 
     const withBug = makeFunctions(service.config, () => {
-      // The real parts have none to show.
+      // The real parts have no known bug.
       throw new Error("bug");
     });
     const withoutConfig = makeFunctionsWithoutConfig({ names: ["OTP_SECRET"], message: "" });
@@ -107,13 +107,13 @@ describe("openapi.yaml", () => {
         : problems.map((problem) => nameAnswer(id, status, problem)),
     );
     expect([...seenAnswers()].sort()).toEqual(described.sort());
-    // Its last word, where it is a problem.
+    // The last word of a problem's answer is the problem's name.
     const seenProblems = [...seenAnswers()].map((answer) => answer.split(" ")[2]);
     expect(seenProblems).toEqual(expect.arrayContaining([...problemNames]));
   });
 
-  // The types make sure of it in `makeFailures`, but no test reads them.
-  it("knows every refusal that the code can make, and no other", () => {
+  // In `makeFailures` the types ensure this, but tests run without type checks.
+  it("describes every refusal that the code can make, and no other", () => {
     const names = [...problemNames].sort();
     const inDocument = new Set(describedAnswers.flatMap(({ problems }) => problems));
     expect([...inDocument].sort()).toEqual(names);
@@ -138,7 +138,7 @@ describe("openapi.yaml", () => {
     expect(described.sort(byName)).toEqual(served.sort(byName));
   });
 
-  it("asks for an API key where one is missed, in the header that the challenge names", async () => {
+  it("asks for an API key where the service requires one, in the header that the challenge names", async () => {
     const refusing = describedAnswers.filter(({ status }) => status === "401");
     const { headers } = await service.ask("", "AAAAAAAAAAA");
     const [, header] = /header="([^"]+)"/.exec(headers.get("www-authenticate") ?? "") ?? [];
@@ -148,8 +148,8 @@ describe("openapi.yaml", () => {
     expect(asking).toEqual(refusing.map(({ operation }) => [operation.id, header]));
   });
 
-  describe("draws the line where the code draws it for", () => {
-    /** The example and all that differs from it in one character, and texts of lengths around every limit. */
+  describe("sets the same limits as the code for", () => {
+    /** The example, texts that differ from it in one character, and texts with lengths around every limit. */
     const neighboursOf = (example: string): readonly string[] => {
       const characters = Array.from({ length: 129 }, (_, code) => String.fromCharCode(code));
       const lengths = [0, 1, 2, 10, 11, 12, 15, 16, 17, 63, 64, 65, 127, 128, 129, 254, 255, 256, 257];
@@ -195,7 +195,7 @@ describe("openapi.yaml", () => {
         );
         return answer?.status;
       };
-      // What no header can hold, or holds without what is around it, does not come to the function.
+      // These values do not reach the function: no header can contain them, or the host trims them.
       const texts = neighboursOf("cart").filter((text) => !/[\0\r\n\u0080]|^\s|\s$/.test(text));
       for (const text of texts) {
         expect([text, await statusFor(text)]).toEqual([text, isAllowed("IdempotencyKey", text) ? 401 : 400]);
@@ -228,7 +228,7 @@ describe("openapi.yaml", () => {
     },
   );
 
-  it("gives only well-formed API keys for examples, and the package's version for its own", () => {
+  it("has only well-formed API keys as examples, and the package's version", () => {
     const apiKeys = text.match(/\bcgn_[\w-]+/g) ?? [];
     expect(apiKeys.length).toBeGreaterThan(0);
     expect(apiKeys.map(decodeApiKey)).not.toContain(undefined);
@@ -242,7 +242,7 @@ describe("openapi.yaml", () => {
     expect(versions.map((place) => lookUp(place).value)).toEqual([version, version, version]);
   });
 
-  it("is served as it is", async () => {
+  it("is served unchanged", async () => {
     const reply = await call(`${service.baseUrl}/api/v1/openapi.yaml`);
     expect(reply.headers.get("content-type")).toBe("application/yaml");
     expect(reply.text).toBe(text);

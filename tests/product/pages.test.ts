@@ -47,7 +47,7 @@ describe("the pages of the local host", () => {
     );
     const unwrap = (text: string): string => text.replaceAll(/[\s>]+/g, " ");
     const page = unwrap(await readFile(`docs/problems/${name}.md`, "utf8"));
-    // A malformed request's detail goes on to name the fields, which differ from one to the next.
+    // The detail of a malformed request also names the fields, which differ between requests.
     const [sentence = ""] = detail.split(/(?<=\.) (?:Da controllare|To be checked)/);
     for (const text of [title, sentence]) {
       expect(page).toContain(text);
@@ -60,23 +60,20 @@ describe("the pages of the local host", () => {
     "/problems/..%2f..%2fREADME",
     "/problems/../../README",
     "/docs/x",
-  ])("are not to be had at %s", async (path) => {
+  ])("do not exist at %s", async (path) => {
     expect((await call(service.baseUrl + path)).status).toBe(404);
   });
 
-  it.each(["/", "/docs", "/problems/otp-expired"])(
-    "are told of at %s to who asks for no body",
-    async (path) => {
-      const url = service.baseUrl + path;
-      const [head, got] = [await fetch(url, { method: "HEAD" }), await fetch(url)];
-      const told = [head, got].map(({ status, headers }) => [status, headers.get("content-type")]);
-      expect(told[0]).toEqual(told[1]);
-      expect([await head.text(), head.status]).toEqual(["", 200]);
-      await got.text();
-    },
-  );
+  it.each(["/", "/docs", "/problems/otp-expired"])("answer HEAD at %s without a body", async (path) => {
+    const url = service.baseUrl + path;
+    const [head, got] = [await fetch(url, { method: "HEAD" }), await fetch(url)];
+    const told = [head, got].map(({ status, headers }) => [status, headers.get("content-type")]);
+    expect(told[0]).toEqual(told[1]);
+    expect([await head.text(), head.status]).toEqual(["", 200]);
+    await got.text();
+  });
 
-  it("lead to nothing that is not there", async () => {
+  it("have no broken links", async () => {
     const start = [
       "/",
       "/docs",
@@ -115,7 +112,7 @@ describe("the pages of the local host", () => {
     ["/merchant-integration", "en", "Connect your shop to Carta Giovani Nazionale"],
     ["/problems/otp-expired", "it", "otp-expired (404)"],
     ["/decisions/0001-single-use", "en", "Single use"],
-  ])("say at %s which language they are in, and what they are about", async (path, language, title) => {
+  ])("state their language and their title at %s", async (path, language, title) => {
     const { text } = await call(service.baseUrl + path);
     expect(text).toContain(`<html lang="${language}">`);
     expect(text).toContain(`<title>${title}</title>`);
@@ -123,7 +120,7 @@ describe("the pages of the local host", () => {
     expect(text).not.toContain("[ ]");
   });
 
-  it("show the contract, and take all they need from the host itself", async () => {
+  it("show the contract, and load everything from the host itself", async () => {
     const page = await call(`${service.baseUrl}/docs`);
     expect(page.status).toBe(200);
     const addresses = [...page.text.matchAll(/(?:src|href|spec-url)="([^"]+)"/g)].map(
@@ -137,7 +134,7 @@ describe("the pages of the local host", () => {
     expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'self';/);
   });
 
-  it("show the contract as it is, with the guide's programs beside the call that they make", async () => {
+  it("show the contract unchanged, with the guide's programs beside their call", async () => {
     const shown = await call(`${service.baseUrl}/docs/openapi.json`);
     let samples: unknown;
     const contract: unknown = JSON.parse(shown.text, (key, value: unknown) => {
@@ -156,7 +153,7 @@ describe("the pages of the local host", () => {
     }
   });
 
-  it("explain each problem, and hold each guide, where the contract says", async () => {
+  it("explain each problem and contain each guide at the paths in the contract", async () => {
     const document = await readFile("openapi.yaml", "utf8");
     const links = new Set([...document.matchAll(/\]\((\/[^)]*)\)/g)].map(([, link = ""]) => link));
     expect([...links].sort()).toEqual(
@@ -189,7 +186,7 @@ describe("the pages of the local host", () => {
     afterAll(() => browser.close());
 
     it.each(["/docs", "/merchant-integration", "/problems/otp-expired"])(
-      "ask nobody else for anything at %s, and report no error",
+      "load nothing from another host at %s, and report no error",
       async (path) => {
         const page = await browser.newPage();
         const elsewhere: string[] = [];
@@ -212,9 +209,9 @@ describe("the pages of the local host", () => {
       },
     );
 
-    // 127.0.0.1 on another port is the same site, and localhost is another one.
+    // 127.0.0.1 on another port is the same site; localhost is another site.
     it.each(["127.0.0.1", "localhost"])(
-      "are closed to a page of another host at %s, which can kill no key either",
+      "are closed to a page of another host at %s, and that page cannot replace a key",
       async (name) => {
         const apiKey = await service.newApiKey();
         const key = `${service.baseUrl}/api/v1/cgn/merchants/shop-1/api-keys/primary`;
@@ -237,7 +234,7 @@ describe("the pages of the local host", () => {
           await page.getByText("paste it into the address bar").waitFor();
         }
         expect((await service.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
-        // The address that was refused, typed.
+        // Type the address that was refused as a link.
         expect((await page.goto(`${service.baseUrl}/docs`))?.status()).toBe(200);
         await page.close();
       },

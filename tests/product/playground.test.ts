@@ -21,7 +21,7 @@ if (executablePath === undefined) {
 
 const languages = ["it", "en"] as const;
 
-/** What is read and pressed in the story, in both languages. */
+/** The texts that the story reads and presses, in both languages. */
 const words = {
   it: {
     generate: "Genera codice",
@@ -61,7 +61,7 @@ describe("the playground's files", () => {
     await service.stop();
   });
 
-  it("are served from the host alone, each as what it is", async () => {
+  it("come only from the host, each with the right type", async () => {
     const service = await startService();
     const page = await call(`${service.baseUrl}/`);
     const addresses = [...page.text.matchAll(/<(?:link|script|use)\b[^>]*?(?:src|href)="([^"#]+)/g)].flatMap(
@@ -99,14 +99,14 @@ describe("the playground's files", () => {
     "/playground/..%2fstart.js",
     "/playground/%2e%2e/start.js",
     "/playground/../start.js",
-  ])("are not to be had at %s", async (path) => {
+  ])("do not exist at %s", async (path) => {
     const service = await startService();
     expect((await call(service.baseUrl + path)).status).toBe(404);
     await service.stop();
   });
 
   it("have every text in both languages", () => {
-    /** All texts, those with something to fill in filled in. */
+    /** All texts, with values in their placeholders. */
     const textsIn = (messages: Messages): [string, string][] =>
       Object.entries(messages).flatMap(([name, text]): [string, string][] =>
         typeof text === "string"
@@ -123,7 +123,7 @@ describe("the playground's files", () => {
     ]);
   });
 
-  it("are tried in the browser that is named and in no other, even where there is another", () => {
+  it("are tested only in the named browser, even when another one exists", () => {
     const before = process.env["CHROMIUM_PATH"];
     process.env["CHROMIUM_PATH"] = "/nonexistent";
     try {
@@ -140,7 +140,7 @@ describe("the playground's files", () => {
     }
   });
 
-  it("are no part of what is deployed", async () => {
+  it("are not part of the deployed file", async () => {
     const { sources } = decode(
       t.type({ sources: t.array(t.string) }),
       JSON.parse(await readFile("dist/main.js.map", "utf8")),
@@ -155,7 +155,7 @@ describe("the playground's files", () => {
   let host: HostProcess;
   let context: BrowserContext;
   let page: Page;
-  /** What was written to the console or went wrong, all of which a test must expect. */
+  /** Console messages and errors. A test must expect each of them. */
   let complaints: string[];
   let addresses: string[];
   /** The calls of the contract, as they went over the wire. */
@@ -179,8 +179,8 @@ describe("the playground's files", () => {
     page.setDefaultTimeout(15_000);
     page.on("pageerror", ({ message }) => complaints.push(message));
     page.on("console", (message) => {
-      // Chromium itself writes this of each answer from 400 on. Refusals are part of the story, so those of the API are
-      // left out; no page can keep them from the console.
+      // Chromium itself logs each answer with a status of 400 or more, and a page cannot prevent that. Refusals by the
+      // API are part of the story, so they do not count.
       const ofRefusal =
         /^Failed to load resource: the server responded with a status of 4\d\d /.test(message.text()) &&
         message.location().url.startsWith(`${host.baseUrl}/api/`);
@@ -213,11 +213,11 @@ describe("the playground's files", () => {
 
   const open = async (path = "/"): Promise<void> => {
     await page.goto(host.baseUrl + path);
-    // Both keys are there.
+    // Wait for the calls that make both keys.
     await expectTrace(2);
   };
 
-  /** A host of other settings in place of the usual one. */
+  /** Replaces the host by one with other settings. */
   const restart = async (settings: Readonly<Record<string, string>>): Promise<void> => {
     await host.program.stop();
     host = await startHostProcess(settings);
@@ -241,7 +241,7 @@ describe("the playground's files", () => {
   const clipboard = async (): Promise<string> =>
     decode(t.string, await page.evaluate("navigator.clipboard.readText()"));
 
-  /** Waits until the page made so many calls, of which so many are still under way. */
+  /** Waits until the page has made `count` calls, of which `pending` still wait for an answer. */
   const expectTrace = async (count: number, pending = 0): Promise<void> => {
     await entries()
       .nth(count - 1)
@@ -253,7 +253,7 @@ describe("the playground's files", () => {
     expect(await entries().count()).toBe(count);
   };
 
-  /** The service does what the next call to a path asks, but its answer is on its way until it is let through. */
+  /** The service executes the next call to a path, but holds its answer back until the test lets it through. */
   const delayAnswer = async (path: string): Promise<() => void> => {
     let letThrough = (): void => undefined;
     const arrival = new Promise<void>((resolve) => {
@@ -275,7 +275,7 @@ describe("the playground's files", () => {
     violations: t.array(t.type({ id: t.string, nodes: t.array(t.type({ html: t.string })) })),
   });
 
-  /** Checks what is shown by now. */
+  /** Checks what the page shows at this moment. */
   const expectSound = async (): Promise<void> => {
     await page.evaluate(axe.source);
     const { violations } = decode(Violations, await page.evaluate("axe.run()"));
@@ -283,7 +283,7 @@ describe("the playground's files", () => {
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(page.viewportSize()?.width);
   };
 
-  /** A code, typed at the checkout and applied there. */
+  /** Makes a new code, and applies it at the checkout. */
   const applyNewCode = async (): Promise<string> => {
     await button("Genera codice").click();
     await button("Usalo alla cassa").click();
@@ -308,7 +308,7 @@ describe("the playground's files", () => {
       detail: "Riprova.",
     }),
   };
-  /** What Chromium writes of a call that got no answer, or one from 500 on. */
+  /** What Chromium logs about a call without an answer, or with a 503. */
   const ofFailure =
     /^failed: |^Failed to load resource: (?:net::ERR_|the server responded with a status of 503)/;
   const expectFailuresOnly = (): void => {
@@ -349,7 +349,7 @@ describe("the playground's files", () => {
     },
   );
 
-  it("says everything in the other language when asked to, keeps what was done, and remembers", async () => {
+  it("shows everything in the other language on request, keeps its state, and remembers the choice", async () => {
     await open();
     const code = await applyNewCode();
     await regenerate("Chiave primaria");
@@ -373,7 +373,7 @@ describe("the playground's files", () => {
     await expectTrace(2);
   });
 
-  it("shows the same code to whoever asks again while it lives, and says so", async () => {
+  it("shows the same code when the user asks again while it is live, and says so", async () => {
     await open();
     await button("Genera codice").click();
     const code = await shownCode();
@@ -383,7 +383,7 @@ describe("the playground's files", () => {
     expect(statuses.slice(2)).toEqual([200, 409]);
   });
 
-  it("counts each code's life down to its end by the ring and the clock, and says that it is over", async () => {
+  it("counts down each code's life with the ring and the clock, and says when it is over", async () => {
     await page.clock.install();
     await open();
     const generate = async (): Promise<{ readonly code: string; readonly endsAt: number }> => {
@@ -408,7 +408,7 @@ describe("the playground's files", () => {
     expect((await shown())[0]).toBe("0:01");
     await button("Usalo alla cassa").focus();
     await page.clock.pauseAt(second.endsAt + 1000);
-    // The button that had the focus is gone, and the next thing to do has it.
+    // The button with the focus is gone. The next thing to do has the focus.
     await focused(button("Genera codice"));
     const over = notice("Il codice è scaduto. Puoi generarne uno nuovo.");
     for (const offer of ["20% su treni", "15% sui libri", "20% su treni"]) {
@@ -426,7 +426,7 @@ describe("the playground's files", () => {
     await expectSound();
   });
 
-  it("has an expired code refused, and generates another at once", async () => {
+  it("shows that an expired code is refused, and generates another at once", async () => {
     await restart({ OTP_TTL_IN_SECONDS: "1" });
     await open();
     await button("Genera codice").click();
@@ -440,7 +440,7 @@ describe("the playground's files", () => {
     expect(statuses.slice(2)).toEqual([200, 404, 200]);
   });
 
-  it("rotates a shop's keys without a single refusal", async () => {
+  it("replaces a shop's keys without a single refusal", async () => {
     await open();
     await applyNewCode();
     const ask = async (count: number): Promise<void> => {
@@ -460,7 +460,7 @@ describe("the playground's files", () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
 
-  it("has a replaced key refused until the shop is given the new one, which is shown once", async () => {
+  it("shows that a replaced key is refused until the shop gets the new one, which is shown once", async () => {
     await open();
     await applyNewCode();
     const value = page.locator("#primary-value");
@@ -488,7 +488,7 @@ describe("the playground's files", () => {
     expect((await host.ask(key, await shownCode())).status).toBe(200);
   });
 
-  it("gets over a host that lost its store: the keys that are gone are refused, and others help", async () => {
+  it("recovers from a host that lost its store: the lost keys are refused, and new ones work", async () => {
     await open();
     await applyNewCode();
     await restart({ PORT: new URL(host.baseUrl).port });
@@ -503,7 +503,7 @@ describe("the playground's files", () => {
     const values = (): Promise<readonly string[]> =>
       Promise.all(["primary", "secondary"].map((keyType) => page.locator(`#${keyType}-value`).innerText()));
 
-    it("keeps the keys that it made while they work, so that one that was copied goes on working", async () => {
+    it("keeps its keys while they work, so that a copied key keeps working", async () => {
       await open();
       await regenerate("Chiave primaria");
       const copied = await page.locator("#primary-value").innerText();
@@ -526,7 +526,7 @@ describe("the playground's files", () => {
       await chooseShop("Cinema Aurora");
       await expectTrace(6);
       expect(calls.map(({ path }) => path).filter((path) => path.includes("api-keys"))).toEqual([]);
-      // Another window of the same browser replaces nothing either.
+      // Another window of the same browser does not replace a key either.
       const other = await context.newPage();
       await other.goto(host.baseUrl);
       await other.locator("#trace > li [aria-busy=false]").nth(1).waitFor();
@@ -535,7 +535,7 @@ describe("the playground's files", () => {
       expect((await host.ask(copied, "AAAAAAAAAAA")).status).toBe(404);
     });
 
-    it("has others made in place of those that are refused", async () => {
+    it("replaces kept keys that the service refuses", async () => {
       await open();
       const before = await values();
       await restart({ PORT: new URL(host.baseUrl).port });
@@ -550,7 +550,7 @@ describe("the playground's files", () => {
       expect(await values()).toEqual(after);
     });
 
-    it("has none made in place of those of which it is not known whether they work", async () => {
+    it("does not replace kept keys when nobody knows whether they work", async () => {
       await open();
       const before = await values();
       await page.route("**/validate", (route) => route.fulfill(unavailable), { times: 1 });
@@ -566,7 +566,7 @@ describe("the playground's files", () => {
     });
 
     it.each(["not JSON", "[]", '{"esempio-libreria":{"primary":"a key"}}'])(
-      "takes nothing of what it did not keep itself: %s",
+      "ignores storage that it did not write itself: %s",
       async (text) => {
         await page.addInitScript(`localStorage.setItem("cgn-otp.keys", ${JSON.stringify(text)})`);
         await open();
@@ -575,7 +575,7 @@ describe("the playground's files", () => {
       },
     );
 
-    it("works where the browser keeps nothing", async () => {
+    it("works when the browser stores nothing", async () => {
       await page.addInitScript(`
         Object.defineProperty(window, "localStorage", { get() { throw new Error("not allowed"); } });`);
       await open();
@@ -596,7 +596,7 @@ describe("the playground's files", () => {
     afterEach(() => service.stop());
 
     it.each(languages)(
-      "makes no key before somebody asks for it, by the keyboard, and says so, in %s",
+      "makes no key before the user asks for it, by keyboard, and says so, in %s",
       async (language) => {
         const { messages } = makeLocale(language);
         await page.setViewportSize({ width: 360, height: 900 });
@@ -630,7 +630,7 @@ describe("the playground's files", () => {
         await button(messages.apply).click();
         await page.locator("#cart-total .reduction").waitFor();
 
-        // It keeps no key of an account in the browser, and asks again.
+        // The browser keeps no key of an account, so the page asks again.
         expect(await page.evaluate("localStorage.length + sessionStorage.length")).toBe(0);
         const made = await readItems(service.apiKeys);
         await page.reload();
@@ -640,7 +640,7 @@ describe("the playground's files", () => {
       },
     );
 
-    it("says why when none could be made, and lets that be tried again", async () => {
+    it("says why it could not make a key, and lets the user try again", async () => {
       await page.goto(host.baseUrl);
       await page.route("**/api-keys/*", (route) => route.abort());
       await button("Genera le chiavi").click();
@@ -650,14 +650,14 @@ describe("the playground's files", () => {
       await page.route("**/api-keys/secondary", (route) => route.fulfill(unavailable), { times: 1 });
       await button("Genera le chiavi").click();
       await notice("Non disponibile").waitFor();
-      // What was asked for, and is missing.
+      // The user asked for these keys, and they are missing.
       await button("Genera Chiave secondaria").click();
       await notice("Chiave secondaria generata.").waitFor();
       await applyNewCode();
       expectFailuresOnly();
     });
 
-    it("takes a store of which the local host does not say whose it is for such a one", async () => {
+    it("assumes such a store when the local host does not say which one it uses", async () => {
       await page.route("**/store.json", (route) => route.fulfill({ status: 200, body: '{"store":"mine"}' }));
       await page.goto(host.baseUrl);
       await button("Genera le chiavi").waitFor();
@@ -670,10 +670,10 @@ describe("the playground's files", () => {
     });
   });
 
-  it("loses an answer once, and is given it by the same call with the same Idempotency-Key", async () => {
+  it("loses an answer once, and gets it by a retry with the same Idempotency-Key", async () => {
     await open();
     const loseAnswer = page.getByRole("switch", { name: "Perdi la risposta" });
-    // Without a code there is no call whose answer could be lost.
+    // Without a code there is no call, so no answer can be lost.
     expect(await loseAnswer.isDisabled()).toBe(true);
     const code = await applyNewCode();
     await loseAnswer.focus();
@@ -699,7 +699,7 @@ describe("the playground's files", () => {
       .allTextContents();
     expect(first).toBe(second);
 
-    // One use is all there was: another cart finds the code used.
+    // There was only one use: another cart finds the code used.
     await button("Nuovo carrello").click();
     await codeField().fill(code);
     await button("Applica").click();
@@ -708,7 +708,7 @@ describe("the playground's files", () => {
   });
 
   it.each([false, true])(
-    "pays what was being paid, whatever is done meanwhile, even if the answer is lost: %s",
+    "completes a payment unchanged, whatever the user does meanwhile; the answer is lost: %s",
     async (isLost) => {
       await open();
       const code = await applyNewCode();
@@ -745,7 +745,7 @@ describe("the playground's files", () => {
       expect(await page.locator("#idempotency-key").innerText()).toBe(idempotencyKey);
       expect(new Set(calls.slice(5).map((each) => each.idempotencyKey))).toEqual(new Set([idempotencyKey]));
 
-      // The code that was used up is over in the app, too, and the other one waits for its cart.
+      // The app also shows the used code as over, and the other code waits for its cart.
       await button("Usalo alla cassa").click();
       await focused(button("Applica"));
       await button("Applica").click();
@@ -760,7 +760,7 @@ describe("the playground's files", () => {
     },
   );
 
-  it("keeps each shop's cart: what is under way in one goes on while another is looked at", async () => {
+  it("keeps each shop's cart: calls for one go on while the page shows another", async () => {
     await open();
     await applyNewCode();
     const letPaymentThrough = await delayAnswer("**/validate");
@@ -789,9 +789,9 @@ describe("the playground's files", () => {
     await total("34,25").waitFor();
   });
 
-  it("shows what is at work, and does it once however often it is pressed", async () => {
+  it("shows which button is at work, and acts once for any number of presses", async () => {
     await open();
-    /** Presses once, sees that this takes its time, presses again, and lets the answer through. */
+    /** Presses once, checks that the button is busy, presses again, and lets the answer through. */
     const pressTwice = async (
       id: string,
       notices: string,
@@ -823,7 +823,7 @@ describe("the playground's files", () => {
     const apply = (): Promise<void> =>
       pressTwice("apply", "checkout-notices", "**/validate", async () => {
         await button("Applica").click();
-        // It is not known yet what there is to pay.
+        // The amount to pay is not known yet.
         await page.locator("#pay[aria-disabled=true][aria-busy=false]").click({ force: true });
         await button("Applica").focus();
       });
@@ -849,7 +849,7 @@ describe("the playground's files", () => {
     expect(calls).toHaveLength(9);
   });
 
-  it("applies no code but the one that is typed when the answer comes", async () => {
+  it("applies only the code that is in the field when the answer comes", async () => {
     await open();
     await button("Genera codice").click();
     await button("Usalo alla cassa").click();
@@ -865,7 +865,7 @@ describe("the playground's files", () => {
     await notice("Il codice sconto non è scritto correttamente").waitFor();
   });
 
-  it("says what came of a code under the discount that it is for", async () => {
+  it("shows what happened to a code under the code's discount", async () => {
     await open();
     await chooseOffer("30% al cinema");
     const letThrough = await delayAnswer("**/otp/*");
@@ -886,7 +886,7 @@ describe("the playground's files", () => {
     expect(await shownCode()).toBe(code);
   });
 
-  it("keeps code and payment when it is the shop's key that is refused", async () => {
+  it("keeps the code and the payment when the service refuses the shop's key", async () => {
     await open();
     await applyNewCode();
     await regenerate("Chiave primaria");
@@ -909,7 +909,7 @@ describe("the playground's files", () => {
     expect(statuses.slice(4)).toEqual([200, 401, 200, 200, 401, 200]);
   });
 
-  it("takes the discount back when a code turns out to be used, and leads to its field", async () => {
+  it("withdraws the discount when a code proves to be used, and moves the focus to its field", async () => {
     await open();
     const code = await applyNewCode();
     const key = await host.newApiKey("esempio-libreria", "secondary");
@@ -935,7 +935,7 @@ describe("the playground's files", () => {
     await focused(codeField());
   });
 
-  it("says in each panel that the service fails or does not answer, and all goes on when it does again", async () => {
+  it("says in each panel that the service fails or does not answer, and continues when it recovers", async () => {
     await open();
     const tasks = [
       ["app-notices", () => button("Genera codice").click()],
@@ -961,14 +961,14 @@ describe("the playground's files", () => {
       await said.getByText("Il servizio non risponde.").waitFor({ state: "detached" });
       await said.locator(".alert").first().waitFor();
     }
-    // The service failed, which says nothing of the code.
+    // The service failed, which says nothing about the code.
     expect(statuses.slice(-3)).toEqual([404, 503, 200]);
     expectFailuresOnly();
   });
 
   it("gives up on a service that has not answered within ten seconds, and not before", async () => {
     await page.clock.install();
-    // The browser's own does not go by the clock of this test.
+    // The browser's own timeout does not follow this test's clock.
     await page.addInitScript(`AbortSignal.timeout = (ms) => {
       const controller = new AbortController();
       setTimeout(() => { controller.abort(); }, ms);
@@ -987,7 +987,7 @@ describe("the playground's files", () => {
     expectFailuresOnly();
   });
 
-  it("says that a shop has no key when none could be generated, and has them generated later", async () => {
+  it("says that a shop has no key when it could generate none, and generates them later", async () => {
     await open();
     await page.route("**/api-keys/*", (route) => route.abort());
     await chooseShop("Cinema Aurora");
@@ -998,7 +998,7 @@ describe("the playground's files", () => {
     await button("Applica").click();
     await notice("Il negozio non ha ancora una chiave").waitFor();
     await page.unroute("**/api-keys/*");
-    // Nothing stops working, so there is nothing to confirm.
+    // No key stops working, so there is nothing to confirm.
     await button("Genera Chiave primaria").click();
     await notice("Chiave primaria generata.").waitFor();
     await button("Dalla al negozio Chiave primaria").click();
@@ -1013,7 +1013,7 @@ describe("the playground's files", () => {
     expectFailuresOnly();
   });
 
-  it("keeps the cart for another try when the service fails, or does not answer, while it pays", async () => {
+  it("keeps the cart for a retry when the service fails, or does not answer, during a payment", async () => {
     await open();
     await applyNewCode();
     await page.route("**/validate", (route) => route.fulfill(unavailable));
@@ -1030,7 +1030,7 @@ describe("the playground's files", () => {
     expectFailuresOnly();
   });
 
-  it("shows the customer what the service says of a code", async () => {
+  it("shows the customer the service's words about a code", async () => {
     await open();
     for (const [code, status, title] of [
       ["<b>x</b>", 400, "Il codice sconto non è scritto correttamente"],
@@ -1043,7 +1043,7 @@ describe("the playground's files", () => {
     }
   });
 
-  it("has a code of another shop refused, and takes it to its own", async () => {
+  it("shows that a code of another shop is refused, and takes it to its own", async () => {
     await open();
     await page.getByRole("radio", { name: "30% al cinema" }).check();
     await button("Genera codice").click();
@@ -1069,7 +1069,7 @@ describe("the playground's files", () => {
     await notice(/hai pagato 40,30\s€/).waitFor();
     await focused(button("Nuovo carrello"));
     await expectTrace(2);
-    // The second click of two is meant for the button that paid, not for the one that took its place.
+    // The second click of a double click is for the pay button, not for the button that replaced it.
     await button("Nuovo carrello").hover();
     await page.mouse.down({ clickCount: 2 });
     await page.mouse.up({ clickCount: 2 });
@@ -1080,7 +1080,7 @@ describe("the playground's files", () => {
     expect(await page.locator("#idempotency-key").innerText()).not.toBe(idempotencyKey);
   });
 
-  it("shows markup in what the service says as the text that it is", async () => {
+  it("shows markup from the service as plain text", async () => {
     await open();
     const markup = `<img src="x" onerror="console.error('run')"><b>bold</b>`;
     await page.route("**/validate", (route) =>
@@ -1101,7 +1101,7 @@ describe("the playground's files", () => {
     console.warn("curl is not installed: the commands of the trace are not run");
   }
   (hasCurl ? it : it.skip)(
-    "gives each call as a curl command, which does the same, whatever was typed",
+    "gives each call as a curl command that does the same, for any text that was typed",
     async () => {
       await open();
       await codeField().fill(`'; echo "$HOME" \`id\` \\ '`);
@@ -1159,7 +1159,7 @@ describe("the playground's files", () => {
     expect(await entries().first().locator("summary").innerText()).toContain("/merchant/cgn/otp/validate");
   });
 
-  it("can be played with the keyboard alone, and always shows where it is", async () => {
+  it("can be used with the keyboard alone, and always shows the focus", async () => {
     await open();
     const Focused = t.type({ name: t.string, outline: t.string, shadow: t.string });
     const focused = `(() => {
@@ -1186,7 +1186,7 @@ describe("the playground's files", () => {
     await notice("Il codice è pronto").waitFor();
     await tabTo(button("Usalo alla cassa"));
     await page.keyboard.press("Enter");
-    // Which leads to the field's button.
+    // The next element is the field's button.
     await page.keyboard.press("Enter");
     await notice("Sconto applicato: 25% per chi va all'università.").waitFor();
     await tabTo(page.getByRole("switch", { name: "Perdi la risposta" }));
@@ -1196,7 +1196,7 @@ describe("the playground's files", () => {
     await button("Riprova a pagare").waitFor();
     await page.keyboard.press("Enter");
     await notice("Ordine confermato").waitFor();
-    // The button that was pressed is gone: the next one has the focus.
+    // The pressed button is gone. The next one has the focus.
     await button("Nuovo carrello").and(page.locator(":focus")).waitFor();
 
     await tabTo(button("Rigenera Chiave primaria"));
@@ -1231,7 +1231,7 @@ describe("the playground's files", () => {
     [1024, "it"],
     [1440, "en"],
   ] as const)(
-    "breaks no rule of accessibility and does not scroll sideways, at %d px in %s, whatever it shows",
+    "breaks no accessibility rule and does not scroll sideways, at %d px in %s, in any state",
     async (width, language) => {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ reducedMotion: "reduce" });
@@ -1298,7 +1298,7 @@ describe("the playground's files", () => {
     expect(await page.evaluate("window.seen")).not.toEqual([]);
   });
 
-  it("says all in live regions that are there before, and nothing twice", async () => {
+  it("announces everything in live regions that already exist, and nothing twice", async () => {
     await open();
     expect(await page.getByRole("status").count()).toBe(4);
     expect(await page.locator("#cart-total").getAttribute("aria-live")).toBe("polite");
@@ -1308,7 +1308,7 @@ describe("the playground's files", () => {
     await codeField().fill("AAAAAAAAAAA");
     await button("Applica").click();
     await notice("Il codice sconto non esiste").waitFor();
-    // What the service said stays as it is, in the language in which it was said.
+    // The service's words stay in the language in which it answered.
     const said = "document.querySelector('#checkout-notices .alert')";
     await page.evaluate(`window.said = ${said}`);
     await button("English").click();
@@ -1317,7 +1317,7 @@ describe("the playground's files", () => {
     expect(await page.evaluate(`window.said === ${said}`)).toBe(true);
   });
 
-  it("moves nothing for whoever asked for less motion, and keeps its outlines in forced colours", async () => {
+  it("shows no motion when the user prefers less, and keeps its outlines in forced colours", async () => {
     await page.emulateMedia({ reducedMotion: "reduce" });
     await open();
     const read = "getComputedStyle(document.getElementById('ring')).transitionDuration";

@@ -1,6 +1,7 @@
 /**
- * `publiccode.yml` keeps to the standard that it names, https://github.com/publiccodeyml/publiccode.yml/tree/v0.5.0/docs/standard:
- * its `schema.core.rst` in words is here as a JSON schema, for the keys that the file has. A key that is not here is refused.
+ * `publiccode.yml` keeps to the standard that it names,
+ * https://github.com/publiccodeyml/publiccode.yml/tree/v0.5.0/docs/standard: its `schema.core.rst` in words is here as
+ * a JSON schema, for the keys that the file has. A key that is not here is refused.
  */
 import { access, readFile } from "node:fs/promises";
 import Ajv from "ajv/dist/2020";
@@ -104,7 +105,7 @@ describe("publiccode.yml", () => {
     expect(validate.errors ?? []).toEqual([]);
   });
 
-  it("is true: the licence, the languages and the pictures are those that are here", async () => {
+  it("is true: the licence, the languages and the pictures are the repository's", async () => {
     const { legal, description, localisation } = decode(Publiccode, file);
     expect(legal.license).toBe(license);
     expect(await readFile("LICENSE", "utf8")).toMatch(/^EUROPEAN UNION PUBLIC LICENCE v\. 1\.2\n/);

@@ -30,7 +30,7 @@ describe("npm start", () => {
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(
-    "ends on %s, in the middle of connections, with nothing to say",
+    "ends on %s with open connections, and prints nothing",
     async (signal) => {
       const host = await startHostProcess({});
       await Promise.all([host.info(), host.info(), host.info()]);
@@ -40,7 +40,7 @@ describe("npm start", () => {
     },
   );
 
-  it("says in one line that its port is taken", async () => {
+  it("says in one line that its port is in use", async () => {
     const other = createServer();
     const port = await listen(other, 0);
     const program = startProgram(["build/start.js"], { PORT: String(port) });
@@ -52,13 +52,13 @@ describe("npm start", () => {
     await close(other);
   });
 
-  it.each(["x", "-1", "65536", "7071 "])("says in one line that PORT=%j makes no sense", async (PORT) => {
+  it.each(["x", "-1", "65536", "7071 "])("says in one line that PORT=%j is malformed", async (PORT) => {
     const program = startProgram(["build/start.js"], { PORT });
     expect(await program.ended).toBe(1);
     expect(program.errors()).toMatch(/^PORT is malformed: .*\n$/);
   });
 
-  it("names every setting that is wrong, and the value of none", async () => {
+  it("names every wrong setting, and prints no value", async () => {
     const program = startProgram(["build/start.js"], {
       PORT: "0",
       OTP_TTL_IN_SECONDS: "nonsense",
@@ -87,7 +87,7 @@ describe("npm start", () => {
     await service.stop();
   });
 
-  it("makes no key in a store that the settings name, and prints a command that makes one, before the three", async () => {
+  it("makes no key in a store that the settings name, and first prints a command that makes one", async () => {
     const service = await startService();
     const program = startProgram(["build/start.js"], { PORT: "0", ...service.settings });
     await program.waitFor(/Ctrl-C/);
@@ -97,7 +97,7 @@ describe("npm start", () => {
     const commands = program.output().match(/^(KEY=|OTP=|curl ).*$/gm) ?? [];
     expect(commands.map((command) => command.slice(0, 4))).toEqual(["KEY=", "OTP=", "curl", "curl"]);
     if (hasCurl) {
-      // The store is in this process, and has to answer meanwhile.
+      // The store runs in this process, and must answer during the command.
       const shell = await promisify(execFile)("sh", ["-c", commands.join("\n")]);
       expect(shell.stderr).toBe("");
       expect(shell.stdout).toMatch(
@@ -147,7 +147,7 @@ describe("npm start", () => {
 });
 
 describe("npm run start:store", () => {
-  it("offers the embedded store, with its containers, to a service started elsewhere", async () => {
+  it("offers the embedded store, with its containers, to a service in another process", async () => {
     const program = startProgram(["build/start-store.js"], { PORT: "0" });
     const [, endpoint = ""] = await program.waitFor(/^COSMOSDB_ENDPOINT=(\S+)$/m);
     const settings = {
