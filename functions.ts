@@ -6,6 +6,7 @@ import { regenerateApiKeyDefinition, makeRegenerateApiKey } from "./RegenerateAp
 import { makeRevokeApiKey, revokeApiKeyDefinition } from "./RevokeApiKey/revoke-api-key";
 import type { BadSettings, Config } from "./shared/config";
 import { makeKeyring } from "./shared/domain/keyring";
+import type { Keyrings } from "./shared/domain/keyring";
 import type { StoreForCall } from "./shared/domain/store";
 import { makeFailingFunction } from "./shared/http/function";
 import type { HttpFunction } from "./shared/http/function";
@@ -19,13 +20,16 @@ export const makeFunctions = (
   storeForCall: StoreForCall,
   clock: () => Date = () => new Date(),
 ): readonly HttpFunction[] => {
-  const keyring = makeKeyring(config.otpSecret);
+  const keyrings: Keyrings = {
+    first: makeKeyring(config.otpSecret),
+    second: config.otpSecretSecond && makeKeyring(config.otpSecretSecond),
+  };
   const lifetime = config.otpLifetime;
   const runtime = { storeForCall, deadlineMs: config.requestDeadlineMs };
   const checkHealth = makeHealthCheck({ runtime, isSingleCopy: config.cosmos.isSingleCopy, clock });
   return [
-    makeGenerateOtp({ runtime, keyring, lifetime, clock }),
-    makeValidateOtp({ runtime, keyring, lifetime, clock }),
+    makeGenerateOtp({ runtime, keyrings, lifetime, clock }),
+    makeValidateOtp({ runtime, keyrings, lifetime, clock }),
     makeRegenerateApiKey({ runtime, clock }),
     makeListApiKeys({ runtime }),
     makeRevokeApiKey({ runtime }),

@@ -8,8 +8,9 @@ import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure, IssuedOtp } from "../shared/domain/failure";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/domain/identifiers";
 import type { OtpCode } from "../shared/domain/identifiers";
-import type { Holding, ItemRef, Keyring } from "../shared/domain/keyring";
+import type { Holding, ItemRef, Keyrings } from "../shared/domain/keyring";
 import { findLatestOtp } from "../shared/domain/latest-otp";
+import type { LatestOtp } from "../shared/domain/latest-otp";
 import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp";
 import type { Otp, OtpLifetime } from "../shared/domain/otp";
 import { json } from "../shared/http/answer";
@@ -20,7 +21,7 @@ import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;
-  readonly keyring: Keyring;
+  readonly keyrings: Keyrings;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
 }
@@ -61,25 +62,39 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
  * Takes the slot of this beneficiary and discount: only one of many callers can, and the others are told its
  * OTP. The nonce stays the same over the attempts, so that a write whose answer was lost is recognised as this
  * call's own, until that OTP is over: told by another call, it can be used before this one looks.
+ *
+ * The slot under the second secret is another item, so no condition of the write can cover it. It is read before each write
+ * instead.
  */
 const issueOtp = async (
   holding: Holding,
   { store, signal }: Pick<Invocation, "store" | "signal">,
-  { keyring, lifetime, clock }: Dependencies,
+  { keyrings: { first, second }, lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, IssuedOtp>> => {
   const { merchantId, discountId } = holding;
-  const slotRef = keyring.slotRefOfHolding(holding);
+  const slotRef = first.slotRefOfHolding(holding);
   const draw = (): { readonly nonce: string; readonly code: OtpCode; readonly ref: ItemRef } => {
     const nonce = randomUUID();
-    const code = keyring.codeFor(slotRef, nonce);
-    return { nonce, code, ref: keyring.otpRefFor(merchantId, code) };
+    const code = first.codeFor(slotRef, nonce);
+    return { nonce, code, ref: first.otpRefFor(merchantId, code) };
   };
   const { ttlSeconds } = lifetime;
+  const toIssued = ({ code, otp }: LatestOtp): IssuedOtp => ({ code, expiresAt: otp.expiresAt, ttlSeconds });
 
   const nextAttempt = makeBackoff(signal);
   let drawn = draw();
   let slotEtag: string | undefined;
   while (await nextAttempt()) {
+    if (second !== undefined) {
+      const { id } = second.slotRefOfHolding(holding);
+      const other = await findLatestOtp(merchantId, id, { store, keyring: second });
+      if (E.isLeft(other)) {
+        return other;
+      }
+      if (other.right !== undefined && isLive(other.right.otp, clock())) {
+        return E.left({ tag: "otp-conflict", otp: toIssued(other.right) });
+      }
+    }
     const now = clock();
     const otp: Otp = { discountId, slotId: slotRef.id, expiresAt: expiryOf(now, lifetime), use: null };
     const outcome = await store.putOtp(
@@ -93,12 +108,12 @@ const issueOtp = async (
     if (outcome.right === "written") {
       return E.right({ code: drawn.code, expiresAt: otp.expiresAt, ttlSeconds });
     }
-    const latest = await findLatestOtp(merchantId, slotRef.id, { store, keyring });
+    const latest = await findLatestOtp(merchantId, slotRef.id, { store, keyring: first });
     if (E.isLeft(latest)) {
       return latest;
     }
     if (latest.right !== undefined && isLive(latest.right.otp, clock())) {
-      const live = { code: latest.right.code, expiresAt: latest.right.otp.expiresAt, ttlSeconds };
+      const live = toIssued(latest.right);
       return latest.right.nonce === drawn.nonce ? E.right(live) : E.left({ tag: "otp-conflict", otp: live });
     }
     if (latest.right?.nonce === drawn.nonce) {

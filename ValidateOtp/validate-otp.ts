@@ -8,11 +8,12 @@ import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { OtpCode } from "../shared/domain/identifiers";
 import type { MerchantId } from "../shared/domain/identifiers";
-import type { ItemRef, Keyring } from "../shared/domain/keyring";
+import { findOtpWithCode } from "../shared/domain/find-otp";
+import type { FoundOtp } from "../shared/domain/find-otp";
+import type { Keyrings } from "../shared/domain/keyring";
 import { findLatestOtp } from "../shared/domain/latest-otp";
 import { decideValidation, isLive, otpItemTtl } from "../shared/domain/otp";
 import type { Otp, OtpLifetime, UseAttempt } from "../shared/domain/otp";
-import type { StoreResult, Versioned } from "../shared/domain/store";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
 import type { ValidationBody } from "../shared/http/bodies";
@@ -22,7 +23,7 @@ import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;
-  readonly keyring: Keyring;
+  readonly keyrings: Keyrings;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
 }
@@ -93,11 +94,13 @@ const validateOtp = async (
   }
   const { merchantId } = presented;
   const { store } = invocation;
-  const { keyring } = dependencies;
-  const otpRef = keyring.otpRefFor(merchantId, code);
+  const { keyrings } = dependencies;
   // The key names the merchant, so both can be read at once. Keys are never cached: a regenerated one is
   // refused from then on, by every instance.
-  const [apiKeys, otp] = await Promise.all([store.findApiKeys(merchantId), store.findOtp(otpRef)]);
+  const [apiKeys, found] = await Promise.all([
+    store.findApiKeys(merchantId),
+    findOtpWithCode(merchantId, code, { store, keyrings }),
+  ]);
   if (E.isLeft(apiKeys)) {
     return apiKeys;
   }
@@ -105,6 +108,13 @@ const validateOtp = async (
     return E.left({ tag: "unauthorized" });
   }
   invocation.setMerchantId(merchantId);
+  if (E.isLeft(found)) {
+    return found;
+  }
+  if (found.right === undefined) {
+    return E.left({ tag: "otp-not-found" });
+  }
+  const { keyring } = found.right;
   const attempt = invalidate
     ? {
         attemptId: randomUUID(),
@@ -112,14 +122,13 @@ const validateOtp = async (
           idempotencyKey === undefined ? null : keyring.hashIdempotencyKey(merchantId, idempotencyKey),
       }
     : undefined;
-  return decideAndUse({ merchantId, otpRef, firstRead: otp, attempt }, invocation, dependencies);
+  return decideAndUse({ merchantId, found: found.right, attempt }, invocation, dependencies);
 };
 
 /** What of a validation is known once its caller is. */
 interface KnownValidation {
   readonly merchantId: MerchantId;
-  readonly otpRef: ItemRef;
-  readonly firstRead: Awaited<StoreResult<Versioned<Otp> | undefined>>;
+  readonly found: FoundOtp;
   /** Undefined when the merchant only asks. */
   readonly attempt: UseAttempt | undefined;
 }
@@ -129,20 +138,15 @@ interface KnownValidation {
  * read. Whether somebody else came first or the answer was lost, what is there now decides in its turn.
  */
 const decideAndUse = async (
-  { merchantId, otpRef, firstRead, attempt }: KnownValidation,
+  { merchantId, found, attempt }: KnownValidation,
   { store, signal }: Invocation,
-  { keyring, lifetime, clock }: Dependencies,
+  { lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
   const nextAttempt = makeBackoff(signal);
-  let stored = firstRead;
+  const { keyring, ref } = found;
+  let { stored } = found;
   while (await nextAttempt()) {
-    if (E.isLeft(stored)) {
-      return stored;
-    }
-    if (stored.right === undefined) {
-      return E.left({ tag: "otp-not-found" });
-    }
-    const { value, etag } = stored.right;
+    const { value, etag } = stored;
     const now = clock();
     const decision = decideValidation(value, attempt, now, lifetime);
     switch (decision.tag) {
@@ -157,7 +161,7 @@ const decideAndUse = async (
         return E.right(toBody(decision.otp, decision.use.usedAt));
       case "use": {
         const entry = {
-          ref: otpRef,
+          ref,
           value: decision.otp,
           ttlSeconds: otpItemTtl(decision.otp, now, lifetime),
         };
@@ -168,7 +172,14 @@ const decideAndUse = async (
         if (outcome.right === "written") {
           return E.right(toBody(decision.otp, decision.use.usedAt));
         }
-        stored = await store.findOtp(otpRef);
+        const reread = await store.findOtp(ref);
+        if (E.isLeft(reread)) {
+          return reread;
+        }
+        if (reread.right === undefined) {
+          return E.left({ tag: "otp-not-found" });
+        }
+        stored = reread.right;
       }
     }
   }
@@ -188,7 +199,7 @@ interface OtpThatIsOver {
 /** Of an OTP that is over: why, unless its beneficiary has a newer one to paste instead. */
 const refuse = async (
   { reason, merchantId, otp, now }: OtpThatIsOver,
-  { store, keyring }: Pick<Invocation, "store"> & Pick<Dependencies, "keyring">,
+  { store, keyring }: Pick<Invocation, "store"> & Pick<FoundOtp, "keyring">,
 ): Promise<Either<Failure, never>> => {
   const latest = await findLatestOtp(merchantId, otp.slotId, { store, keyring });
   if (E.isLeft(latest)) {

@@ -6,6 +6,8 @@ import { decodeConfig, settingNames } from "./config";
 
 const secretBytes = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
 const secret = secretBytes.toString("base64");
+const otherSecretBytes = Buffer.from(secretBytes.map((byte) => byte + 1));
+const otherSecret = otherSecretBytes.toString("base64");
 const settings = {
   COSMOSDB_ENDPOINT: "https://account.documents.azure.com:443/",
   COSMOSDB_KEY: "a2V5",
@@ -39,11 +41,14 @@ describe("the settings", () => {
         COSMOSDB_ENDPOINT: "https://emulator:8081",
         COSMOSDB_DATABASE_NAME: "other",
         COSMOSDB_SINGLE_COPY: "true",
+        OTP_SECRET_SECOND: otherSecret,
         OTP_TTL_IN_SECONDS: "",
         OTP_RETENTION_IN_SECONDS: "100000",
       }),
     );
     expect(config.cosmos).toMatchObject({ databaseName: "other", isSingleCopy: true });
+    expect(config.otpSecret).toEqual(secretBytes);
+    expect(config.otpSecretSecond).toEqual(otherSecretBytes);
     expect(config.otpLifetime).toEqual({ ttlSeconds: 600, retentionSeconds: 100_000 });
   });
 
@@ -74,6 +79,8 @@ describe("the settings", () => {
     ["COSMOSDB_SINGLE_COPY", "yes"],
     ["OTP_SECRET", Buffer.alloc(31).toString("base64")],
     ["OTP_SECRET", `${secret}\n`],
+    ["OTP_SECRET_SECOND", Buffer.alloc(31).toString("base64")],
+    ["OTP_SECRET_SECOND", `${otherSecret}\n`],
     ["OTP_TTL_IN_SECONDS", "0"],
     ["OTP_TTL_IN_SECONDS", "-1"],
     ["OTP_TTL_IN_SECONDS", "1e3"],
@@ -87,6 +94,15 @@ describe("the settings", () => {
     expect(message).toContain(`${name} is malformed: expected `);
     expect(message).toBe(messageOf({ ...settings, [name]: "another/malformed value" }));
     expect(message.split("\n")).toHaveLength(2);
+  });
+
+  it("take no second secret for none, and not the first one again", () => {
+    expect(right(decodeConfig({ ...settings, OTP_SECRET_SECOND: "" })).otpSecretSecond).toBeUndefined();
+    for (const COSMOSDB_ENDPOINT of [settings.COSMOSDB_ENDPOINT, "http://127.0.0.1:8081"]) {
+      expect(messageOf({ ...settings, COSMOSDB_ENDPOINT, OTP_SECRET_SECOND: secret })).toBe(
+        "The service cannot work with its settings:\n  OTP_SECRET_SECOND is the same as OTP_SECRET: expected another secret, or nothing",
+      );
+    }
   });
 
   it.each([
@@ -123,14 +139,17 @@ describe("the settings of a laptop", () => {
     Buffer.alloc(62, secretBytes.subarray(1)),
   ].map((bytes) => bytes.toString("base64"));
 
-  it.each(guessable)("do as %s for a secret on loopback, and nowhere else", (OTP_SECRET) => {
-    expect(
-      E.isRight(decodeConfig({ ...settings, COSMOSDB_ENDPOINT: "http://127.0.0.1:8081", OTP_SECRET })),
-    ).toBe(true);
-    for (const COSMOSDB_ENDPOINT of [settings.COSMOSDB_ENDPOINT, "https://emulator:8081"]) {
-      const message = messageOf({ ...settings, COSMOSDB_ENDPOINT, OTP_SECRET });
-      expect(message).toMatch(/\n {2}OTP_SECRET is known or can be guessed: expected [^\n]+$/);
-      expect(message).not.toContain(OTP_SECRET);
+  it.each(guessable)("do as %s for a secret on loopback, and nowhere else", (guessed) => {
+    for (const name of ["OTP_SECRET", "OTP_SECRET_SECOND"]) {
+      const laptop = { ...settings, [name]: guessed };
+      expect(E.isRight(decodeConfig({ ...laptop, COSMOSDB_ENDPOINT: "http://127.0.0.1:8081" }))).toBe(true);
+      for (const COSMOSDB_ENDPOINT of [settings.COSMOSDB_ENDPOINT, "https://emulator:8081"]) {
+        const message = messageOf({ ...laptop, COSMOSDB_ENDPOINT });
+        const [, line, ...others] = message.split("\n");
+        expect(line).toMatch(RegExp(`^  ${name} is known or can be guessed: expected .+$`));
+        expect(others).toEqual([]);
+        expect(message).not.toContain(guessed);
+      }
     }
   });
 
@@ -179,13 +198,16 @@ describe("the settings of a laptop", () => {
       COSMOSDB_ENDPOINT: settings.COSMOSDB_ENDPOINT,
       COSMOSDB_SINGLE_COPY: "true",
       OTP_SECRET: Buffer.alloc(32).toString("base64"),
+      OTP_SECRET_SECOND: Buffer.alloc(32).toString("base64"),
       OTP_TTL_IN_SECONDS: "0",
     });
     expect(E.isLeft(config) && config.left.names).toEqual([
       "COSMOSDB_KEY",
       "OTP_TTL_IN_SECONDS",
+      "OTP_SECRET_SECOND",
       "COSMOSDB_SINGLE_COPY",
       "OTP_SECRET",
+      "OTP_SECRET_SECOND",
     ]);
   });
 });

@@ -14,7 +14,10 @@ export interface CosmosConfig {
 
 export interface Config {
   readonly cosmos: CosmosConfig;
+  /** OTPs are issued under it. */
   readonly otpSecret: Buffer;
+  /** While the secret is replaced: OTPs issued under it are found too. */
+  readonly otpSecretSecond: Buffer | undefined;
   readonly otpLifetime: OtpLifetime;
   /** Within this time every request is answered, whatever the store does. */
   readonly requestDeadlineMs: number;
@@ -51,6 +54,14 @@ const integer = (min: number, max: number): t.Type<number, number> =>
     return value >= min && value <= max ? value : undefined;
   });
 
+const optional = <A>({ name, is, validate }: t.Type<A, A>): t.Type<A | undefined, A | undefined> =>
+  new t.Type<A | undefined, A | undefined>(
+    `${name}, or nothing`,
+    (input): input is A | undefined => input === undefined || is(input),
+    (input, context) => (input === undefined ? t.success(undefined) : validate(input, context)),
+    t.identity,
+  );
+
 const flag = setting("true or false", (text) =>
   text === "true" ? true : text === "false" ? false : undefined,
 );
@@ -63,12 +74,15 @@ const day = 86_400;
 
 const minSecretBytes = 32;
 
+const secret = base64(`base64 of at least ${minSecretBytes} bytes`, minSecretBytes);
+
 const Settings = t.type({
   COSMOSDB_ENDPOINT: endpoint,
   COSMOSDB_KEY: base64("base64", 1),
   COSMOSDB_DATABASE_NAME: databaseName,
   COSMOSDB_SINGLE_COPY: flag,
-  OTP_SECRET: base64(`base64 of at least ${minSecretBytes} bytes`, minSecretBytes),
+  OTP_SECRET: secret,
+  OTP_SECRET_SECOND: optional(secret),
   OTP_TTL_IN_SECONDS: integer(1, day),
   // The contract tells expired and used OTPs apart from unknown ones for at least 24 hours.
   OTP_RETENTION_IN_SECONDS: integer(day, 365 * day),
@@ -117,27 +131,33 @@ interface Fault {
   readonly text: string;
 }
 
+/** A secret twice would replace nothing. */
+const faultsBetweenSecrets = (given: Readonly<Record<string, string | undefined>>): readonly Fault[] =>
+  given["OTP_SECRET_SECOND"] !== undefined && given["OTP_SECRET_SECOND"] === given["OTP_SECRET"]
+    ? [{ name: "OTP_SECRET_SECOND", text: "is the same as OTP_SECRET: expected another secret, or nothing" }]
+    : [];
+
+const isGuessable = (text: string | undefined): boolean => {
+  const decoded = secret.decode(text);
+  return E.isRight(decoded) && (decoded.right.equals(exampleSecret) || repeatsItself(decoded.right));
+};
+
 /** What is right by itself, but not for this endpoint: the settings of a laptop, copied to a service for others. */
-const faultsBetween = (given: Readonly<Record<string, string | undefined>>): readonly Fault[] => {
+const faultsWithEndpoint = (given: Readonly<Record<string, string | undefined>>): readonly Fault[] => {
   const url = URL.parse(given["COSMOSDB_ENDPOINT"] ?? "");
   if (url === null || isLoopback(url)) {
     return [];
   }
-  const secret = Settings.props.OTP_SECRET.decode(given["OTP_SECRET"]);
-  const isGuessable =
-    E.isRight(secret) && (secret.right.equals(exampleSecret) || repeatsItself(secret.right));
   return [
     ...(given["COSMOSDB_SINGLE_COPY"] === "true" && isOnAzure(url)
       ? [{ name: "COSMOSDB_SINGLE_COPY", text: "is true for an account on Azure: expected false" }]
       : []),
-    ...(isGuessable
-      ? [
-          {
-            name: "OTP_SECRET",
-            text: "is known or can be guessed: expected random bytes of your own, since COSMOSDB_ENDPOINT is not on loopback",
-          },
-        ]
-      : []),
+    ...["OTP_SECRET", "OTP_SECRET_SECOND"]
+      .filter((name) => isGuessable(given[name]))
+      .map((name) => ({
+        name,
+        text: "is known or can be guessed: expected random bytes of your own, since COSMOSDB_ENDPOINT is not on loopback",
+      })),
   ];
 };
 
@@ -164,7 +184,7 @@ export const decodeConfig = (
         name: setting?.key ?? "",
         text: `is ${value === undefined ? "missing" : "malformed"}: expected ${setting?.type.name}`,
       }));
-  const faults = [...malformed, ...faultsBetween(given)];
+  const faults = [...malformed, ...faultsBetweenSecrets(given), ...faultsWithEndpoint(given)];
   if (E.isLeft(settings) || faults.length > 0) {
     const lines = faults.map(({ name, text }) => `  ${name} ${text}`);
     return E.left({
@@ -180,6 +200,7 @@ export const decodeConfig = (
       isSingleCopy: settings.right.COSMOSDB_SINGLE_COPY,
     },
     otpSecret: settings.right.OTP_SECRET,
+    otpSecretSecond: settings.right.OTP_SECRET_SECOND,
     otpLifetime: {
       ttlSeconds: settings.right.OTP_TTL_IN_SECONDS,
       retentionSeconds: settings.right.OTP_RETENTION_IN_SECONDS,

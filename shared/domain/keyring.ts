@@ -34,6 +34,14 @@ export interface Keyring {
   hashIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
 }
 
+/** The keyrings of the secrets in force: two while the secret is replaced, otherwise one. */
+export interface Keyrings {
+  /** OTPs are issued under this one. */
+  readonly first: Keyring;
+  /** OTPs issued under this one are found too. */
+  readonly second: Keyring | undefined;
+}
+
 const codeAlphabetSize = 36;
 const codeTailLength = 10;
 const codeTails = BigInt(codeAlphabetSize) ** BigInt(codeTailLength);
@@ -48,7 +56,7 @@ const toBase36 = (digest: Buffer, possibilities: bigint, length: number): string
     .padStart(length, "0")
     .toUpperCase();
 
-/** @param secret at least 32 random bytes; another secret makes every live OTP unknown. */
+/** @param secret at least 32 random bytes. What is derived from another secret has nothing in common with it. */
 export const makeKeyring = (secret: Buffer): Keyring => {
   // The purpose separates the domains, and no part can contain the separator (all are of the contract's
   // alphabets or printable ASCII), so no two calls with different arguments ever hash the same bytes.

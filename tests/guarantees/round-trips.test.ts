@@ -1,4 +1,4 @@
-import { countRoundTrips } from "./round-trips";
+import { countRoundTrips, countRoundTripsWithSecondSecret } from "./round-trips";
 import type { RoundTrips } from "./round-trips";
 
 const read = ["point read"] as const;
@@ -21,10 +21,35 @@ describe("the requests to the store", () => {
     ["generate while one is live", 409, [[["create", "create"]], [read], [read]]],
     ["generate after the use", 200, [[["create", "create"]], [read], [read], [["replace", "create"]]]],
     ["ask after the use", 404, [[read, read], [read], [read]]],
+    ["ask of a code that does not exist", 404, [[read, read]]],
   ])(
     "of %s are as few as possible, and wait for each other as little as possible",
     (operation, status, waves) => {
       expect(counted.find((each) => each.operation === operation)).toMatchObject({ status, waves });
     },
   );
+});
+
+describe("while the secret is replaced, the requests to the store", () => {
+  let counted: readonly RoundTrips[];
+  beforeAll(async () => {
+    counted = await countRoundTripsWithSecondSecret();
+  });
+
+  const issue = [["create", "create"]];
+  it.each([
+    ["ask", 200, [[read, read]]],
+    ["use", 200, [[read, read], [["replace"]]]],
+    ["use the next", 200, [[read, read], [["replace"]]]],
+    ["ask of a code that does not exist", 404, [[read, read], [read]]],
+    ["ask under the second", 200, [[read, read], [read]]],
+    ["use under the second", 200, [[read, read], [read], [["replace"]]]],
+    ["ask after the use under the second", 404, [[read, read], [read], [read], [read]]],
+    ["generate", 200, [[read], issue]],
+    ["generate while one is live", 409, [[read], issue, [read], [read]]],
+    ["generate after the use", 200, [[read], issue, [read], [read], [read], [["replace", "create"]]]],
+    ["generate while one is live under the second", 409, [[read], [read]]],
+  ])("of %s are as few as can be", (operation, status, waves) => {
+    expect(counted.find((each) => each.operation === operation)).toMatchObject({ status, waves });
+  });
 });
