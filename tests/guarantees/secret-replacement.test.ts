@@ -1,0 +1,307 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import * as t from "io-ts";
+import { OtpBody } from "../../shared/http/bodies";
+import { expectProblem, fiscalCode, merchantId } from "../support/api";
+import type { Api, Reply } from "../support/api";
+import { decode } from "../support/either";
+import { startHostProcess } from "../support/processes";
+import { startInstance, startService } from "../support/service";
+import type { Service } from "../support/service";
+
+/**
+ * Three instances are taken through the steps of the README ("Replace the secret"), restarted one by one while customers
+ * generate, ask, use and repeat. A load balancer sends each call to any instance that is there.
+ */
+
+const Conflict = t.type({ otp: OtpBody });
+
+type Settings = Readonly<Record<string, string>>;
+
+const oldSecret = randomBytes(32).toString("base64");
+const newSecret = randomBytes(32).toString("base64");
+const onlyOld: Settings = { OTP_SECRET: oldSecret };
+const newAdded: Settings = { OTP_SECRET: oldSecret, OTP_SECRET_SECOND: newSecret };
+const swapped: Settings = { OTP_SECRET: newSecret, OTP_SECRET_SECOND: oldSecret };
+const onlyNew: Settings = { OTP_SECRET: newSecret };
+
+const instances = 3;
+const customers = 4;
+/** Codes that nobody uses for now: as many are live over each restart. */
+const keptLive = 20;
+const journeysInAMix = 6;
+const racesInAMix = 4;
+/** `OTP_TTL_IN_SECONDS` and `OTP_RETENTION_IN_SECONDS` by default, and the grace. */
+const lifetimeSeconds = 600;
+const retentionSeconds = 86_400;
+const graceSeconds = 300;
+
+/** A busy machine must not be taken for a refused code. */
+const patience: Settings = { REQUEST_DEADLINE_IN_MS: "30000" };
+
+/** As many at a time as there are customers. */
+const forEach = async <A>(all: readonly A[], run: (each: A) => Promise<void>): Promise<void> => {
+  const queue = [...all];
+  const takeNext = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      await run(next);
+    }
+  };
+  await Promise.all(Array.from({ length: customers }, takeNext));
+};
+
+type Server = Api & { readonly stop: () => Promise<unknown> };
+type StartServer = (secrets: Settings) => Promise<Server>;
+
+interface Fleet {
+  /** Sends a call to any instance. */
+  readonly call: (run: (api: Api) => Promise<Reply>) => Promise<Reply>;
+  /** Sends a call to each instance at the same time. */
+  readonly callAll: (run: (api: Api) => Promise<Reply>) => Promise<readonly Reply[]>;
+  /** Restarts the instances one by one: each is given no more calls, ends those that it has, and is started anew. */
+  readonly restart: (secrets: Settings, whenMixed: () => Promise<void>) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+const startFleet = async (startServer: StartServer): Promise<Fleet> => {
+  const start = async (secrets: Settings) => ({
+    server: await startServer(secrets),
+    underway: new Set<Promise<Reply>>(),
+  });
+  const members = await Promise.all(Array.from({ length: instances }, () => start(onlyOld)));
+  const send = (
+    { server, underway }: (typeof members)[number],
+    run: (api: Api) => Promise<Reply>,
+  ): Promise<Reply> => {
+    const reply = run(server).finally(() => underway.delete(reply));
+    underway.add(reply);
+    return reply;
+  };
+  return {
+    call: (run) => {
+      const member = members[Math.floor(Math.random() * members.length)];
+      return member === undefined ? Promise.reject(new Error("no instance is there")) : send(member, run);
+    },
+    callAll: (run) => Promise.all(members.map((member) => send(member, run))),
+    restart: async (secrets, whenMixed) => {
+      for (let restarted = 0; restarted < instances; restarted++) {
+        const member = members.shift();
+        await Promise.allSettled([...(member?.underway ?? [])]);
+        await member?.server.stop();
+        members.push(await start(secrets));
+        await whenMixed();
+      }
+    },
+    stop: async () => {
+      await Promise.all(members.map(({ server }) => server.stop()));
+    },
+  };
+};
+
+interface Use {
+  readonly code: string;
+  readonly idempotencyKey: string;
+  readonly answer: string;
+}
+
+/** Customers, their apps and the shop, and what they remember. */
+const makeShop = (fleet: Fleet, apiKey: string) => {
+  const live: string[] = [];
+  let uses: Use[] = [];
+  let serial = 0;
+  let doublyIssued = 0;
+
+  const newDiscount = () => ({ merchant_id: merchantId, discount_id: `discount-${serial++}` });
+  const ask = (code: string): Promise<Reply> => fleet.call((api) => api.ask(apiKey, code));
+  const use = (code: string, idempotencyKey: string): Promise<Reply> =>
+    fleet.call((api) => api.use(apiKey, code, idempotencyKey));
+  const expectOk = (reply: Reply): Reply => {
+    // The text says what was refused.
+    expect([reply.status, reply.text]).toEqual([200, reply.text]);
+    return reply;
+  };
+
+  /** Uses a live code, wherever and whenever it was issued; it can be used this once. */
+  const useOnce = async (code: string): Promise<void> => {
+    const idempotencyKey = `cart of ${code}`;
+    expectOk(await ask(code));
+    const { text: answer } = expectOk(await use(code, idempotencyKey));
+    uses.push({ code, idempotencyKey, answer });
+    expectProblem(await use(code, "another cart's"), 404, "otp-already-used");
+  };
+  const expectKnown = async ({ code, idempotencyKey, answer }: Use): Promise<void> => {
+    expect((await use(code, idempotencyKey)).text).toBe(answer);
+  };
+
+  const journey = async (): Promise<void> => {
+    const discount = newDiscount();
+    const issued = decode(
+      OtpBody,
+      expectOk(await fleet.call((api) => api.generate(fiscalCode, discount))).json,
+    );
+    const again = await fleet.call((api) => api.generate(fiscalCode, discount));
+    expectProblem(again, 409, "otp-conflict");
+    expect(decode(Conflict, again.json).otp).toEqual(issued);
+    await useOnce(issued.code);
+    const { code } = decode(
+      OtpBody,
+      expectOk(await fleet.call((api) => api.generate(fiscalCode, discount))).json,
+    );
+    live.push(code);
+    // The newer code may lie under the other secret, and is not seen from this one then.
+    expect([404, 409]).toContain((await ask(issued.code)).status);
+    const older = live.length > keptLive ? live.shift() : undefined;
+    if (older !== undefined) {
+      await useOnce(older);
+    }
+    const earlier = uses[Math.floor(Math.random() * uses.length)];
+    if (earlier !== undefined) {
+      await expectKnown(earlier);
+    }
+  };
+
+  return {
+    journey,
+    get doublyIssued() {
+      return doublyIssued;
+    },
+    /** @param mostIssued how many codes may be issued by generates that race. */
+    race: async (mostIssued: number): Promise<void> => {
+      const discount = newDiscount();
+      const generated = await fleet.callAll((api) => api.generate(fiscalCode, discount));
+      const issued = generated
+        .filter(({ status }) => status === 200)
+        .map(({ json }) => decode(OtpBody, json).code);
+      const shown = generated
+        .filter(({ status }) => status !== 200)
+        .map(({ json }) => decode(Conflict, json).otp.code);
+      expect(issued.length).toBeGreaterThanOrEqual(1);
+      expect(issued.length).toBeLessThanOrEqual(mostIssued);
+      expect(issued).toEqual(expect.arrayContaining(shown));
+      doublyIssued += issued.length - 1;
+      for (const code of issued) {
+        // Each is used by one of the instances.
+        const used = await fleet.callAll((api) => api.use(apiKey, code));
+        expect(used.map(({ status }) => status).sort()).toEqual([200, 404, 404]);
+      }
+      // None of them is in the way of the next one.
+      expectOk(await fleet.call((api) => api.generate(fiscalCode, discount)));
+    },
+    expectAllKnown: async (): Promise<void> => {
+      await forEach(uses, expectKnown);
+    },
+    useAllLive: async (): Promise<void> => {
+      await forEach(live.splice(0), useOnce);
+    },
+    /** None of the codes is told from one that never existed, by any instance. */
+    expectAllForgotten: async (): Promise<void> => {
+      const codes = [...live, ...uses.map((each) => each.code)];
+      await forEach(codes, async (code) => {
+        for (const reply of await fleet.callAll((api) => api.ask(apiKey, code))) {
+          expectProblem(reply, 404, "otp-not-found");
+        }
+      });
+    },
+    forget: (): void => {
+      live.splice(0);
+      uses = [];
+    },
+  };
+};
+type Shop = ReturnType<typeof makeShop>;
+
+interface Load {
+  /** Resolves when this many journeys more are over; rejects with what any of them came upon. */
+  readonly goOn: (journeys: number) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+const startLoad = (shop: Shop): Load => {
+  let isStopping = false;
+  let done = 0;
+  const come = async (): Promise<void> => {
+    while (!isStopping) {
+      await shop.journey();
+      done += 1;
+    }
+  };
+  const all = Promise.all(Array.from({ length: customers }, come));
+  all.catch(() => {
+    isStopping = true;
+  });
+  const stop = async (): Promise<void> => {
+    isStopping = true;
+    await all;
+  };
+  return {
+    goOn: async (journeys) => {
+      const until = done + journeys;
+      while (done < until && !isStopping) {
+        await pause(5);
+      }
+      await (isStopping ? all : undefined);
+    },
+    stop,
+  };
+};
+
+describe("while OTP_SECRET is replaced in three steps", () => {
+  let service: Service;
+  let fleet: Fleet;
+  let shop: Shop;
+  beforeEach(async () => {
+    service = await startService();
+  });
+  afterEach(async () => {
+    await fleet.stop();
+    await service.stop();
+  });
+
+  const open = async (startServer: StartServer): Promise<void> => {
+    fleet = await startFleet(startServer);
+    shop = makeShop(fleet, await service.newApiKey());
+  };
+  const restartUnderLoad = async (load: Load, secrets: Settings, mostIssued: number): Promise<void> => {
+    await fleet.restart(secrets, async () => {
+      await load.goOn(journeysInAMix);
+      for (let race = 0; race < racesInAMix; race++) {
+        await shop.race(mostIssued);
+      }
+    });
+  };
+  const addAndSwap = async (): Promise<void> => {
+    const load = startLoad(shop);
+    await load.goOn(keptLive);
+    await restartUnderLoad(load, newAdded, 1);
+    expect(shop.doublyIssued).toBe(0);
+    await restartUnderLoad(load, swapped, 2);
+    await load.stop();
+  };
+
+  it("no live code is refused by any of three processes, none is used twice, and repeated uses are recognised", async () => {
+    await open(async (secrets) => {
+      const { program, ...api } = await startHostProcess({ ...service.settings, ...patience, ...secrets });
+      return { ...api, stop: () => program.stop() };
+    });
+    await addAndSwap();
+    await shop.useAllLive();
+    await shop.expectAllKnown();
+  }, 180_000);
+
+  it("nor when the old one is dropped after lifetime, retention and grace", async () => {
+    await open((secrets) => startInstance({ ...service.settings, ...patience, ...secrets }, service.clock));
+    await addAndSwap();
+    // The last second in which what was issued under the old one is remembered.
+    service.clock.advance(lifetimeSeconds + retentionSeconds - 1);
+    await shop.expectAllKnown();
+    service.clock.advance(1 + graceSeconds);
+    await shop.expectAllForgotten();
+    const load = startLoad(shop);
+    shop.forget();
+    await load.goOn(keptLive);
+    await restartUnderLoad(load, onlyNew, 1);
+    await load.stop();
+    await shop.useAllLive();
+    await shop.expectAllKnown();
+  }, 180_000);
+});
