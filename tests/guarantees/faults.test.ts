@@ -1,10 +1,11 @@
+import { randomBytes } from "node:crypto";
 import * as t from "io-ts";
 import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { discount, discountId, expectProblem } from "../support/api";
 import type { Api, Reply } from "../support/api";
 import { decode } from "../support/either";
 import type { Fault, StoreRequest } from "../support/fault-proxy";
-import { readItems, startBehindFaults, startService } from "../support/service";
+import { readItems, startBehindFaults, startInstance, startService } from "../support/service";
 import type { FaultyInstance, Service } from "../support/service";
 
 /**
@@ -76,6 +77,8 @@ const afterwards: readonly (readonly [string, readonly (Fault | undefined)[]])[]
 interface Case {
   readonly faulty: Api;
   readonly direct: Api;
+  /** Its first secret is that of the faulty one, as all generates that race have it but in a mix of instances. */
+  readonly rival: Api;
   readonly service: Service;
   readonly beneficiary: string;
   readonly body: { readonly merchant_id: string; readonly discount_id: string };
@@ -129,7 +132,7 @@ const expectOneLiveOtp = async (context: Case, apiKey: string, code: string): Pr
 const generateScenario = (name: string, history: "none" | "live" | "used"): Scenario => ({
   name: `GenerateOtp, ${name}`,
   prepare: async (context) => {
-    const { faulty, direct, beneficiary, body, merchantId } = context;
+    const { faulty, direct, rival, beneficiary, body, merchantId } = context;
     const apiKey = await direct.newApiKey(merchantId);
     const previous = history === "none" ? undefined : await direct.newCode(beneficiary, body);
     if (previous !== undefined && history === "used") {
@@ -137,7 +140,7 @@ const generateScenario = (name: string, history: "none" | "live" | "used"): Scen
     }
     return {
       call: () => faulty.generate(beneficiary, body),
-      rival: () => direct.generate(beneficiary, body),
+      rival: () => rival.generate(beneficiary, body),
       check: async (reply) => {
         if (reply.status === 200) {
           await expectOneLiveOtp(context, apiKey, decode(OtpBody, reply.json).code);
@@ -358,6 +361,9 @@ const eventually = async (holds: () => Promise<boolean>): Promise<void> => {
   }
 };
 
+/** The instances of a case that are not behind faults. */
+type Peers = Pick<Case, "direct" | "rival">;
+
 /** What happens to a store call of a case. */
 type Decide = (request: StoreRequest, prepared: Prepared) => Fault | undefined;
 type NamedCase = readonly [name: string, decide: Decide];
@@ -383,12 +389,13 @@ describe("whatever the store does", () => {
     await service.stop();
   });
 
-  const makeCase = (faulty: Api): Case => {
+  const makeCase = (faulty: Api, { direct, rival }: Peers = { direct: service, rival: service }): Case => {
     serial++;
     const merchantId = `shop-${serial}`;
     return {
       faulty,
-      direct: service,
+      direct,
+      rival,
       service,
       merchantId,
       beneficiary: `AAAAAA00A00A${String(serial % 1000).padStart(3, "0")}A`,
@@ -400,9 +407,10 @@ describe("whatever the store does", () => {
     { proxy, instance }: FaultyInstance,
     scenario: Scenario,
     decide: Decide,
+    peers?: Peers,
   ): Promise<{ readonly reply: Reply; readonly requests: number }> => {
     await proxy.reset();
-    const prepared = await scenario.prepare(makeCase(instance));
+    const prepared = await scenario.prepare(makeCase(instance, peers));
     proxy.script((request) => decide(request, prepared));
     const reply = await prepared.call();
     const requests = proxy.requests.length;
@@ -473,6 +481,52 @@ describe("whatever the store does", () => {
         scenario,
       );
     });
+  });
+
+  describe("while the secret is replaced", () => {
+    let peers: Peers;
+    let swappedPool: FaultyInstance[];
+    beforeAll(async () => {
+      const secret = service.settings["OTP_SECRET"] ?? "";
+      const other = randomBytes(32).toString("base64");
+      // What the faulty ones find was issued under their second secret.
+      const swapped = { ...service.settings, OTP_SECRET: other, OTP_SECRET_SECOND: secret };
+      const direct = await startInstance({ ...service.settings, OTP_SECRET_SECOND: other }, service.clock);
+      const rival = await startInstance(swapped, service.clock);
+      service.stopFirst(() => direct.stop());
+      service.stopFirst(() => rival.stop());
+      peers = { direct, rival };
+      swappedPool = await Promise.all(
+        Array.from({ length: lanes }, () => startBehindFaults({ ...service, settings: swapped }, deadlineMs)),
+      );
+    });
+
+    it.each([
+      ["the first OTP", 2, generateScenario("the first OTP", "none")],
+      ["a live OTP", 2, generateScenario("a live OTP under the second secret", "live")],
+      ["a used OTP", 3, generateScenario("a used OTP under the second secret", "used")],
+      ["asking", 3, askScenario("of a live OTP under the second secret", "live")],
+      ["using", 4, useScenario("cart 1")],
+    ] as const)(
+      "keeps every promise under every fault at every store call: %s",
+      async (_, calls, scenario) => {
+        const cases = faults.flatMap(([name, fault]) =>
+          Array.from({ length: calls }, (__, at) => at).flatMap((at): readonly NamedCase[] => [
+            [`${name} at store call ${at}`, ({ index }) => (index === at ? fault : undefined)],
+            [
+              `rival before store call ${at}, then ${name}`,
+              ({ index }, { rival }) =>
+                index === at && rival !== undefined
+                  ? { kind: "rival", run: rival }
+                  : index === at + 1
+                    ? fault
+                    : undefined,
+            ],
+          ]),
+        );
+        await runSideBySide(swappedPool, cases, (lane, decide) => runCase(lane, scenario, decide, peers));
+      },
+    );
   });
 
   const writing: readonly Scenario[] = [
