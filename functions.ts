@@ -30,9 +30,9 @@ export const makeFunctions = (
   return [
     makeGenerateOtp({ runtime, keyrings, lifetime, clock }),
     makeValidateOtp({ runtime, keyrings, lifetime, clock }),
-    makeRegenerateApiKey({ runtime, clock }),
+    makeRegenerateApiKey({ runtime, keyrings, clock }),
     makeListApiKeys({ runtime }),
-    makeRevokeApiKey({ runtime }),
+    makeRevokeApiKey({ runtime, clock }),
     makeOpenApi({ runtime }),
     makeInfo({ runtime, checkHealth }),
     makeStatus({ runtime, checkHealth }),

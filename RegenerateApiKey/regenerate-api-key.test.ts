@@ -1,8 +1,13 @@
-import { decodeApiKey } from "../shared/domain/api-key";
+import * as t from "io-ts";
+import { decodeApiKey, hashApiKey, makeApiKey } from "../shared/domain/api-key";
+import { MerchantId } from "../shared/domain/identifiers";
 import { ApiKeyBody } from "../shared/http/bodies";
 import { expectProblem, merchantId } from "../tests/support/api";
+import type { Reply } from "../tests/support/api";
 import { decode } from "../tests/support/either";
-import { readItems, startBehindFaults, startService } from "../tests/support/service";
+import { startFaultProxy } from "../tests/support/fault-proxy";
+import { startHostProcess } from "../tests/support/processes";
+import { readItems, startBehindFaults, startInstance, startService } from "../tests/support/service";
 import type { Service } from "../tests/support/service";
 
 describe("RegenerateApiKey", () => {
@@ -99,134 +104,144 @@ describe("RegenerateApiKey", () => {
       await stop();
     });
 
-    it.each([
-      ["was applied", { kind: "reset-after" } as const],
-      ["is applied after the call", { kind: "late", ms: 500 } as const],
-    ])(
-      "answers 503 if it cannot look, and leaves the old key in force, though the write %s",
-      async (_, fault) => {
-        const { proxy, instance, stop } = await startBehindFaults(service, 300);
-        const [old, secondary] = [
-          await service.newApiKey(),
-          await service.newApiKey(merchantId, "secondary"),
-        ];
-        let isAway = false;
-        proxy.script(({ operation }) => {
-          if (operation === "replace" && !isAway) {
-            isAway = true;
-            return fault;
-          }
-          return isAway ? { kind: "reset-before" } : undefined;
-        });
-        expectProblem(await instance.regenerate(), 503, "service-unavailable");
-        proxy.script(() => undefined);
-        await proxy.settled();
-        while (!(await works(old))) {
-          // Put right in a moment, or this test runs out of its time.
+    it("never puts a key in force again that was in force before a rival came", async () => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+      await service.newApiKey();
+      const hashes: string[] = [];
+      let reads = 0;
+      proxy.script(({ operation, body }) => {
+        if (operation === "read") {
+          reads += 1;
+          return reads === 2 ? { kind: "rival", run: () => service.revoke() } : undefined;
         }
-        expect(await works(secondary)).toBe(true);
-        const renewed = await instance.newApiKey();
-        expect([await works(renewed), await works(old), await works(secondary)]).toEqual([true, false, true]);
-        await stop();
-      },
-    );
-
-    it.each([
-      ["primary", [0, 1]],
-      ["primary", [1, 0]],
-      ["secondary", [0, 1]],
-      ["secondary", [1, 0]],
-    ])(
-      "leaves the %s key in force, and the other, though two calls are not answered, undone in the order %j",
-      async (keyType, order) => {
-        const keyTypes = ["primary", "secondary"];
-        const keys = [await service.newApiKey(), await service.newApiKey(merchantId, "secondary")];
-        const faulty = [await startBehindFaults(service, 300), await startBehindFaults(service, 300)];
-        for (const { proxy, instance } of faulty) {
-          let isAway = false;
-          proxy.script(({ operation }) => {
-            if (isAway) {
-              return { kind: "reset-before" };
-            }
-            isAway = operation === "replace";
-            return isAway ? { kind: "reset-after" } : undefined;
-          });
-          expectProblem(await instance.regenerate(merchantId, keyType), 503, "service-unavailable");
-        }
-        expect(await works(keys[keyTypes.indexOf(keyType)] ?? "")).toBe(false);
-        for (const { proxy } of order.map((index) => faulty[index]).filter((each) => each !== undefined)) {
-          await proxy.reset();
-          while (!proxy.requests.some(({ operation }) => operation === "replace")) {
-            // It is undone in a moment, or this test runs out of its time.
-            await service.info();
-          }
-          await proxy.settled();
-        }
-        expect([await works(keys[0] ?? ""), await works(keys[1] ?? "")]).toEqual([true, true]);
-        for (const { stop } of faulty) {
-          await stop();
-        }
-      },
-    );
-
-    it("puts the old key in force again though it is not told at once how things stand, and has to write twice", async () => {
-      const { proxy, instance, stop } = await startBehindFaults(service, 300);
-      const old = await service.newApiKey();
-      let isWritten = false;
-      let refusals = 0;
-      let lostUndos = 0;
-      proxy.script(({ operation }) => {
-        if (operation === "replace" && !isWritten) {
-          isWritten = true;
-          return { kind: "reset-after" };
-        }
-        // Enough for the call, and for the first attempt to undo it, to be refused.
-        if (isWritten && ++refusals <= 8) {
-          return { kind: "status", status: 429, retryAfterMs: 1 };
-        }
-        return operation === "replace" && ++lostUndos === 1 ? { kind: "reset-before" } : undefined;
+        hashes.push(decode(t.type({ primary: t.type({ hash: t.string }) }), JSON.parse(body)).primary.hash);
+        return hashes.length === 1 ? { kind: "reset-after" } : undefined;
       });
-      expectProblem(await instance.regenerate(), 503, "service-unavailable");
-      while (!(await works(old))) {
-        // Put right in a moment, or this test runs out of its time.
-      }
-      expect([refusals > 8, lostUndos]).toEqual([true, 2]);
+      expect(await works(await instance.newApiKey())).toBe(true);
+      expect([hashes.length, new Set(hashes).size]).toEqual([2, 2]);
       await stop();
     });
+  });
 
-    it.each(["reset-after", "reset-before"] as const)(
-      "leaves in force, after a write with %s, what another call has put there meanwhile",
-      async (kind) => {
-        const { proxy, instance, stop } = await startBehindFaults(service, 300);
-        const old = await service.newApiKey();
-        let isAway = false;
-        proxy.script(({ operation }) => {
-          if (operation === "replace" && !isAway) {
-            isAway = true;
-            return { kind };
-          }
-          return isAway ? { kind: "reset-before" } : undefined;
-        });
-        expectProblem(await instance.regenerate(), 503, "service-unavailable");
-        const rival = await service.newApiKey();
-        await proxy.reset();
-        // A key that was written is undone after a look; one that was not leaves nothing to do after it.
-        const last = kind === "reset-after" ? "replace" : "read";
-        while (!proxy.requests.some(({ operation }) => operation === last)) {
-          // It comes in a moment, or this test runs out of its time.
-          await works(rival);
-        }
-        await proxy.settled();
-        // What it might still write comes before this.
-        await instance.newApiKey(merchantId, "secondary");
-        await proxy.settled();
-        // A key that was written is taken out of those that the rival replaced; one that was not leaves nothing to do.
-        const undone = kind === "reset-after" ? 1 : 0;
-        expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(1 + undone);
-        expect([await works(rival), await works(old)]).toEqual([true, false]);
-        await stop();
+  describe("with an Idempotency-Key", () => {
+    const works = async (apiKey: string): Promise<boolean> =>
+      (await service.ask(apiKey, "AAAAAAAAAAA")).status === 404;
+    const regenerate = (idempotencyKey: string, keyType = "primary"): Promise<Reply> =>
+      service.regenerate(merchantId, keyType, idempotencyKey);
+    const [first, second] = ["3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96", "9b303f2b-6c1d-4e7a-8a54-5d8e1f7c2a96"];
+    const expectRefused = (reply: Reply): void => {
+      expectProblem(reply, 400, "invalid-request");
+      expect(reply.text).toContain("Idempotency-Key");
+      expect(reply.text).not.toContain(first);
+    };
+
+    it("tells the same key again, byte for byte, as long as it is in force, and writes nothing", async () => {
+      const told = await regenerate(first);
+      const stored = await readItems(service.apiKeys);
+      service.clock.advance(3 * 86_400);
+      const again = await regenerate(first);
+      expect([again.status, again.text]).toEqual([200, told.text]);
+      expect(await works(decode(ApiKeyBody, again.json).api_key)).toBe(true);
+      expect(await readItems(service.apiKeys)).toEqual(stored);
+    });
+
+    it("keeps the calls of each type and of each merchant apart", async () => {
+      const replies = [
+        await regenerate(first),
+        await regenerate(first, "secondary"),
+        await service.regenerate("shop-2", "primary", first),
+      ];
+      const keys = replies.map(({ json }) => decode(ApiKeyBody, json).api_key);
+      expect(new Set(keys.map((apiKey) => apiKey.slice(-72, -8))).size).toBe(3);
+      expect(await Promise.all(keys.map(works))).toEqual([true, true, true]);
+    });
+
+    it.each([
+      ["replaced by another call", () => regenerate(second)],
+      ["replaced by a call without the header", () => service.regenerate()],
+      ["revoked", () => service.revoke()],
+    ])("refuses a repetition when its key was %s, and changes nothing", async (_, end) => {
+      const { api_key: apiKey } = decode(ApiKeyBody, (await regenerate(first)).json);
+      await end();
+      const stored = await readItems(service.apiKeys);
+      expectRefused(await regenerate(first));
+      service.clock.advance(86_399);
+      expectRefused(await regenerate(first));
+      expect(await readItems(service.apiKeys)).toEqual(stored);
+      expect(await works(apiKey)).toBe(false);
+      // After 24 hours it is a call like any other, and makes another key.
+      service.clock.advance(1);
+      const renewed = decode(ApiKeyBody, (await regenerate(first)).json).api_key;
+      expect([renewed === apiKey, await works(renewed), await works(apiKey)]).toEqual([false, true, false]);
+    });
+
+    it.each(["x".repeat(15), "x".repeat(256), "\xc3\xa8".repeat(16)])(
+      "refuses %j, and names it",
+      async (bad) => {
+        const reply = await regenerate(bad);
+        expectProblem(reply, 400, "invalid-request");
+        expect(reply.text).toContain("Idempotency-Key");
+        expect(await readItems(service.apiKeys)).toEqual([]);
       },
     );
+
+    it("takes 16 and 255 characters", async () => {
+      expect((await regenerate("x".repeat(16))).status).toBe(200);
+      expect((await regenerate("x".repeat(255))).status).toBe(200);
+    });
+
+    it("does not take for known the call of a key that another secret derived, and leaves that key", async () => {
+      const apiKey = decode(ApiKeyBody, (await regenerate(first)).json).api_key;
+      const other = await startInstance(
+        { ...service.settings, OTP_SECRET: Buffer.alloc(32, "another").toString("base64") },
+        service.clock,
+      );
+      expectRefused(await other.regenerate(merchantId, "primary", first));
+      expect(await works(apiKey)).toBe(true);
+      await other.stop();
+    });
+
+    it("tells the key that works to the same call again, after the process died with its write under way", async () => {
+      const proxy = await startFaultProxy(service.config.cosmos.endpoint);
+      const host = await startHostProcess({ ...service.settings, COSMOSDB_ENDPOINT: proxy.endpoint });
+      const old = await service.newApiKey();
+      const written = new Promise<void>((resolve) => {
+        proxy.script(({ operation }) => {
+          if (operation !== "replace") {
+            return undefined;
+          }
+          resolve();
+          return { kind: "hang-after" };
+        });
+      });
+      const dying = host.regenerate(merchantId, "primary", first).catch(() => undefined);
+      await written;
+      await host.program.stop("SIGKILL");
+      await dying;
+      await proxy.settled();
+      await proxy.close();
+      const told = decode(ApiKeyBody, (await regenerate(first)).json).api_key;
+      expect([await works(told), await works(old)]).toEqual([true, false]);
+      expect((await regenerate(first)).text).toContain(told);
+    });
+  });
+
+  it("goes on with keys that an earlier version stored, with those that they replaced", async () => {
+    const [apiKey, replaced] = [
+      makeApiKey(decode(MerchantId, merchantId)),
+      makeApiKey(decode(MerchantId, merchantId)),
+    ];
+    const createdAt = "2026-02-01T10:00:00.000Z";
+    await service.apiKeys.items.create({
+      id: merchantId,
+      primary: { hash: hashApiKey(apiKey), createdAt, replaced: [{ hash: hashApiKey(replaced), createdAt }] },
+    });
+    expectProblem(await service.ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
+    expectProblem(await service.ask(replaced, "AAAAAAAAAAA"), 401, "unauthorized");
+    const renewed = await service.newApiKey();
+    expectProblem(await service.ask(renewed, "AAAAAAAAAAA"), 404, "otp-not-found");
+    expectProblem(await service.ask(apiKey, "AAAAAAAAAAA"), 401, "unauthorized");
+    expect(JSON.stringify(await readItems(service.apiKeys))).not.toContain("replaced");
   });
 
   it("asks the store twice, and tells the log which merchant it is for", async () => {
@@ -262,5 +277,20 @@ describe("RegenerateApiKey", () => {
     // Once, and three times more, like each call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(4);
     expect((await service.ask(old, "AAAAAAAAAAA")).status).toBe(404);
+  });
+
+  it("tells the same key again while OTP_SECRET is replaced, under whichever of the two it was derived", async () => {
+    const first = await service.regenerate(merchantId, "primary", "0123456789abcdef");
+    const swapped = await startInstance(
+      {
+        ...service.settings,
+        OTP_SECRET: Buffer.from("another secret, of 32 bytes or more").toString("base64"),
+        OTP_SECRET_SECOND: service.settings["OTP_SECRET"] ?? "",
+      },
+      service.clock,
+    );
+    service.stopFirst(() => swapped.stop());
+    const again = await swapped.regenerate(merchantId, "primary", "0123456789abcdef");
+    expect([again.status, again.text]).toEqual([200, first.text]);
   });
 });

@@ -1,32 +1,44 @@
+import { randomUUID } from "node:crypto";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import {
-  holdsApiKey,
+  hashApiKey,
+  hashIdempotencyKey,
+  isKnownCall,
   KeyType,
   makeApiKey,
   replaceApiKey,
   toStoredApiKey,
-  withdrawApiKey,
 } from "../shared/domain/api-key";
-import type { ApiKeyHash } from "../shared/domain/api-key";
-import { Defect, deadlinePassed } from "../shared/domain/failure";
+import type { ApiKeyHash, StoredApiKey } from "../shared/domain/api-key";
+import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
+import type { Keyring, Keyrings } from "../shared/domain/keyring";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
 import type { ApiKeyBody } from "../shared/http/bodies";
 import { makeHttpFunction } from "../shared/http/function";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime, Undo } from "../shared/http/function";
+import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
 import { decodeFields } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;
+  readonly keyrings: Keyrings;
   readonly clock: () => Date;
 }
 
-const Path = t.type({ merchant_id: MerchantId, key_type: KeyType });
+const Input = t.type({
+  merchant_id: MerchantId,
+  key_type: KeyType,
+  // As short as a UUID without its dashes may be. What makes a derived key safe is that nobody can guess it.
+  "Idempotency-Key": t.union([
+    t.refinement(t.string, (value) => /^[\x20-\x7e]{16,255}$/.test(value)),
+    t.undefined,
+  ]),
+});
 
 export const regenerateApiKeyDefinition: FunctionDefinition = {
   name: "RegenerateApiKey",
@@ -35,88 +47,119 @@ export const regenerateApiKeyDefinition: FunctionDefinition = {
   authLevel: "function",
 };
 
-/** Called by the merchants' portal: makes a key, or makes another in place of one, and shows it this once. */
+/** Called by the merchants' portal: makes a key, or makes another in place of one, and tells it in this answer only. */
 export const makeRegenerateApiKey = (dependencies: Dependencies): HttpFunction =>
   makeHttpFunction(regenerateApiKeyDefinition, dependencies.runtime, async (request, invocation) => {
-    const path = decodeFields(Path, request.params);
-    if (E.isLeft(path)) {
-      return path;
+    const input = decodeFields(Input, {
+      ...request.params,
+      "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
+    });
+    if (E.isLeft(input)) {
+      return input;
     }
-    invocation.setMerchantId(path.right.merchant_id);
-    return regenerateApiKey(path.right.merchant_id, path.right.key_type, invocation, dependencies);
+    const { merchant_id: merchantId, key_type: keyType, "Idempotency-Key": idempotencyKey } = input.right;
+    invocation.setMerchantId(merchantId);
+    return regenerateApiKey({ merchantId, keyType, idempotencyKey }, invocation, dependencies);
   });
 
+interface Regeneration {
+  readonly merchantId: MerchantId;
+  readonly keyType: KeyType;
+  /** With it, the same call again is told the same key. */
+  readonly idempotencyKey: string | undefined;
+}
+
 /**
- * Replaces one key and keeps the other, on condition that neither changed since they were read. A write whose
- * answer was lost is recognised by the new key's hash.
+ * Replaces one key and keeps the other, on condition that neither changed since they were read. Each attempt draws a key of
+ * its own: one that was in force before a rival came is never put in force again. A write whose answer was lost is recognised
+ * by the hash of its key, and that of an earlier call by the hash of its `Idempotency-Key`.
  */
 const regenerateApiKey = async (
-  merchantId: MerchantId,
-  keyType: KeyType,
-  { store, signal, ifUnanswered }: Invocation,
-  { clock }: Dependencies,
+  regeneration: Regeneration,
+  { store, signal }: Invocation,
+  { keyrings, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
-  const apiKey = makeApiKey(merchantId);
-  const renewed = toStoredApiKey(apiKey, clock());
-  const answer = E.right(
-    json({
-      merchant_id: merchantId,
-      key_type: keyType,
-      api_key: apiKey,
-      created_at: renewed.createdAt.toISOString(),
-    } satisfies ApiKeyBody),
-  );
+  const { merchantId, keyType, idempotencyKey } = regeneration;
+  const idempotencyKeyHash = idempotencyKey === undefined ? undefined : hashIdempotencyKey(idempotencyKey);
+  const drawn = new Map<ApiKeyHash, string>();
   const nextAttempt = makeBackoff(signal);
   while (await nextAttempt()) {
     const read = await store.findApiKeys(merchantId);
     if (E.isLeft(read)) {
       return read;
     }
-    const current = read.right;
-    const replaced = current?.value[keyType];
-    if (replaced?.hash === renewed.hash) {
-      return answer;
+    const apiKeys = read.right?.value ?? {};
+    const inForce = apiKeys[keyType];
+    const known = inForce && (drawn.get(inForce.hash) ?? deriveAgain(regeneration, inForce, keyrings));
+    if (inForce !== undefined && known !== undefined) {
+      return E.right(toBody(regeneration, known, inForce));
     }
-    if (current !== undefined && replaced !== undefined) {
-      ifUnanswered(undoRegeneration(merchantId, keyType, renewed.hash, current.etag));
+    const now = clock();
+    if (idempotencyKeyHash !== undefined && isKnownCall(apiKeys, keyType, { idempotencyKeyHash, now })) {
+      return E.left({ tag: "invalid-request", fields: ["Idempotency-Key"] });
     }
-    const apiKeys = { ...current?.value, [keyType]: replaceApiKey(replaced, renewed) };
-    const outcome = await store.putApiKeys(merchantId, apiKeys, current?.etag);
+    const { apiKey, stored } = draw(regeneration, now, keyrings.first);
+    drawn.set(stored.hash, apiKey);
+    const outcome = await store.putApiKeys(
+      merchantId,
+      replaceApiKey(apiKeys, keyType, stored),
+      read.right?.etag,
+    );
     if (E.isLeft(outcome)) {
       return outcome;
     }
     if (outcome.right === "written") {
-      return answer;
+      return E.right(toBody(regeneration, apiKey, stored));
     }
   }
   return E.left(deadlinePassed);
 };
 
+const toBody = (
+  { merchantId, keyType }: Regeneration,
+  apiKey: string,
+  { createdAt }: StoredApiKey,
+): Success =>
+  json({
+    merchant_id: merchantId,
+    key_type: keyType,
+    api_key: apiKey,
+    created_at: createdAt.toISOString(),
+  } satisfies ApiKeyBody);
+
+interface DrawnApiKey {
+  readonly apiKey: string;
+  readonly stored: StoredApiKey;
+}
+
+const draw = (
+  { merchantId, keyType, idempotencyKey }: Regeneration,
+  now: Date,
+  keyring: Keyring,
+): DrawnApiKey => {
+  if (idempotencyKey === undefined) {
+    const apiKey = makeApiKey(merchantId);
+    return { apiKey, stored: toStoredApiKey(apiKey, now, undefined) };
+  }
+  const nonce = randomUUID();
+  const apiKey = keyring.apiKeyFor({ merchantId, keyType, idempotencyKey, nonce });
+  const derivation = { idempotencyKeyHash: hashIdempotencyKey(idempotencyKey), nonce };
+  return { apiKey, stored: toStoredApiKey(apiKey, now, derivation) };
+};
+
 /**
- * Withdraws a key that nobody was told, so that the merchant's shop can go on with the one that it still sends.
- * @param etag what the last write was conditional on: while it is still there that write may yet be applied, and is kept
- *   from it by one before it.
+ * The key in force, if a call with this `Idempotency-Key` made it, under either secret; undefined when it was another call, or
+ * had none.
  */
-const undoRegeneration =
-  (merchantId: MerchantId, keyType: KeyType, hash: ApiKeyHash, etag: string): Undo =>
-  async ({ store, signal }) => {
-    const nextAttempt = makeBackoff(signal);
-    while (await nextAttempt()) {
-      const read = await store.findApiKeys(merchantId);
-      if (E.isLeft(read)) {
-        continue;
-      }
-      const current = read.right;
-      const key = current?.value[keyType];
-      const left = withdrawApiKey(key, hash);
-      if (current === undefined || left === undefined || (!holdsApiKey(key, hash) && current.etag !== etag)) {
-        return;
-      }
-      const apiKeys = { ...current.value, [keyType]: left };
-      const outcome = await store.putApiKeys(merchantId, apiKeys, current.etag);
-      if (E.isRight(outcome) && outcome.right === "written") {
-        return;
-      }
-    }
-    throw new Defect("a key that nobody was told may have replaced one that is in use");
-  };
+const deriveAgain = (
+  { merchantId, keyType, idempotencyKey }: Regeneration,
+  { hash, derivation }: StoredApiKey,
+  { first, second }: Keyrings,
+): string | undefined => {
+  if (idempotencyKey === undefined || derivation === undefined) {
+    return undefined;
+  }
+  return [first, ...(second === undefined ? [] : [second])]
+    .map((keyring) => keyring.apiKeyFor({ merchantId, keyType, idempotencyKey, nonce: derivation.nonce }))
+    .find((apiKey) => hashApiKey(apiKey) === hash);
+};

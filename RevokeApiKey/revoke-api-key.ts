@@ -14,6 +14,7 @@ import { decodeFields } from "../shared/http/request";
 
 interface Dependencies {
   readonly runtime: Runtime;
+  readonly clock: () => Date;
 }
 
 const Path = t.type({ merchant_id: MerchantId, key_type: KeyType });
@@ -26,14 +27,14 @@ export const revokeApiKeyDefinition: FunctionDefinition = {
 };
 
 /** Called by the merchants' portal: takes a key out of force, whether or not there is one. */
-export const makeRevokeApiKey = ({ runtime }: Dependencies): HttpFunction =>
+export const makeRevokeApiKey = ({ runtime, clock }: Dependencies): HttpFunction =>
   makeHttpFunction(revokeApiKeyDefinition, runtime, async (request, invocation) => {
     const path = decodeFields(Path, request.params);
     if (E.isLeft(path)) {
       return path;
     }
     invocation.setMerchantId(path.right.merchant_id);
-    return revoke(path.right.merchant_id, path.right.key_type, invocation);
+    return revoke({ ...path.right, clock }, invocation);
   });
 
 /**
@@ -41,8 +42,7 @@ export const makeRevokeApiKey = ({ runtime }: Dependencies): HttpFunction =>
  * the way: that write is conditional on what was there before, and this one makes it fail.
  */
 const revoke = async (
-  merchantId: MerchantId,
-  keyType: KeyType,
+  { merchant_id: merchantId, key_type: keyType, clock }: t.TypeOf<typeof Path> & Pick<Dependencies, "clock">,
   { store, signal }: Invocation,
 ): Promise<Either<Failure, Success>> => {
   const nextAttempt = makeBackoff(signal);
@@ -54,7 +54,7 @@ const revoke = async (
     const current = read.right;
     const outcome = await store.putApiKeys(
       merchantId,
-      revokeApiKey(current?.value ?? {}, keyType),
+      revokeApiKey(current?.value ?? {}, keyType, clock()),
       current?.etag,
     );
     if (E.isLeft(outcome)) {

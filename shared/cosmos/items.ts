@@ -12,7 +12,7 @@ import type {
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
-import { ApiKeyHash } from "../domain/api-key";
+import { ApiKeyHash, IdempotencyKeyHash } from "../domain/api-key";
 import { containerShapes } from "../domain/containers";
 import type { ContainerName, ContainerShape } from "../domain/containers";
 import { Defect } from "../domain/failure";
@@ -70,13 +70,18 @@ export const SlotItem = t.type({ nonce: t.string });
 
 const StoredApiKeyItem = t.intersection([
   t.type({ hash: ApiKeyHash, createdAt: DateFromISOString }),
-  t.partial({ hint: t.string }),
+  t.partial({
+    hint: t.string,
+    derivation: t.type({ idempotencyKeyHash: IdempotencyKeyHash, nonce: t.string }),
+  }),
 ]);
-const ApiKeyInForceItem = t.intersection([
-  StoredApiKeyItem,
-  t.partial({ replaced: t.readonlyArray(StoredApiKeyItem) }),
-]);
-export const ApiKeysItem = t.partial({ primary: ApiKeyInForceItem, secondary: ApiKeyInForceItem });
+const EndedCallItem = t.type({ idempotencyKeyHash: IdempotencyKeyHash, endedAt: DateFromISOString });
+const EndedCallsItem = t.readonlyArray(EndedCallItem);
+export const ApiKeysItem = t.partial({
+  primary: StoredApiKeyItem,
+  secondary: StoredApiKeyItem,
+  ended: t.partial({ primary: EndedCallsItem, secondary: EndedCallsItem }),
+});
 
 export const decodeItem = <A>(
   { statusCode, substatus, resource, etag }: ItemResponse<ItemDefinition>,

@@ -4,17 +4,19 @@ import {
   ApiKeyHash,
   decodeApiKey,
   hashApiKey,
-  holdsApiKey,
+  hashIdempotencyKey,
   isInForce,
+  isKnownCall,
   makeApiKey,
   replaceApiKey,
-  withdrawApiKey,
+  revokeApiKey,
+  toStoredApiKey,
 } from "./api-key";
-import type { ApiKeyInForce, StoredApiKey } from "./api-key";
+import type { ApiKeys, StoredApiKey } from "./api-key";
 import { MerchantId } from "./identifiers";
 
 const merchantIds = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/).map((text) => right(MerchantId.decode(text)));
-const apiKeys = merchantIds.map(makeApiKey);
+const apiKeys = merchantIds.map((merchantId) => makeApiKey(merchantId));
 const createdAt = new Date(0);
 
 describe("an API key", () => {
@@ -80,52 +82,6 @@ describe("an API key", () => {
     );
   });
 
-  it("comes into force again when those that replaced it are withdrawn, in any order, unless one was told", () => {
-    const hashes = fc.uniqueArray(fc.integer({ min: 0, max: 99 }), { minLength: 2, maxLength: 6 });
-    fc.assert(
-      fc.property(
-        hashes.chain((numbers) => fc.tuple(fc.constant(numbers), fc.shuffledSubarray(numbers.slice(1)))),
-        fc.nat(60_000),
-        ([numbers, untold], pauseMs) => {
-          const stored = numbers.map((number, index) => ({
-            hash: hashApiKey(String(number)),
-            createdAt: new Date(createdAt.getTime() + index * pauseMs),
-          }));
-          const replaced = stored.reduce<ApiKeyInForce | undefined>(
-            (key, renewed) => replaceApiKey(key, renewed),
-            undefined,
-          );
-          const left = untold.reduce(
-            (key, number) => withdrawApiKey(key, hashApiKey(String(number))),
-            replaced,
-          );
-          const told = stored.filter((_, index) => !untold.some((number) => number === numbers[index]));
-          expect(left?.hash).toBe(told.at(-1)?.hash);
-        },
-      ),
-    );
-  });
-
-  it("is forgotten once the call that replaced it can no longer be undone", () => {
-    const keyAt = (seconds: number): StoredApiKey => ({
-      hash: hashApiKey(String(seconds)),
-      createdAt: new Date(createdAt.getTime() + seconds * 1000),
-    });
-    const first = replaceApiKey(undefined, keyAt(0));
-    const second = replaceApiKey(first, keyAt(1000));
-    expect(second.replaced).toEqual([keyAt(0)]);
-    expect(replaceApiKey(second, keyAt(1599)).replaced).toEqual([keyAt(1000), keyAt(0)]);
-    expect(replaceApiKey(second, keyAt(1600)).replaced).toEqual([keyAt(1000)]);
-    expect(withdrawApiKey(first, hashApiKey("0"))).toBeUndefined();
-  });
-
-  it("is known as long as it is kept, and no other is", () => {
-    const [first, second, never] = [hashApiKey("1"), hashApiKey("2"), hashApiKey("3")];
-    const key = replaceApiKey({ hash: first, createdAt }, { hash: second, createdAt });
-    expect([first, second, never].map((hash) => holdsApiKey(key, hash))).toEqual([true, true, false]);
-    expect(holdsApiKey(undefined, first)).toBe(false);
-  });
-
   it.each(["", "0".repeat(63), "0".repeat(65), "A".repeat(64), "g".repeat(64), `x${"0".repeat(64)}`])(
     "is not kept as %j",
     (text) => {
@@ -146,5 +102,67 @@ describe("an API key", () => {
   it.each(["x", " "])("is refused with %j before or after it", (extra) => {
     const apiKey = makeApiKey(right(MerchantId.decode("shop-1")));
     expect([decodeApiKey(extra + apiKey), decodeApiKey(apiKey + extra)]).toEqual([undefined, undefined]);
+  });
+});
+
+describe("the calls that made a merchant's keys", () => {
+  const at = (seconds: number): Date => new Date(seconds * 1000);
+  const madeBy = (idempotencyKey: string | undefined, seconds: number): StoredApiKey =>
+    toStoredApiKey(
+      `key of ${idempotencyKey ?? ""}`,
+      at(seconds),
+      idempotencyKey === undefined
+        ? undefined
+        : { idempotencyKeyHash: hashIdempotencyKey(idempotencyKey), nonce: "nonce" },
+    );
+  const isKnown = (apiKeys: ApiKeys, idempotencyKey: string, seconds: number): boolean =>
+    isKnownCall(apiKeys, "primary", {
+      idempotencyKeyHash: hashIdempotencyKey(idempotencyKey),
+      now: at(seconds),
+    });
+  const day = 86_400;
+
+  it.each([
+    ["replaced", (keys: ApiKeys): ApiKeys => replaceApiKey(keys, "primary", madeBy("call 2", 100))],
+    ["revoked", (keys: ApiKeys): ApiKeys => revokeApiKey(keys, "primary", at(100))],
+  ])("are known while their key is in force, and for 24 hours after it was %s", (_, end) => {
+    const first = replaceApiKey({}, "primary", madeBy("call 1", 0));
+    expect([isKnown(first, "call 1", 10 * day), isKnown(first, "call 2", 0)]).toEqual([true, false]);
+    const ended = end(first);
+    expect([isKnown(ended, "call 1", 99 + day), isKnown(ended, "call 1", 100 + day)]).toEqual([true, false]);
+    expect(revokeApiKey(ended, "primary", at(100 + day)).ended?.primary).not.toContainEqual(
+      expect.objectContaining({ idempotencyKeyHash: hashIdempotencyKey("call 1") }),
+    );
+  });
+
+  it("are known by type, the last ten of each, and none that had no Idempotency-Key", () => {
+    const names = Array.from({ length: 12 }, (_, index) => `call ${index}`);
+    const apiKeys = names.reduce<ApiKeys>(
+      (keys, name, index) => replaceApiKey(keys, "primary", madeBy(name, index)),
+      replaceApiKey({}, "secondary", madeBy("another", 0)),
+    );
+    // The last is in force, and ten were before it.
+    expect(names.map((name) => isKnown(apiKeys, name, 20))).toEqual(names.map((_, index) => index > 0));
+    expect(isKnown(apiKeys, "another", 20)).toBe(false);
+    const withRandom = replaceApiKey(apiKeys, "primary", madeBy(undefined, 20));
+    expect(revokeApiKey(withRandom, "primary", at(21)).ended?.primary).toEqual(withRandom.ended?.primary);
+  });
+
+  it("are known by a hash that does not depend on the service's secret", () => {
+    // Worked out with another implementation of SHA-256.
+    expect(hashIdempotencyKey("3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96")).toBe(
+      "8b66ef134b3ed11490543bbd6665aad3ed8a6951b9b200c408885e4706c94ce8",
+    );
+  });
+
+  it("leave the keys of the other type alone, whatever is replaced or revoked", () => {
+    const both = replaceApiKey(
+      replaceApiKey({}, "primary", madeBy("call 1", 0)),
+      "secondary",
+      madeBy("call 2", 1),
+    );
+    expect(revokeApiKey(both, "primary", at(2)).secondary).toEqual(both.secondary);
+    expect(revokeApiKey(both, "primary", at(2)).primary).toBeUndefined();
+    expect(replaceApiKey(both, "secondary", madeBy("call 3", 2)).primary).toEqual(both.primary);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * A merchant's API keys. A key reads `cgn_<merchant id>_<64 hex digits><8 hex digits>`: the merchant it belongs
- * to, 256 random bits and a CRC-32 of all before it. Thus a typing error is refused without a read, a valid key
- * is verified with one, and a scanner can recognise one that leaked.
+ * to, 256 bits that nobody can guess and a CRC-32 of all before it. Thus a typing error is refused without a read, a valid
+ * key is verified with one, and a scanner can recognise one that leaked.
  */
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -17,83 +17,80 @@ export type KeyType = t.TypeOf<typeof KeyType>;
 /** Every type, in the order in which a merchant's keys are listed. */
 export const keyTypes = ["primary", "secondary"] as const satisfies readonly KeyType[];
 
-/** SHA-256 in hexadecimal: a key has 256 random bits of its own, so nothing slower or salted is called for. */
+/** SHA-256 in hexadecimal: a key has 256 bits that nobody can guess, so nothing slower or salted is called for. */
 export const ApiKeyHash = makeIdentifier("ApiKeyHash", /^[0-9a-f]{64}$/);
 export type ApiKeyHash = t.TypeOf<typeof ApiKeyHash>;
 
-/** What is kept of a key. */
+/** What is kept of an `Idempotency-Key` of RegenerateApiKey: its SHA-256 in hexadecimal. */
+export const IdempotencyKeyHash = makeIdentifier("IdempotencyKeyHash", /^[0-9a-f]{64}$/);
+export type IdempotencyKeyHash = t.TypeOf<typeof IdempotencyKeyHash>;
+
+/** What is kept of the call that made a key, so that its repetition can be told the same key again. */
+export interface Derivation {
+  readonly idempotencyKeyHash: IdempotencyKeyHash;
+  /** Drawn at random for each key, so that no two keys are the same, even of calls with the same `Idempotency-Key`. */
+  readonly nonce: string;
+}
+
+/** What is kept of a key in force. */
 export interface StoredApiKey {
   readonly hash: ApiKeyHash;
   readonly createdAt: Date;
   /** The key's last 4 characters, by which people tell keys apart. Missing from what was stored before there were hints. */
   readonly hint?: string;
+  /** Missing when the call had no `Idempotency-Key`: such a key is random, and cannot be told again. */
+  readonly derivation?: Derivation;
 }
 
-/** A key in force, and those that it replaced of late, newest first: what there is to go back to if nobody was told it. */
-export interface ApiKeyInForce extends StoredApiKey {
-  readonly replaced?: readonly StoredApiKey[];
+/** A call with an `Idempotency-Key` whose key was replaced or revoked since. */
+export interface EndedCall {
+  readonly idempotencyKeyHash: IdempotencyKeyHash;
+  /** When its key was replaced or revoked. */
+  readonly endedAt: Date;
 }
 
-export type ApiKeys = Readonly<Partial<Record<KeyType, ApiKeyInForce>>>;
+/** A merchant's keys in force, by type, and the calls whose keys no longer are, by type and newest first. */
+export type ApiKeys = Readonly<Partial<Record<KeyType, StoredApiKey>>> & {
+  readonly ended?: Readonly<Partial<Record<KeyType, readonly EndedCall[]>>>;
+};
 
-/** Longer than it can take until a call that regenerates a key is answered, or undone. */
-const settledAfterMs = 600_000;
+const maxEndedCalls = 10;
+const endedCallsKnownForMs = 86_400_000;
 
-const toLine = (key: ApiKeyInForce | undefined): readonly StoredApiKey[] =>
-  key === undefined ? [] : [withoutReplaced(key), ...(key.replaced ?? [])];
+const knownEndedCalls = (apiKeys: ApiKeys, keyType: KeyType, now: Date): readonly EndedCall[] =>
+  (apiKeys.ended?.[keyType] ?? []).filter(
+    ({ endedAt }) => now.getTime() - endedAt.getTime() < endedCallsKnownForMs,
+  );
 
-const withoutReplaced = ({ hash, createdAt, hint }: ApiKeyInForce): StoredApiKey => ({
-  hash,
-  createdAt,
-  ...(hint === undefined ? {} : { hint }),
-});
+/** Takes a key out of force at this instant, and leaves the others. */
+export const revokeApiKey = (apiKeys: ApiKeys, keyType: KeyType, now: Date): ApiKeys => {
+  const { [keyType]: revoked, ...others } = apiKeys;
+  const call = revoked?.derivation && {
+    idempotencyKeyHash: revoked.derivation.idempotencyKeyHash,
+    endedAt: now,
+  };
+  const endedCalls = [...(call === undefined ? [] : [call]), ...knownEndedCalls(apiKeys, keyType, now)];
+  return { ...others, ended: { ...apiKeys.ended, [keyType]: endedCalls.slice(0, maxEndedCalls) } };
+};
 
-const without = (line: readonly StoredApiKey[], hash: ApiKeyHash): readonly StoredApiKey[] =>
-  line.filter((key) => key.hash !== hash);
-
-/** Puts a key in force, and keeps what it replaces as long as the call that did so may be undone. */
-export const replaceApiKey = (key: ApiKeyInForce | undefined, renewed: StoredApiKey): ApiKeyInForce => ({
-  ...renewed,
-  replaced: without(toLine(key), renewed.hash).filter((_, index, line) => {
-    const replacedBy = line[index - 1] ?? renewed;
-    return renewed.createdAt.getTime() - replacedBy.createdAt.getTime() < settledAfterMs;
-  }),
+/** Puts a key in force, made at its `createdAt`, in place of the one of its type. */
+export const replaceApiKey = (apiKeys: ApiKeys, keyType: KeyType, renewed: StoredApiKey): ApiKeys => ({
+  ...revokeApiKey(apiKeys, keyType, renewed.createdAt),
+  [keyType]: renewed,
 });
 
 /**
- * Takes a key out that nobody was told: the one before is in force again, unless another has come since. Undefined
- * when none is left.
+ * Whether a call with this `Idempotency-Key` has made a key of this type: the one in force, or one of the last ten that were
+ * replaced or revoked in the last 24 hours.
  */
-export const withdrawApiKey = (
-  key: ApiKeyInForce | undefined,
-  hash: ApiKeyHash,
-): ApiKeyInForce | undefined => {
-  const [newest, ...replaced] = without(toLine(key), hash);
-  return newest && { ...newest, replaced };
-};
-
-/** Takes a key out of force, and leaves the others. */
-export const revokeApiKey = (apiKeys: ApiKeys, keyType: KeyType): ApiKeys => {
-  const others = keyTypes.flatMap((each) => {
-    const key = each === keyType ? undefined : apiKeys[each];
-    return key === undefined ? [] : [[each, key] as const];
-  });
-  return Object.fromEntries(others);
-};
-
-/** What is kept of a key that is made at this instant. */
-export const toStoredApiKey = (apiKey: string, createdAt: Date): StoredApiKey => ({
-  hash: hashApiKey(apiKey),
-  createdAt,
-  hint: apiKey.slice(-hintLength),
-});
-
-/** The end of the checksum: it follows from the 256 random bits, and tells at most 16 of them. */
-const hintLength = 4;
-
-/** Whether a key is in force or was replaced of late. */
-export const holdsApiKey = (key: ApiKeyInForce | undefined, hash: ApiKeyHash): boolean =>
-  toLine(key).some((each) => each.hash === hash);
+export const isKnownCall = (
+  apiKeys: ApiKeys,
+  keyType: KeyType,
+  { idempotencyKeyHash, now }: { readonly idempotencyKeyHash: IdempotencyKeyHash; readonly now: Date },
+): boolean =>
+  [apiKeys[keyType]?.derivation, ...knownEndedCalls(apiKeys, keyType, now)].some(
+    (call) => call?.idempotencyKeyHash === idempotencyKeyHash,
+  );
 
 /** A well-formed key; whether it is in force only the store can tell. */
 export interface PresentedApiKey {
@@ -105,18 +102,45 @@ const apiKeyPattern = /^(cgn_([A-Za-z0-9-]{1,64})_[0-9a-f]{64})([0-9a-f]{8})$/;
 
 const checksum = (text: string): string => crc32(text).toString(16).padStart(8, "0");
 
-export const makeApiKey = (merchantId: MerchantId): string => {
-  const text = `cgn_${merchantId}_${randomBytes(32).toString("hex")}`;
+const secretBytes = 32;
+
+/** @param secret 32 bytes that nobody can guess. */
+export const makeApiKey = (merchantId: MerchantId, secret: Buffer = randomBytes(secretBytes)): string => {
+  const text = `cgn_${merchantId}_${secret.toString("hex")}`;
   return text + checksum(text);
 };
 
-export const hashApiKey = (apiKey: string): ApiKeyHash =>
+const decodeHash = <A>(codec: t.Decoder<unknown, A>, text: string): A =>
   pipe(
-    ApiKeyHash.decode(hash("sha256", apiKey)),
+    codec.decode(hash("sha256", text)),
     E.getOrElseW(() => {
-      throw new Error("a SHA-256 digest is not an API key hash");
+      throw new Error("a SHA-256 digest is not 64 hexadecimal digits");
     }),
   );
+
+export const hashApiKey = (apiKey: string): ApiKeyHash => decodeHash(ApiKeyHash, apiKey);
+
+/**
+ * No secret goes in: whoever has replaced `OTP_SECRET` still recognises the calls of before. Nor would one help: what keeps a
+ * derived key from whoever has the store and the secret is that nobody can guess the `Idempotency-Key`.
+ */
+export const hashIdempotencyKey = (idempotencyKey: string): IdempotencyKeyHash =>
+  decodeHash(IdempotencyKeyHash, idempotencyKey);
+
+/** The end of the checksum: it follows from the 256 bits before, and tells at most 16 of them. */
+const hintLength = 4;
+
+/** What is kept of a key that is made at this instant. */
+export const toStoredApiKey = (
+  apiKey: string,
+  createdAt: Date,
+  derivation: Derivation | undefined,
+): StoredApiKey => ({
+  hash: hashApiKey(apiKey),
+  createdAt,
+  hint: apiKey.slice(-hintLength),
+  ...(derivation === undefined ? {} : { derivation }),
+});
 
 /** Undefined for anything that this service cannot have issued. */
 export const decodeApiKey = (apiKey: string): PresentedApiKey | undefined => {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as E from "fp-ts/Either";
 import fc from "fast-check";
 import { right } from "../../tests/support/either";
+import { decodeApiKey } from "./api-key";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
 import { makeKeyring } from "./keyring";
 
@@ -138,6 +139,42 @@ describe("item names", () => {
   });
 });
 
+describe("derived API keys", () => {
+  const sources = fc.record({
+    merchantId: merchantIds,
+    keyType: fc.constantFrom("primary", "secondary"),
+    idempotencyKey: fc.stringMatching(/^[ -~]{16,255}$/),
+    nonce: fc.uuid(),
+  });
+
+  it("have the form of any other, and are the same for the same source", () => {
+    fc.assert(
+      fc.property(sources, (source) => {
+        const apiKey = keyring.apiKeyFor(source);
+        expect(decodeApiKey(apiKey)?.merchantId).toBe(source.merchantId);
+        expect(makeKeyring(secret).apiKeyFor({ ...source })).toBe(apiKey);
+      }),
+    );
+  });
+
+  it("change with the merchant, the type, the Idempotency-Key, the nonce and the secret", () => {
+    fc.assert(
+      fc.property(sources, sources, (source, other) => {
+        const partOf = (apiKey: string): string => apiKey.slice(-72, -8);
+        const changed = [
+          { ...source, merchantId: right(MerchantId.decode(`${source.merchantId.slice(1)}-`)) },
+          { ...source, keyType: source.keyType === "primary" ? "secondary" : "primary" } as const,
+          { ...source, idempotencyKey: other.idempotencyKey },
+          { ...source, nonce: other.nonce },
+        ].filter((each) => JSON.stringify(each) !== JSON.stringify(source));
+        const apiKeys = [source, ...changed].map((each) => keyring.apiKeyFor(each));
+        const elsewhere = makeKeyring(randomBytes(32)).apiKeyFor(source);
+        expect(new Set([...apiKeys, elsewhere].map(partOf)).size).toBe(changed.length + 2);
+      }),
+    );
+  });
+});
+
 // Worked out with another implementation of HMAC-SHA-256. What is stored, and what card holders hold, was derived so.
 describe("what is derived", () => {
   it("stays the same over releases", () => {
@@ -159,5 +196,13 @@ describe("what is derived", () => {
       id: "otp-CjQpg0qustjMYbN4_hWFFCjXdEtIYN29RU___JvZbsg",
     });
     expect(fixed.hashIdempotencyKey(merchant, "cart 1")).toBe("lLqo7PrDTVOUTFp4CpnpXYKUuNhMBXPVDXeu7C4xQlA");
+    expect(
+      fixed.apiKeyFor({
+        merchantId: merchant,
+        keyType: "primary",
+        idempotencyKey: "3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96",
+        nonce: "00112233-4455-6677-8899-aabbccddeeff",
+      }),
+    ).toBe("cgn_shop-1_d7eaf63eb7b0a5a96fa03bc113eaa55a16a11310e416f9ec78ffb1475107e867718934a2");
   });
 });

@@ -1,10 +1,12 @@
 /**
- * What is derived from the service's secret: OTP codes, and the names under which slots and OTPs are stored.
- * Whoever reads the store without the secret finds neither a code nor a fiscal code, and cannot try them out.
+ * What is derived from the service's secret: OTP codes, the names under which slots and OTPs are stored, and API keys that
+ * can be told again. Whoever reads the store without the secret finds neither a code nor a fiscal code, and cannot try them out.
  */
 import { createHmac } from "node:crypto";
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
+import { makeApiKey } from "./api-key";
+import type { KeyType } from "./api-key";
 import { OtpCode } from "./identifiers";
 import type { DiscountId, FiscalCode, MerchantId } from "./identifiers";
 
@@ -21,6 +23,16 @@ export interface Holding {
   readonly discountId: DiscountId;
 }
 
+/** Of what an API key is derived. */
+export interface ApiKeySource {
+  readonly merchantId: MerchantId;
+  readonly keyType: KeyType;
+  /** The caller's header itself: who does not know it cannot derive the key, not even with the service's secret. */
+  readonly idempotencyKey: string;
+  /** Drawn at random for each key, and kept with its hash. */
+  readonly nonce: string;
+}
+
 export interface Keyring {
   /** The slot of a beneficiary and a discount. */
   slotRefOfHolding(holding: Holding): ItemRef;
@@ -30,8 +42,10 @@ export interface Keyring {
   codeFor(slot: ItemRef, nonce: string): OtpCode;
   /** Where a merchant's OTP with this code is, if there is one. */
   otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
-  /** What is kept of an `Idempotency-Key`. */
+  /** What is kept of the `Idempotency-Key` of a use. */
   hashIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
+  /** An API key, of the same form as a random one; the same source gives the same key. */
+  apiKeyFor(source: ApiKeySource): string;
 }
 
 /** The keyrings of the secrets in force: two while the secret is replaced, otherwise one. */
@@ -95,5 +109,7 @@ export const makeKeyring = (secret: Buffer): Keyring => {
     }),
     hashIdempotencyKey: (merchantId, idempotencyKey) =>
       derive("idempotency-key", merchantId, idempotencyKey).toString("base64url"),
+    apiKeyFor: ({ merchantId, keyType, idempotencyKey, nonce }) =>
+      makeApiKey(merchantId, derive("api-key", merchantId, keyType, nonce, idempotencyKey)),
   };
 };

@@ -8,11 +8,11 @@ import type { Reply } from "../../tests/support/api";
 import { decode, right } from "../../tests/support/either";
 import { startBehindFaults, startService } from "../../tests/support/service";
 import type { LogLine, Service } from "../../tests/support/service";
-import { Defect, deadlinePassed } from "../domain/failure";
+import { Defect } from "../domain/failure";
 import { MerchantId } from "../domain/identifiers";
 import { json } from "./answer";
 import { makeHttpFunction } from "./function";
-import type { Invocation, Undo } from "./function";
+import type { Invocation } from "./function";
 
 type Run = Parameters<typeof makeHttpFunction>[2];
 
@@ -161,78 +161,6 @@ describe("a function", () => {
       expectProblem(reply, 503, "service-unavailable");
       // The platform loses what is logged after the answer.
       expect(linesOf(log)).toMatchObject([{ status: 503, cause: "deadline" }]);
-    });
-  });
-
-  describe("that may have written what nobody was told", () => {
-    const recordUndo = (): { undone: Promise<void>; isUndone: () => boolean; undo: Undo } => {
-      let isUndone = false;
-      let resolve = (): void => undefined;
-      const undone = new Promise<void>((done) => {
-        resolve = done;
-      });
-      return {
-        undone,
-        isUndone: () => isUndone,
-        undo: async ({ store, signal }) => {
-          // It can work with the store, though the call's own time is over.
-          right(await store.describeAccount());
-          expect(signal.aborted).toBe(false);
-          isUndone = true;
-          resolve();
-        },
-      };
-    };
-
-    it("undoes it after a 503, and not before it has let go", async () => {
-      const { undone, isUndone, undo } = recordUndo();
-      const events: boolean[] = [];
-      const { reply } = await callFunction(async (_, invocation) => {
-        invocation.ifUnanswered(undo);
-        await untilAborted(invocation);
-        // Longer than it takes to undo.
-        await service.info();
-        service.clock.advance(5);
-        await service.info();
-        events.push(isUndone());
-        return E.right(json({}));
-      }, 100);
-      await undone;
-      expectProblem(reply, 503, "service-unavailable");
-      expect(events).toEqual([false]);
-    });
-
-    it.each([
-      ["a 503 of its own", () => Promise.resolve(E.left(deadlinePassed))],
-      ["a bug", () => Promise.reject(new Defect("bug"))],
-    ])("undoes it after %s", async (_, end) => {
-      const { undone, undo } = recordUndo();
-      await callFunction((__, { ifUnanswered }) => {
-        ifUnanswered(undo);
-        return end();
-      });
-      await undone;
-    });
-
-    it.each([
-      ["a 200", E.right(json({}))],
-      ["a refusal", E.left({ tag: "otp-not-found" } as const)],
-    ])("leaves it after %s", async (_, result) => {
-      const { isUndone, undo } = recordUndo();
-      await callFunction((__, { ifUnanswered }) => {
-        ifUnanswered(undo);
-        return Promise.resolve(result);
-      });
-      expect(isUndone()).toBe(false);
-    });
-
-    it("survives that undoing it fails", async () => {
-      const { reply, log } = await callFunction((_, { ifUnanswered }) => {
-        ifUnanswered(() => Promise.reject(new Defect("cannot be undone")));
-        return Promise.resolve(E.left(deadlinePassed));
-      });
-      expectProblem(reply, 503, "service-unavailable");
-      expect(log).toHaveLength(1);
     });
   });
 

@@ -10,7 +10,7 @@ import type { Success } from "./answer";
 import { beforeDeadline } from "./deadline";
 import { makeLog } from "./log";
 import type { Log } from "./log";
-import { statusOf, toProblem } from "./problem";
+import { toProblem } from "./problem";
 
 /** A function as a value: what `app.http` registers, and what any other host can mount. */
 export interface HttpFunction extends Required<
@@ -28,14 +28,7 @@ export interface Invocation {
   readonly onStoreCall: (call: StoreCall) => void;
   /** Tells the log which merchant the call is about. */
   readonly setMerchantId: (merchantId: MerchantId) => void;
-  /** Asks for a write to be undone if this call ends in a 503 or a 500, so that nobody is told of it. */
-  readonly ifUnanswered: (undo: Undo) => void;
 }
-
-/** Has half a minute, after the answer, to leave things as if the call had never been made. */
-export type Undo = (invocation: Pick<Invocation, "store" | "signal">) => Promise<void>;
-
-const undoTimeMs = 30_000;
 
 /** What every function stands on. */
 export interface Runtime {
@@ -54,32 +47,18 @@ export const makeHttpFunction = (
 ): HttpFunction =>
   makeAnsweringFunction(definition, async (request, log) => {
     const deadline = new AbortController();
-    let undo: Undo | undefined;
     const invoke = async (): Promise<Either<Failure, Success>> =>
       run(request, {
         store: storeForCall({ signal: deadline.signal, onCall: log.storeCall }),
         signal: deadline.signal,
         onStoreCall: log.storeCall,
         setMerchantId: log.setMerchantId,
-        ifUnanswered: (task) => {
-          undo = task;
-        },
       });
     const running = invoke().catch((error: unknown) => {
       log.defect(error);
       return E.left<Failure>({ tag: "internal-error" });
     });
-    const result = await beforeDeadline(running, deadline, deadlineMs);
-    if (E.isLeft(result) && statusOf(result.left) >= 500) {
-      // Not before the call has let go: what it still writes is undone too.
-      running
-        .then(() => {
-          const signal = AbortSignal.timeout(undoTimeMs);
-          return undo?.({ store: storeForCall({ signal, onCall: () => undefined }), signal });
-        })
-        .catch(() => undefined);
-    }
-    return result;
+    return beforeDeadline(running, deadline, deadlineMs);
   });
 
 /** Makes a function that answers every call with one failure, whatever is asked. */

@@ -55,7 +55,19 @@ describe("at rest", () => {
       const body = { ...discount, merchant_id: merchant };
       const { api_key: apiKey } = decode(
         ApiKeyBody,
-        (await service.regenerate(merchant, index % 2 === 0 ? "primary" : "secondary")).json,
+        (
+          await service.regenerate(
+            merchant,
+            index % 2 === 0 ? "primary" : "secondary",
+            `press of ${beneficiary}`,
+          )
+        ).json,
+      );
+      // Told again from what is stored, and refused once it is over.
+      await service.regenerate(
+        merchant,
+        index % 2 === 0 ? "primary" : "secondary",
+        `press of ${beneficiary}`,
       );
       const issuer = index % 2 === 0 ? service : swapped;
       const { code } = decode(OtpBody, (await issuer.generate(beneficiary, body)).json);
@@ -104,6 +116,7 @@ describe("at rest", () => {
     expect(requests.length).toBeGreaterThan(500);
     expect(database).toContain('"nonce"');
     expect(database).toContain('"primary"');
+    expect(database).toContain('"idempotencyKeyHash"');
     expect(requests.join("\n")).toContain("/dbs/cgn/colls/otps/docs/otp-");
   });
 
@@ -122,6 +135,7 @@ describe("at rest", () => {
 
   it("no Idempotency-Key can be read", () => {
     expectNowhere(beneficiaries.map((beneficiary) => `cart of ${beneficiary}`));
+    expectNowhere(beneficiaries.map((beneficiary) => `press of ${beneficiary}`));
   });
 
   it("neither OTP_SECRET nor OTP_SECRET_SECOND can be read", () => {

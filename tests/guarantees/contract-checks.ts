@@ -198,6 +198,29 @@ export const contractChecks: readonly ContractCheck[] = [
     assertProblem(await api.regenerate(merchantId, "tertiary"), 400, "invalid-request");
     assertProblem(await api.regenerate("a_b", "primary"), 400, "invalid-request");
   }),
+  makeCheck(
+    "RegenerateApiKey tells the same call again its key, and refuses it once that is over",
+    async (api) => {
+      const { merchantId } = await makeScene(api);
+      const idempotencyKey = randomUUID();
+      const told = await api.regenerate(merchantId, "primary", idempotencyKey);
+      assert.equal(told.status, 200);
+      const again = await api.regenerate(merchantId, "primary", idempotencyKey);
+      assert.deepEqual([again.status, again.text], [200, told.text]);
+      const { api_key: apiKey } = decode(ApiKeyBody, told.json);
+      assertProblem(await api.ask(apiKey, unknownCode), 404, "otp-not-found");
+      const renewed = await api.newApiKey(merchantId, "primary", randomUUID());
+      assertProblem(await api.regenerate(merchantId, "primary", idempotencyKey), 400, "invalid-request");
+      assertProblem(await api.ask(renewed, unknownCode), 404, "otp-not-found");
+      const another = randomUUID();
+      await api.regenerate(merchantId, "secondary", another);
+      await api.revoke(merchantId, "secondary");
+      assertProblem(await api.regenerate(merchantId, "secondary", another), 400, "invalid-request");
+      for (const bad of ["x".repeat(15), "x".repeat(256)]) {
+        assertProblem(await api.regenerate(merchantId, "primary", bad), 400, "invalid-request");
+      }
+    },
+  ),
   makeCheck("ListApiKeys tells which keys are in force, in order, and none of them", async (api) => {
     const { merchantId, apiKey } = await makeScene(api);
     const secondary = await api.newApiKey(merchantId, "secondary");

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import * as t from "io-ts";
 import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { discount, discountId, expectProblem } from "../support/api";
@@ -230,35 +230,50 @@ const useScenario = (idempotencyKey: string | undefined): Scenario => ({
   },
 });
 
-const regenerateScenario = (name: string, history: "none" | "other" | "both"): Scenario => ({
-  name: `RegenerateApiKey, ${name}`,
+const regenerateScenario = (
+  name: string,
+  history: "none" | "other" | "both",
+  hasIdempotencyKey: boolean,
+): Scenario => ({
+  name: `RegenerateApiKey, ${name}, with ${hasIdempotencyKey ? "an" : "no"} Idempotency-Key`,
   prepare: async ({ faulty, direct, merchantId }) => {
+    const idempotencyKey = hasIdempotencyKey ? randomUUID() : undefined;
     const works = async (apiKey: string): Promise<boolean> =>
       (await direct.ask(apiKey, "AAAAAAAAAAA")).status === 404;
     const secondary = history === "none" ? undefined : await direct.newApiKey(merchantId, "secondary");
     const primary = history === "both" ? await direct.newApiKey(merchantId) : undefined;
     let rivals: string | undefined;
     return {
-      call: () => faulty.regenerate(merchantId),
+      call: () => faulty.regenerate(merchantId, "primary", idempotencyKey),
       rival: async () => {
         rivals = await direct.newApiKey(merchantId, "secondary");
       },
       check: async (reply) => {
-        if (reply.status === 200) {
-          expect(await works(decode(ApiKeyBody, reply.json).api_key)).toBe(true);
-          expect(primary !== undefined && (await works(primary))).toBe(false);
-        } else {
+        if (reply.status !== 200) {
           expectUnavailable(reply);
-          if (primary !== undefined) {
-            await eventually(() => works(primary));
+        }
+        // Another instance is asked: the one that made the call may have ended by now.
+        const again = await direct.regenerate(merchantId, "primary", idempotencyKey);
+        const { api_key: told } = decode(ApiKeyBody, again.json);
+        expect(await works(told)).toBe(true);
+        expect(primary !== undefined && (await works(primary))).toBe(false);
+        if (idempotencyKey !== undefined) {
+          if (reply.status === 200) {
+            expect(again.text).toBe(reply.text);
           }
+          // One that comes after the key was replaced changes nothing.
+          const renewed = await direct.newApiKey(merchantId);
+          expectProblem(
+            await direct.regenerate(merchantId, "primary", idempotencyKey),
+            400,
+            "invalid-request",
+          );
+          expect([await works(renewed), await works(told)]).toEqual([true, false]);
+        } else if (reply.status === 200) {
+          expect(await works(decode(ApiKeyBody, reply.json).api_key)).toBe(false);
         }
-        if (rivals !== undefined) {
-          expect(await works(rivals)).toBe(true);
-        } else if (secondary !== undefined) {
-          expect(await works(secondary)).toBe(true);
-        }
-        expect(await works(await direct.newApiKey(merchantId))).toBe(true);
+        const other = rivals ?? secondary;
+        expect(other === undefined || (await works(other))).toBe(true);
       },
     };
   },
@@ -345,21 +360,16 @@ const scenarios: readonly Scenario[] = [
   askScenario("of no OTP", "none"),
   useScenario("cart 1"),
   useScenario(undefined),
-  regenerateScenario("the merchant's first", "none"),
-  regenerateScenario("beside another", "other"),
-  regenerateScenario("in place of one", "both"),
+  regenerateScenario("the merchant's first", "none", true),
+  regenerateScenario("the merchant's first", "none", false),
+  regenerateScenario("beside another", "other", true),
+  regenerateScenario("in place of one", "both", true),
+  regenerateScenario("in place of one", "both", false),
   listScenario,
   revokeScenario("of a merchant without keys", "none"),
   revokeScenario("of one of two keys", "both"),
   infoScenario,
 ];
-
-/** What is put right after the answer takes a moment; it comes within the test's time, or the test fails. */
-const eventually = async (holds: () => Promise<boolean>): Promise<void> => {
-  while (!(await holds())) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-};
 
 /** The instances of a case that are not behind faults. */
 type Peers = Pick<Case, "direct" | "rival">;
@@ -534,8 +544,9 @@ describe("whatever the store does", () => {
     generateScenario("a used OTP being there", "used"),
     useScenario("cart 1"),
     useScenario(undefined),
-    regenerateScenario("the merchant's first", "none"),
-    regenerateScenario("in place of one", "both"),
+    regenerateScenario("the merchant's first", "none", true),
+    regenerateScenario("in place of one", "both", true),
+    regenerateScenario("in place of one", "both", false),
     revokeScenario("of a merchant without keys", "none"),
     revokeScenario("of one of two keys", "both"),
   ];

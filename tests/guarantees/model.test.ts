@@ -28,10 +28,11 @@ describe("the service and the contract's model", () => {
       const apiKeys: Model["apiKeys"] = new Map();
       for (const merchant of [0, 1]) {
         const apiKey = await service.newApiKey(merchantIdOf(merchant));
-        apiKeys.set(`${merchant} primary`, { apiKey, createdAt: service.clock().toISOString() });
+        const createdAt = service.clock().toISOString();
+        apiKeys.set(`${merchant} primary`, { apiKey, createdAt, idempotencyKey: undefined });
       }
       return {
-        model: { nowMs: service.clock().getTime(), otps: [], apiKeys, formerKeys: [] },
+        model: { nowMs: service.clock().getTime(), otps: [], apiKeys, formerKeys: [], endedCalls: [] },
         real: {
           account: () => behindFaults.account,
           clock: service.clock,

@@ -30,6 +30,14 @@ interface ModelOtp {
 interface ModelApiKey {
   readonly apiKey: string;
   readonly createdAt: string;
+  readonly idempotencyKey: string | undefined;
+}
+
+/** A call with an `Idempotency-Key` whose key is in force no more. */
+interface ModelEndedCall {
+  readonly keyName: string;
+  readonly idempotencyKey: string;
+  readonly endedAtMs: number;
 }
 
 /** What the contract says there is. */
@@ -40,6 +48,8 @@ export interface Model {
   readonly apiKeys: Map<string, ModelApiKey>;
   /** Keys that others replaced, or that were revoked. */
   readonly formerKeys: string[];
+  /** The newest first. */
+  endedCalls: readonly ModelEndedCall[];
 }
 
 /** The service, and the hands on it. */
@@ -270,18 +280,47 @@ const race = (at: number, armed: Armed | undefined): Command =>
     }
   });
 
-const regenerate = (merchant: number, keyType: string, armed: Armed | undefined): Command =>
-  makeCommand(`regenerate(${merchant},${keyType})${describeFault(armed)}`, async (model, real) => {
-    const { reply } = await settle(real, armed, (api) =>
-      api.regenerate(real.merchantIdOf(merchant), keyType),
-    );
-    expect(reply.status).toBe(200);
-    endKey(model, merchant, keyType);
-    const { api_key: apiKey, created_at: createdAt } = decode(ApiKeyBody, reply.json);
-    expect(createdAt).toBe(new Date(model.nowMs).toISOString());
-    model.apiKeys.set(keyName(merchant, keyType), { apiKey, createdAt });
-    await expectKeysToWork(model, real, merchant);
-  });
+const isKnownEndedCall = (model: Model, name: string, idempotencyKey: string): boolean =>
+  model.endedCalls
+    .filter((call) => call.keyName === name)
+    .slice(0, 10)
+    .some((call) => call.idempotencyKey === idempotencyKey && model.nowMs - call.endedAtMs < 86_400_000);
+
+const regenerate = (
+  merchant: number,
+  keyType: string,
+  idempotencyKey: string | undefined,
+  armed: Armed | undefined,
+): Command =>
+  makeCommand(
+    `regenerate(${merchant},${keyType},${idempotencyKey ?? ""})${describeFault(armed)}`,
+    async (model, real) => {
+      const name = keyName(merchant, keyType);
+      const { reply } = await settle(real, armed, (api) =>
+        api.regenerate(real.merchantIdOf(merchant), keyType, idempotencyKey),
+      );
+      const inForce = model.apiKeys.get(name);
+      if (idempotencyKey !== undefined && inForce?.idempotencyKey === idempotencyKey) {
+        expect(reply.status).toBe(200);
+        expect(decode(ApiKeyBody, reply.json)).toMatchObject({
+          api_key: inForce.apiKey,
+          created_at: inForce.createdAt,
+        });
+        return;
+      }
+      if (idempotencyKey !== undefined && isKnownEndedCall(model, name, idempotencyKey)) {
+        expectProblem(reply, 400, "invalid-request");
+        await expectKeysToWork(model, real, merchant);
+        return;
+      }
+      expect(reply.status).toBe(200);
+      endKey(model, merchant, keyType);
+      const { api_key: apiKey, created_at: createdAt } = decode(ApiKeyBody, reply.json);
+      expect(createdAt).toBe(new Date(model.nowMs).toISOString());
+      model.apiKeys.set(name, { apiKey, createdAt, idempotencyKey });
+      await expectKeysToWork(model, real, merchant);
+    },
+  );
 
 /** The key of this type, if there is one, is in force no more. */
 const endKey = (model: Model, merchant: number, keyType: string): void => {
@@ -289,6 +328,11 @@ const endKey = (model: Model, merchant: number, keyType: string): void => {
   if (ended !== undefined) {
     model.formerKeys.push(ended.apiKey);
     model.apiKeys.delete(keyName(merchant, keyType));
+    const { idempotencyKey } = ended;
+    if (idempotencyKey !== undefined) {
+      const call = { keyName: keyName(merchant, keyType), idempotencyKey, endedAtMs: model.nowMs };
+      model.endedCalls = [call, ...model.endedCalls];
+    }
   }
 };
 
@@ -376,6 +420,7 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
   const merchant = fc.nat(1);
   const keyType = fc.constantFrom(...keyTypes);
   const idempotencyKey = fc.constantFrom(undefined, "cart 1", "cart 2");
+  const press = fc.constantFrom(undefined, "the first press!", "the second press", "the third press!");
   return fc.commands(
     [
       fc.tuple(merchant, fc.nat(1), fc.nat(1), armed).map((args) => generate(...args)),
@@ -384,7 +429,8 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, armed).map((args) => race(...args)),
-      fc.tuple(merchant, keyType, armed).map((args) => regenerate(...args)),
+      fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
+      fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
       fc.tuple(merchant, keyType, armed).map((args) => revoke(...args)),
       fc.tuple(merchant, armed).map((args) => list(...args)),
       fc.tuple(at, armed).map((args) => askWithFormerKey(...args)),

@@ -178,6 +178,30 @@ describe("openapi.yaml", () => {
       }
     });
 
+    it("RegenerationIdempotencyKey", async () => {
+      const regenerate = makeFunctions(service.config, service.store.forCall).find(
+        ({ name }) => name === "RegenerateApiKey",
+      );
+      const isNamed = async (idempotencyKey: string): Promise<boolean> => {
+        const request = new HttpRequest({
+          method: "POST",
+          url: "http://localhost/",
+          headers: { "Idempotency-Key": idempotencyKey },
+          // A bad merchant is refused too, and nothing is written.
+          params: { merchant_id: "a_b", key_type: "primary" },
+        });
+        const answer = await regenerate?.handler(
+          request,
+          new InvocationContext({ logHandler: () => undefined }),
+        );
+        return typeof answer?.body === "string" && answer.body.includes("Idempotency-Key");
+      };
+      const texts = neighboursOf("1234567890abcdef").filter((text) => !/[\0\r\n\u0080]|^\s|\s$/.test(text));
+      for (const text of texts) {
+        expect([text, await isNamed(text)]).toEqual([text, !isAllowed("RegenerationIdempotencyKey", text)]);
+      }
+    });
+
     it("IdempotencyKey", async () => {
       const validateOtp = makeFunctions(service.config, service.store.forCall).find(
         ({ name }) => name === "ValidateOtp",

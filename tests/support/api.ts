@@ -39,14 +39,14 @@ export interface Api {
   readonly baseUrl: string;
   generate(beneficiary?: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   validate(apiKey: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
-  regenerate(merchantId?: string, keyType?: string): Promise<Reply>;
+  regenerate(merchantId?: string, keyType?: string, idempotencyKey?: string): Promise<Reply>;
   list(merchantId?: string): Promise<Reply>;
   revoke(merchantId?: string, keyType?: string): Promise<Reply>;
   info(): Promise<Reply>;
   status(): Promise<Reply>;
   /** Returns a new code. It fails the test when there is none, because the test cannot go on. */
   newCode(beneficiary?: string, body?: unknown): Promise<string>;
-  newApiKey(merchantId?: string, keyType?: string): Promise<string>;
+  newApiKey(merchantId?: string, keyType?: string, idempotencyKey?: string): Promise<string>;
   ask(apiKey: string, code: string): Promise<Reply>;
   use(apiKey: string, code: string, idempotencyKey?: string): Promise<Reply>;
 }
@@ -64,8 +64,12 @@ export const makeApi = (baseUrl: string): Api => {
       post(`/api/v1/cgn/otp/${beneficiary}`, body, headers),
     validate: (apiKey, body, headers = {}) =>
       post("/api/v1/merchant/cgn/otp/validate", body, { "Ocp-Apim-Subscription-Key": apiKey, ...headers }),
-    regenerate: (merchant = merchantId, keyType = "primary") =>
-      post(`/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, undefined),
+    regenerate: (merchant = merchantId, keyType = "primary", idempotencyKey) =>
+      post(
+        `/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`,
+        undefined,
+        idempotencyKey === undefined ? {} : { "Idempotency-Key": idempotencyKey },
+      ),
     list: (merchant = merchantId) => call(`${baseUrl}/api/v1/cgn/merchants/${merchant}/api-keys`),
     revoke: (merchant = merchantId, keyType = "primary") =>
       call(`${baseUrl}/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, { method: "DELETE" }),
