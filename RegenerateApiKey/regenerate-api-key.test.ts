@@ -8,7 +8,7 @@ import { decode } from "../tests/support/either";
 import { startFaultProxy } from "../tests/support/fault-proxy";
 import { startHostProcess } from "../tests/support/processes";
 import { readItems, startBehindFaults, startInstance, startService } from "../tests/support/service";
-import type { Service } from "../tests/support/service";
+import type { LogLine, Service } from "../tests/support/service";
 
 describe("RegenerateApiKey", () => {
   let service: Service;
@@ -223,6 +223,61 @@ describe("RegenerateApiKey", () => {
       const told = decode(ApiKeyBody, (await regenerate(first)).json).api_key;
       expect([await works(told), await works(old)]).toEqual([true, false]);
       expect((await regenerate(first)).text).toContain(told);
+    });
+  });
+
+  describe("the log", () => {
+    const changesIn = (log: readonly LogLine[]): unknown[] =>
+      log.flatMap(({ text }) => {
+        const { api_key, merchant_id, key_type, hint, former_hint, changed_at } = decode(
+          t.record(t.string, t.unknown),
+          JSON.parse(text),
+        );
+        return api_key === undefined ? [] : [[api_key, merchant_id, key_type, hint, former_hint, changed_at]];
+      });
+
+    it("tells of each key that is made, replaced or revoked, once, by the ends of the keys", async () => {
+      const press = "3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96";
+      const first = (await service.newApiKey()).slice(-4);
+      service.clock.advance(1);
+      const second = (await service.newApiKey(merchantId, "primary", press)).slice(-4);
+      // Neither of these changes anything.
+      await service.regenerate(merchantId, "primary", press);
+      await service.revoke(merchantId, "secondary");
+      await service.revoke();
+      await service.regenerate(merchantId, "primary", press);
+      const [start, next] = ["2026-03-01T10:00:00.000Z", "2026-03-01T10:00:01.000Z"];
+      expect(changesIn(service.log)).toEqual([
+        ["made", merchantId, "primary", first, undefined, start],
+        ["replaced", merchantId, "primary", second, first, next],
+        ["revoked", merchantId, "primary", undefined, second, next],
+      ]);
+    });
+
+    it("tells once of a key whose write had its answer lost, and of one that was revoked so", async () => {
+      const former = (await service.newApiKey()).slice(-4);
+      const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+      let isBroken = false;
+      const loseFirstAnswer = (): void => {
+        isBroken = false;
+        proxy.script(({ operation }) => {
+          if (operation !== "replace" || isBroken) {
+            return undefined;
+          }
+          isBroken = true;
+          return { kind: "reset-after" };
+        });
+      };
+      loseFirstAnswer();
+      const renewed = (await instance.newApiKey()).slice(-4);
+      loseFirstAnswer();
+      await instance.revoke();
+      const changes = decode(t.array(t.array(t.unknown)), changesIn(instance.log));
+      expect(changes.map(([change, , , hint, formerHint]) => [change, hint, formerHint])).toEqual([
+        ["replaced", renewed, former],
+        ["revoked", undefined, renewed],
+      ]);
+      await stop();
     });
   });
 

@@ -76,12 +76,23 @@ interface Regeneration {
  */
 const regenerateApiKey = async (
   regeneration: Regeneration,
-  { store, signal }: Invocation,
+  { store, signal, onApiKeyChange }: Invocation,
   { keyrings, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
   const { merchantId, keyType, idempotencyKey } = regeneration;
   const idempotencyKeyHash = idempotencyKey === undefined ? undefined : hashIdempotencyKey(idempotencyKey);
-  const drawn = new Map<ApiKeyHash, string>();
+  const drawn = new Map<ApiKeyHash, DrawnApiKey>();
+  const answer = ({ apiKey, stored, former }: DrawnApiKey): Either<Failure, Success> => {
+    onApiKeyChange({
+      merchantId,
+      keyType,
+      change: former === undefined ? "made" : "replaced",
+      hint: stored.hint,
+      formerHint: former?.hint,
+      changedAt: stored.createdAt,
+    });
+    return E.right(toBody(regeneration, apiKey, stored));
+  };
   const nextAttempt = makeBackoff(signal);
   while (await nextAttempt()) {
     const read = await store.findApiKeys(merchantId);
@@ -90,7 +101,11 @@ const regenerateApiKey = async (
     }
     const apiKeys = read.right?.value ?? {};
     const inForce = apiKeys[keyType];
-    const known = inForce && (drawn.get(inForce.hash) ?? deriveAgain(regeneration, inForce, keyrings));
+    const own = inForce && drawn.get(inForce.hash);
+    if (own !== undefined) {
+      return answer(own);
+    }
+    const known = inForce && deriveAgain(regeneration, inForce, keyrings);
     if (inForce !== undefined && known !== undefined) {
       return E.right(toBody(regeneration, known, inForce));
     }
@@ -98,18 +113,18 @@ const regenerateApiKey = async (
     if (idempotencyKeyHash !== undefined && isKnownCall(apiKeys, keyType, { idempotencyKeyHash, now })) {
       return E.left({ tag: "invalid-request", fields: ["Idempotency-Key"] });
     }
-    const { apiKey, stored } = draw(regeneration, now, keyrings.first);
-    drawn.set(stored.hash, apiKey);
+    const renewed = { ...draw(regeneration, now, keyrings.first), former: inForce };
+    drawn.set(renewed.stored.hash, renewed);
     const outcome = await store.putApiKeys(
       merchantId,
-      replaceApiKey(apiKeys, keyType, stored),
+      replaceApiKey(apiKeys, keyType, renewed.stored),
       read.right?.etag,
     );
     if (E.isLeft(outcome)) {
       return outcome;
     }
     if (outcome.right === "written") {
-      return E.right(toBody(regeneration, apiKey, stored));
+      return answer(renewed);
     }
   }
   return E.left(deadlinePassed);
@@ -127,16 +142,19 @@ const toBody = (
     created_at: createdAt.toISOString(),
   } satisfies ApiKeyBody);
 
+/** A key that this call tried to put in force. */
 interface DrawnApiKey {
   readonly apiKey: string;
   readonly stored: StoredApiKey;
+  /** What it was to replace. */
+  readonly former: StoredApiKey | undefined;
 }
 
 const draw = (
   { merchantId, keyType, idempotencyKey }: Regeneration,
   now: Date,
   keyring: Keyring,
-): DrawnApiKey => {
+): Omit<DrawnApiKey, "former"> => {
   if (idempotencyKey === undefined) {
     const apiKey = makeApiKey(merchantId);
     return { apiKey, stored: toStoredApiKey(apiKey, now, undefined) };

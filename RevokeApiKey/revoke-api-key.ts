@@ -3,6 +3,7 @@ import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import { KeyType, revokeApiKey } from "../shared/domain/api-key";
+import type { StoredApiKey } from "../shared/domain/api-key";
 import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
@@ -43,18 +44,22 @@ export const makeRevokeApiKey = ({ runtime, clock }: Dependencies): HttpFunction
  */
 const revoke = async (
   { merchant_id: merchantId, key_type: keyType, clock }: t.TypeOf<typeof Path> & Pick<Dependencies, "clock">,
-  { store, signal }: Invocation,
+  { store, signal, onApiKeyChange }: Invocation,
 ): Promise<Either<Failure, Success>> => {
   const nextAttempt = makeBackoff(signal);
+  let revoked: StoredApiKey | undefined;
   while (await nextAttempt()) {
     const read = await store.findApiKeys(merchantId);
     if (E.isLeft(read)) {
       return read;
     }
     const current = read.right;
+    const now = clock();
+    // What an earlier attempt took out, if its write was applied and the answer lost, is there no more.
+    revoked = current?.value[keyType] ?? revoked;
     const outcome = await store.putApiKeys(
       merchantId,
-      revokeApiKey(current?.value ?? {}, keyType, clock()),
+      revokeApiKey(current?.value ?? {}, keyType, now),
       current?.etag,
     );
     if (E.isLeft(outcome)) {
@@ -62,7 +67,14 @@ const revoke = async (
     }
     // After an unknown outcome nothing tells this call's write from a rival's, so it is written again.
     if (outcome.right === "written") {
+      if (revoked !== undefined) {
+        const change = { change: "revoked", formerHint: revoked.hint, changedAt: now } as const;
+        onApiKeyChange({ merchantId, keyType, ...change });
+      }
       return E.right(noContent);
+    }
+    if (outcome.right === "conflict") {
+      revoked = undefined;
     }
   }
   return E.left(deadlinePassed);

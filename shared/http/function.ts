@@ -9,7 +9,7 @@ import { toAnswer, withCommonHeaders } from "./answer";
 import type { Success } from "./answer";
 import { beforeDeadline } from "./deadline";
 import { makeLog } from "./log";
-import type { Log } from "./log";
+import type { ApiKeyChange, Log } from "./log";
 import { toProblem } from "./problem";
 
 /** A function as a value: what `app.http` registers, and what any other host can mount. */
@@ -28,6 +28,8 @@ export interface Invocation {
   readonly onStoreCall: (call: StoreCall) => void;
   /** Tells the log which merchant the call is about. */
   readonly setMerchantId: (merchantId: MerchantId) => void;
+  /** Has the log tell of a change of a merchant's keys: once for each, by the call that made it, before its answer. */
+  readonly onApiKeyChange: (change: ApiKeyChange) => void;
 }
 
 /** What every function stands on. */
@@ -53,6 +55,7 @@ export const makeHttpFunction = (
         signal: deadline.signal,
         onStoreCall: log.storeCall,
         setMerchantId: log.setMerchantId,
+        onApiKeyChange: log.apiKeyChange,
       });
     const running = invoke().catch((error: unknown) => {
       log.defect(error);

@@ -1,9 +1,22 @@
 /** What the service says of itself: one JSON object a line, made of names, numbers and fixed words only. */
 import type { InvocationContext } from "@azure/functions";
+import type { KeyType } from "../domain/api-key";
 import { Defect } from "../domain/failure";
 import type { Failure } from "../domain/failure";
 import type { MerchantId } from "../domain/identifiers";
 import type { StoreCall } from "../domain/store";
+
+/** A change of a merchant's keys in force, for whoever has to account for it. It names no key. */
+export interface ApiKeyChange {
+  readonly merchantId: MerchantId;
+  readonly keyType: KeyType;
+  readonly change: "made" | "replaced" | "revoked";
+  /** The last 4 characters of the key that is in force from now on; undefined when none is. */
+  readonly hint?: string | undefined;
+  /** Of the key that no longer is; undefined when there was none, or when it was stored without. */
+  readonly formerHint?: string | undefined;
+  readonly changedAt: Date;
+}
 
 /** The log of one call. Once its outcome is logged it is closed: the host ignores what comes after the answer. */
 export interface Log {
@@ -11,6 +24,8 @@ export interface Log {
   readonly setMerchantId: (merchantId: MerchantId) => void;
   /** Counts the requests of a store call, and logs one line if it failed or took several. */
   readonly storeCall: (call: StoreCall) => void;
+  /** Logs a change of a merchant's keys, on a line of its own. */
+  readonly apiKeyChange: (change: ApiKeyChange) => void;
   /** Logs where a bug showed. */
   readonly defect: (error: unknown) => void;
   /** Logs how the call ended, as its last line. `failure` is undefined for a 200. */
@@ -38,6 +53,16 @@ export const makeLog = (context: InvocationContext): Log => {
       if (failure !== undefined || attempts > 1) {
         write("warn", { store_call: operation, attempts, failure, duration_ms: Math.round(durationMs) });
       }
+    },
+    apiKeyChange: ({ merchantId, keyType, change, hint, formerHint, changedAt }) => {
+      write("info", {
+        api_key: change,
+        merchant_id: merchantId,
+        key_type: keyType,
+        hint,
+        former_hint: formerHint,
+        changed_at: changedAt.toISOString(),
+      });
     },
     defect: (error) => {
       write("error", describeDefect(error));
