@@ -9,6 +9,8 @@ export default {
   },
   setupFilesAfterEnv: ["<rootDir>/tests/support/left-open.ts"],
   testTimeout: 60_000,
+  // Half of the time is waiting, so even a small machine has time for a second file. By itself jest would leave a core alone.
+  maxWorkers: 2,
   // The summary comes last.
   reporters: ["<rootDir>/tests/support/slowest-reporter.cjs", "default"],
 };
