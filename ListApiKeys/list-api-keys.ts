@@ -28,13 +28,13 @@ export const listApiKeysDefinition: FunctionDefinition = {
  * one read shows them as they were at one instant.
  */
 export const makeListApiKeys = ({ runtime }: Dependencies): HttpFunction =>
-  makeHttpFunction(listApiKeysDefinition, runtime, async (request, { store, setMerchantId }) => {
+  makeHttpFunction(listApiKeysDefinition, runtime, async (request, { store, note }) => {
     const path = decodeFields(Path, request.params);
     if (E.isLeft(path)) {
       return path;
     }
     const { merchant_id: merchantId } = path.right;
-    setMerchantId(merchantId);
+    note({ merchantId });
     const found = await store.findApiKeys(merchantId);
     return E.isLeft(found) ? found : E.right(toBody(merchantId, found.right?.value ?? {}));
   });

@@ -283,8 +283,8 @@ describe("RegenerateApiKey", () => {
 
   it("goes on with keys that an earlier version stored, with those that they replaced", async () => {
     const [apiKey, replaced] = [
-      makeApiKey(decode(MerchantId, merchantId)),
-      makeApiKey(decode(MerchantId, merchantId)),
+      makeApiKey(decode(MerchantId, merchantId), "primary"),
+      makeApiKey(decode(MerchantId, merchantId), "primary"),
     ];
     const createdAt = "2026-02-01T10:00:00.000Z";
     await service.apiKeys.items.create({

@@ -58,7 +58,7 @@ export const makeRegenerateApiKey = (dependencies: Dependencies): HttpFunction =
       return input;
     }
     const { merchant_id: merchantId, key_type: keyType, "Idempotency-Key": idempotencyKey } = input.right;
-    invocation.setMerchantId(merchantId);
+    invocation.note({ merchantId });
     return regenerateApiKey({ merchantId, keyType, idempotencyKey }, invocation, dependencies);
   });
 
@@ -70,7 +70,7 @@ interface Regeneration {
 }
 
 /**
- * Replaces one key and keeps the other, on condition that neither changed since they were read. Each attempt draws a key of
+ * Replaces one key and keeps the others, on condition that none changed since they were read. Each attempt draws a key of
  * its own: one that was in force before a rival came is never put in force again. A write whose answer was lost is recognised
  * by the hash of its key, and that of an earlier call by the hash of its `Idempotency-Key`.
  */
@@ -156,7 +156,7 @@ const draw = (
   keyring: Keyring,
 ): Omit<DrawnApiKey, "former"> => {
   if (idempotencyKey === undefined) {
-    const apiKey = makeApiKey(merchantId);
+    const apiKey = makeApiKey(merchantId, keyType);
     return { apiKey, stored: toStoredApiKey(apiKey, now, undefined) };
   }
   const nonce = randomUUID();

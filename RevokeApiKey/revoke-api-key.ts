@@ -34,7 +34,7 @@ export const makeRevokeApiKey = ({ runtime, clock }: Dependencies): HttpFunction
     if (E.isLeft(path)) {
       return path;
     }
-    invocation.setMerchantId(path.right.merchant_id);
+    invocation.note({ merchantId: path.right.merchant_id });
     return revoke({ ...path.right, clock }, invocation);
   });
 

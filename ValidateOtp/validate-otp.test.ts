@@ -1,6 +1,7 @@
 import { makeApiKey } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
 import { discount, discountId, expectProblem, fiscalCode } from "../tests/support/api";
+import type { Reply } from "../tests/support/api";
 import { right } from "../tests/support/either";
 import { readItems, startBehindFaults, startService } from "../tests/support/service";
 import type { Service } from "../tests/support/service";
@@ -156,7 +157,7 @@ describe("ValidateOtp", () => {
   });
 
   describe("the API key", () => {
-    const unknownKey = makeApiKey(right(MerchantId.decode("nobody")));
+    const unknownKey = makeApiKey(right(MerchantId.decode("nobody")), "primary");
 
     it.each([
       ["empty", ""],
@@ -173,7 +174,7 @@ describe("ValidateOtp", () => {
     });
 
     it("is refused when of a merchant that exists, but not one of its keys", async () => {
-      const forged = makeApiKey(right(MerchantId.decode("shop-1")));
+      const forged = makeApiKey(right(MerchantId.decode("shop-1")), "primary");
       expectProblem(await service.ask(forged, await service.newCode()), 401, "unauthorized");
     });
 
@@ -197,6 +198,86 @@ describe("ValidateOtp", () => {
 
     it("is not needed to learn that a request is not valid", async () => {
       expectProblem(await service.ask("", "short"), 400, "otp-invalid");
+    });
+  });
+
+  describe("the test key", () => {
+    let testApiKey: string;
+    beforeEach(async () => {
+      testApiKey = await service.newApiKey("shop-1", "test");
+    });
+
+    const live = { status: 200, problem: undefined };
+    const expired = { status: 404, problem: "otp-expired" };
+    const used = { status: 404, problem: "otp-already-used" };
+    const newer = { status: 409, problem: "otp-conflict" };
+    const down = { status: 503, problem: "service-unavailable" };
+    const notFound = { status: 404, problem: "otp-not-found" };
+    it.each([
+      ["TESTLIVE000", live, live],
+      ["TESTRACE000", live, used],
+      ["TESTEXPIRED", expired, expired],
+      ["TESTUSED000", used, used],
+      ["TESTNEWER00", newer, newer],
+      ["TESTDOWN000", down, down],
+      ["TESTLIVE001", notFound, notFound],
+      ["AAAAAAAAAAA", notFound, notFound],
+    ])("answers %s as the contract's table says, as often as one likes", async (code, asked, usedUp) => {
+      const check = (reply: Reply, { status, problem }: typeof asked, expiresInSeconds: number): void => {
+        if (problem !== undefined) {
+          expectProblem(reply, status, problem);
+          expect(reply.headers.get("retry-after")).toBe(status === 503 ? "1" : null);
+          return;
+        }
+        const expiresAt = new Date(service.clock().getTime() + expiresInSeconds * 1000).toISOString();
+        expect([reply.status, reply.json]).toEqual([
+          200,
+          { expires_at: expiresAt, discount_id: "test-discount" },
+        ]);
+      };
+      for (let round = 0; round < 2; round++) {
+        check(await service.ask(testApiKey, code), asked, 600);
+        check(await service.use(testApiKey, code, "cart 1"), usedUp, 0);
+        service.clock.advance(1);
+      }
+    });
+
+    it("does nothing to an OTP, and the merchant's other keys do nothing with a test code", async () => {
+      const code = await service.newCode();
+      expectProblem(await service.ask(testApiKey, code), 404, "otp-not-found");
+      expectProblem(await service.use(testApiKey, code), 404, "otp-not-found");
+      for (const each of [apiKey, await service.newApiKey("shop-1", "secondary")]) {
+        expectProblem(await service.ask(each, "TESTLIVE000"), 404, "otp-not-found");
+        expectProblem(await service.use(each, "TESTLIVE000"), 404, "otp-not-found");
+      }
+      expect((await service.use(apiKey, code)).status).toBe(200);
+    });
+
+    it("is refused once it was replaced or revoked, while the merchant's other keys go on", async () => {
+      const renewed = await service.newApiKey("shop-1", "test");
+      expectProblem(await service.ask(testApiKey, "TESTLIVE000"), 401, "unauthorized");
+      expect((await service.ask(renewed, "TESTLIVE000")).status).toBe(200);
+      await service.revoke("shop-1", "test");
+      expectProblem(await service.ask(renewed, "TESTLIVE000"), 401, "unauthorized");
+      expect((await service.ask(apiKey, await service.newCode())).status).toBe(200);
+    });
+
+    it("is refused if nobody made it, whatever the code", async () => {
+      const forged = makeApiKey(right(MerchantId.decode("shop-1")), "test");
+      expectProblem(await service.ask(forged, "TESTLIVE000"), 401, "unauthorized");
+      const ofNobody = makeApiKey(right(MerchantId.decode("nobody")), "test");
+      expectProblem(await service.ask(ofNobody, "TESTDOWN000"), 401, "unauthorized");
+    });
+
+    it("counts apart in the log", async () => {
+      await service.ask(testApiKey, "TESTUSED000");
+      await service.ask(apiKey, "AAAAAAAAAAA");
+      const outcomes = service.log.map(({ text }) => text).filter((text) => text.includes('"status":404'));
+      expect(outcomes.map((text): unknown => JSON.parse(text)).slice(-2)).toEqual([
+        expect.objectContaining({ merchant_id: "shop-1", test: true, store_round_trips: 1 }),
+        expect.objectContaining({ merchant_id: "shop-1", store_round_trips: 2 }),
+      ]);
+      expect(outcomes.at(-1)).not.toContain("test");
     });
   });
 

@@ -12,8 +12,9 @@ import { findOtpWithCode } from "../shared/domain/find-otp";
 import type { FoundOtp } from "../shared/domain/find-otp";
 import type { Keyrings } from "../shared/domain/keyring";
 import { findLatestOtp } from "../shared/domain/latest-otp";
-import { decideValidation, isLive, otpItemTtl } from "../shared/domain/otp";
+import { decideValidation, expiryOf, isLive, otpItemTtl } from "../shared/domain/otp";
 import type { Otp, OtpLifetime, UseAttempt } from "../shared/domain/otp";
+import { decideTestCode, testDiscountId } from "../shared/domain/test-codes";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
 import type { ValidationBody } from "../shared/http/bodies";
@@ -96,10 +97,10 @@ const validateOtp = async (
   const { store } = invocation;
   const { keyrings } = dependencies;
   // The key names the merchant, so both can be read at once. Keys are never cached: a regenerated one is
-  // refused from then on, by every instance.
+  // refused from then on, by every instance. A test key knows no OTP, so none is read.
   const [apiKeys, found] = await Promise.all([
     store.findApiKeys(merchantId),
-    findOtpWithCode(merchantId, code, { store, keyrings }),
+    presented.isTest ? E.right(undefined) : findOtpWithCode(merchantId, code, { store, keyrings }),
   ]);
   if (E.isLeft(apiKeys)) {
     return apiKeys;
@@ -107,7 +108,10 @@ const validateOtp = async (
   if (apiKeys.right === undefined || !isInForce(presented, apiKeys.right.value)) {
     return E.left({ tag: "unauthorized" });
   }
-  invocation.setMerchantId(merchantId);
+  invocation.note({ merchantId, isTest: presented.isTest });
+  if (presented.isTest) {
+    return validateTestCode(code, invalidate, dependencies);
+  }
   if (E.isLeft(found)) {
     return found;
   }
@@ -156,9 +160,9 @@ const decideAndUse = async (
       case "otp-already-used":
         return refuse({ reason: decision.tag, merchantId, otp: decision.otp, now }, { store, keyring });
       case "live":
-        return E.right(toBody(decision.otp, decision.otp.expiresAt));
+        return E.right(toBody(decision.otp));
       case "used-by-this-call":
-        return E.right(toBody(decision.otp, decision.use.usedAt));
+        return E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }));
       case "use": {
         const entry = {
           ref,
@@ -170,7 +174,7 @@ const decideAndUse = async (
           return outcome;
         }
         if (outcome.right === "written") {
-          return E.right(toBody(decision.otp, decision.use.usedAt));
+          return E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }));
         }
         const reread = await store.findOtp(ref);
         if (E.isLeft(reread)) {
@@ -186,8 +190,20 @@ const decideAndUse = async (
   return E.left(deadlinePassed);
 };
 
-const toBody = (otp: Otp, expiresAt: Date): Success =>
-  json({ expires_at: expiresAt.toISOString(), discount_id: otp.discountId } satisfies ValidationBody);
+const validateTestCode = (
+  code: OtpCode,
+  invalidate: boolean,
+  { lifetime, clock }: Dependencies,
+): Either<Failure, Success> => {
+  const now = clock();
+  const decision = decideTestCode(code, invalidate);
+  return decision === "valid"
+    ? E.right(toBody({ discountId: testDiscountId, expiresAt: invalidate ? now : expiryOf(now, lifetime) }))
+    : E.left(decision);
+};
+
+const toBody = ({ discountId, expiresAt }: Pick<Otp, "discountId" | "expiresAt">): Success =>
+  json({ expires_at: expiresAt.toISOString(), discount_id: discountId } satisfies ValidationBody);
 
 interface OtpThatIsOver {
   readonly reason: "otp-expired" | "otp-already-used";

@@ -28,7 +28,7 @@ const callsPerRound = 3000;
 
 const merchantId = decode(MerchantId, "shop");
 const discountId = decode(DiscountId, "discount");
-const apiKey = makeApiKey(merchantId);
+const apiKey = makeApiKey(merchantId, "primary");
 
 const otp: Otp = {
   discountId,

@@ -80,7 +80,8 @@ const EndedCallsItem = t.readonlyArray(EndedCallItem);
 export const ApiKeysItem = t.partial({
   primary: StoredApiKeyItem,
   secondary: StoredApiKeyItem,
-  ended: t.partial({ primary: EndedCallsItem, secondary: EndedCallsItem }),
+  test: StoredApiKeyItem,
+  ended: t.partial({ primary: EndedCallsItem, secondary: EndedCallsItem, test: EndedCallsItem }),
 });
 
 export const decodeItem = <A>(

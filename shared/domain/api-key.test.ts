@@ -7,6 +7,7 @@ import {
   hashIdempotencyKey,
   isInForce,
   isKnownCall,
+  keyTypes,
   makeApiKey,
   replaceApiKey,
   revokeApiKey,
@@ -16,22 +17,30 @@ import type { ApiKeys, StoredApiKey } from "./api-key";
 import { MerchantId } from "./identifiers";
 
 const merchantIds = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/).map((text) => right(MerchantId.decode(text)));
-const apiKeys = merchantIds.map((merchantId) => makeApiKey(merchantId));
+const apiKeys = merchantIds.map((merchantId) => makeApiKey(merchantId, "primary"));
+const testApiKeys = merchantIds.map((merchantId) => makeApiKey(merchantId, "test"));
 const createdAt = new Date(0);
 
 describe("an API key", () => {
-  it("names its merchant", () => {
+  it("names its merchant and its kind, and cannot be read as one of the other kind", () => {
+    // The merchants whose names look like the prefixes.
+    const merchants = fc.oneof(
+      merchantIds,
+      fc.constantFrom("test", "cgn", "test-", "-test").map((text) => right(MerchantId.decode(text))),
+    );
     fc.assert(
-      fc.property(merchantIds, (merchantId) => {
-        const apiKey = makeApiKey(merchantId);
-        expect(decodeApiKey(apiKey)).toEqual({ merchantId, hash: hashApiKey(apiKey) });
+      fc.property(merchants, fc.constantFrom(...keyTypes), (merchantId, keyType) => {
+        const apiKey = makeApiKey(merchantId, keyType);
+        const isTest = keyType === "test";
+        expect(decodeApiKey(apiKey)).toEqual({ merchantId, isTest, hash: hashApiKey(apiKey) });
+        expect(apiKey.startsWith(`cgn_test_${merchantId}_`)).toBe(isTest);
       }),
     );
   });
 
   it("is another one each time", () => {
     const merchantId = right(MerchantId.decode("shop-1"));
-    expect(new Set(Array.from({ length: 1000 }, () => makeApiKey(merchantId))).size).toBe(1000);
+    expect(new Set(Array.from({ length: 1000 }, () => makeApiKey(merchantId, "primary"))).size).toBe(1000);
   });
 
   it("is refused with any one character changed, added or left out", () => {
@@ -82,6 +91,27 @@ describe("an API key", () => {
     );
   });
 
+  it("is in force as the test key if it says so, and otherwise never is", () => {
+    fc.assert(
+      fc.property(apiKeys, testApiKeys, (apiKey, testApiKey) => {
+        const check = (presented: string, kept: ApiKeys): boolean => {
+          const decoded = decodeApiKey(presented);
+          return decoded !== undefined && isInForce(decoded, kept);
+        };
+        const [stored, storedTest] = [apiKey, testApiKey].map((each) =>
+          toStoredApiKey(each, createdAt, undefined),
+        );
+        if (stored === undefined || storedTest === undefined) {
+          throw new Error("there are two keys");
+        }
+        expect(check(testApiKey, { test: storedTest })).toBe(true);
+        expect(check(apiKey, { test: stored })).toBe(false);
+        expect(check(testApiKey, { primary: storedTest, secondary: storedTest })).toBe(false);
+        expect(check(testApiKey, { primary: stored, secondary: stored })).toBe(false);
+      }),
+    );
+  });
+
   it.each(["", "0".repeat(63), "0".repeat(65), "A".repeat(64), "g".repeat(64), `x${"0".repeat(64)}`])(
     "is not kept as %j",
     (text) => {
@@ -94,13 +124,21 @@ describe("an API key", () => {
     const apiKey = "cgn_shop-1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefd6de1a4f";
     expect(decodeApiKey(apiKey)).toEqual({
       merchantId: "shop-1",
+      isTest: false,
       hash: "017258545f711e47c59314a013d8eb47bd1fe9363645bca907bcf8b7f59810c3",
     });
-    expect(makeApiKey(right(MerchantId.decode("shop-1")))).toMatch(/^cgn_shop-1_[0-9a-f]{72}$/);
+    expect(makeApiKey(right(MerchantId.decode("shop-1")), "primary")).toMatch(/^cgn_shop-1_[0-9a-f]{72}$/);
+    const testApiKey =
+      "cgn_test_shop-1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefe2e80b0e";
+    expect(decodeApiKey(testApiKey)).toEqual({
+      merchantId: "shop-1",
+      isTest: true,
+      hash: "deba5846ac5f968806a8a5f4291a6de3bbc06e6e5db11f8de941812c62d75d4b",
+    });
   });
 
   it.each(["x", " "])("is refused with %j before or after it", (extra) => {
-    const apiKey = makeApiKey(right(MerchantId.decode("shop-1")));
+    const apiKey = makeApiKey(right(MerchantId.decode("shop-1")), "primary");
     expect([decodeApiKey(extra + apiKey), decodeApiKey(apiKey + extra)]).toEqual([undefined, undefined]);
   });
 });

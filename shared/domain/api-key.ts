@@ -1,7 +1,8 @@
 /**
  * A merchant's API keys. A key reads `cgn_<merchant id>_<64 hex digits><8 hex digits>`: the merchant it belongs
  * to, 256 bits that nobody can guess and a CRC-32 of all before it. Thus a typing error is refused without a read, a valid
- * key is verified with one, and a scanner can recognise one that leaked.
+ * key is verified with one, and a scanner can recognise one that leaked. A test key reads `cgn_test_<merchant id>_…`. No
+ * merchant id contains a `_`, so no key can be read as one of the other kind, not even that of a merchant named `test`.
  */
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -10,12 +11,15 @@ import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeIdentifier, MerchantId } from "./identifiers";
 
-/** Each merchant has two, so that one can be replaced while the other goes on working. */
-export const KeyType = t.keyof({ primary: null, secondary: null }, "KeyType");
+/**
+ * Each merchant has two with which its shop works, so that one can be replaced while the other goes on working, and a `test`
+ * one, which knows the test codes and no OTP.
+ */
+export const KeyType = t.keyof({ primary: null, secondary: null, test: null }, "KeyType");
 export type KeyType = t.TypeOf<typeof KeyType>;
 
 /** Every type, in the order in which a merchant's keys are listed. */
-export const keyTypes = ["primary", "secondary"] as const satisfies readonly KeyType[];
+export const keyTypes = ["primary", "secondary", "test"] as const satisfies readonly KeyType[];
 
 /** SHA-256 in hexadecimal: a key has 256 bits that nobody can guess, so nothing slower or salted is called for. */
 export const ApiKeyHash = makeIdentifier("ApiKeyHash", /^[0-9a-f]{64}$/);
@@ -95,18 +99,24 @@ export const isKnownCall = (
 /** A well-formed key; whether it is in force only the store can tell. */
 export interface PresentedApiKey {
   readonly merchantId: MerchantId;
+  /** The key says by its prefix that it is a test key. */
+  readonly isTest: boolean;
   readonly hash: ApiKeyHash;
 }
 
-const apiKeyPattern = /^(cgn_([A-Za-z0-9-]{1,64})_[0-9a-f]{64})([0-9a-f]{8})$/;
+const apiKeyPattern = /^(cgn_(test_)?([A-Za-z0-9-]{1,64})_[0-9a-f]{64})([0-9a-f]{8})$/;
 
 const checksum = (text: string): string => crc32(text).toString(16).padStart(8, "0");
 
 const secretBytes = 32;
 
 /** @param secret 32 bytes that nobody can guess. */
-export const makeApiKey = (merchantId: MerchantId, secret: Buffer = randomBytes(secretBytes)): string => {
-  const text = `cgn_${merchantId}_${secret.toString("hex")}`;
+export const makeApiKey = (
+  merchantId: MerchantId,
+  keyType: KeyType,
+  secret: Buffer = randomBytes(secretBytes),
+): string => {
+  const text = `cgn_${keyType === "test" ? "test_" : ""}${merchantId}_${secret.toString("hex")}`;
   return text + checksum(text);
 };
 
@@ -144,16 +154,19 @@ export const toStoredApiKey = (
 
 /** Undefined for anything that this service cannot have issued. */
 export const decodeApiKey = (apiKey: string): PresentedApiKey | undefined => {
-  const [, text = "", merchant, check] = apiKeyPattern.exec(apiKey) ?? [];
+  const [, text = "", test, merchant, check] = apiKeyPattern.exec(apiKey) ?? [];
   const merchantId = MerchantId.decode(merchant);
   return E.isRight(merchantId) && check === checksum(text)
-    ? { merchantId: merchantId.right, hash: hashApiKey(apiKey) }
+    ? { merchantId: merchantId.right, isTest: test !== undefined, hash: hashApiKey(apiKey) }
     : undefined;
 };
 
-/** Compares with both keys in constant time, so that neither the answer's time nor its order tells anything. */
+/**
+ * Compares with the merchant's keys of the same kind. It compares with each, and in constant time, so that neither the answer's
+ * time nor its order tells anything.
+ */
 export const isInForce = (presented: PresentedApiKey, apiKeys: ApiKeys): boolean =>
-  [apiKeys.primary, apiKeys.secondary]
+  (presented.isTest ? [apiKeys.test] : [apiKeys.primary, apiKeys.secondary])
     .map((stored) => stored !== undefined && isSameHash(stored.hash, presented.hash))
     .includes(true);
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as E from "fp-ts/Either";
 import fc from "fast-check";
 import { right } from "../../tests/support/either";
-import { decodeApiKey } from "./api-key";
+import { decodeApiKey, keyTypes } from "./api-key";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
 import { makeKeyring } from "./keyring";
 
@@ -142,7 +142,7 @@ describe("item names", () => {
 describe("derived API keys", () => {
   const sources = fc.record({
     merchantId: merchantIds,
-    keyType: fc.constantFrom("primary", "secondary"),
+    keyType: fc.constantFrom(...keyTypes),
     idempotencyKey: fc.stringMatching(/^[ -~]{16,255}$/),
     nonce: fc.uuid(),
   });
@@ -151,7 +151,10 @@ describe("derived API keys", () => {
     fc.assert(
       fc.property(sources, (source) => {
         const apiKey = keyring.apiKeyFor(source);
-        expect(decodeApiKey(apiKey)?.merchantId).toBe(source.merchantId);
+        expect(decodeApiKey(apiKey)).toMatchObject({
+          merchantId: source.merchantId,
+          isTest: source.keyType === "test",
+        });
         expect(makeKeyring(secret).apiKeyFor({ ...source })).toBe(apiKey);
       }),
     );
@@ -163,7 +166,7 @@ describe("derived API keys", () => {
         const partOf = (apiKey: string): string => apiKey.slice(-72, -8);
         const changed = [
           { ...source, merchantId: right(MerchantId.decode(`${source.merchantId.slice(1)}-`)) },
-          { ...source, keyType: source.keyType === "primary" ? "secondary" : "primary" } as const,
+          ...keyTypes.map((keyType) => ({ ...source, keyType })),
           { ...source, idempotencyKey: other.idempotencyKey },
           { ...source, nonce: other.nonce },
         ].filter((each) => JSON.stringify(each) !== JSON.stringify(source));

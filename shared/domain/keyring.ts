@@ -44,7 +44,7 @@ export interface Keyring {
   otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
   /** What is kept of the `Idempotency-Key` of a use. */
   hashIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
-  /** An API key, of the same form as a random one; the same source gives the same key. */
+  /** An API key, of the same form as a random one of its type; the same source gives the same key. */
   apiKeyFor(source: ApiKeySource): string;
 }
 
@@ -110,6 +110,6 @@ export const makeKeyring = (secret: Buffer): Keyring => {
     hashIdempotencyKey: (merchantId, idempotencyKey) =>
       derive("idempotency-key", merchantId, idempotencyKey).toString("base64url"),
     apiKeyFor: ({ merchantId, keyType, idempotencyKey, nonce }) =>
-      makeApiKey(merchantId, derive("api-key", merchantId, keyType, nonce, idempotencyKey)),
+      makeApiKey(merchantId, keyType, derive("api-key", merchantId, keyType, nonce, idempotencyKey)),
   };
 };

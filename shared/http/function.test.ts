@@ -167,9 +167,9 @@ describe("a function", () => {
   describe("logs", () => {
     it("one line for a request, of names and numbers", async () => {
       const start = performance.now();
-      const { reply, log } = await callFunction(async (_, { store, setMerchantId }) => {
+      const { reply, log } = await callFunction(async (_, { store, note }) => {
         const merchantId = right(MerchantId.decode("shop-1"));
-        setMerchantId(merchantId);
+        note({ merchantId });
         await store.findApiKeys(merchantId);
         await store.findApiKeys(merchantId);
         return E.left({ tag: "otp-not-found" });

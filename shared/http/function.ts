@@ -3,13 +3,12 @@ import type { HttpFunctionOptions, HttpRequest } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import type { Failure } from "../domain/failure";
-import type { MerchantId } from "../domain/identifiers";
 import type { Store, StoreCall, StoreForCall } from "../domain/store";
 import { toAnswer, withCommonHeaders } from "./answer";
 import type { Success } from "./answer";
 import { beforeDeadline } from "./deadline";
 import { makeLog } from "./log";
-import type { ApiKeyChange, Log } from "./log";
+import type { ApiKeyChange, CallSubject, Log } from "./log";
 import { toProblem } from "./problem";
 
 /** A function as a value: what `app.http` registers, and what any other host can mount. */
@@ -26,8 +25,8 @@ export interface Invocation {
   readonly signal: AbortSignal;
   /** Has the log tell of a store call that is made past `store`. */
   readonly onStoreCall: (call: StoreCall) => void;
-  /** Tells the log which merchant the call is about. */
-  readonly setMerchantId: (merchantId: MerchantId) => void;
+  /** Tells the log what the call is about. */
+  readonly note: (subject: CallSubject) => void;
   /** Has the log tell of a change of a merchant's keys: once for each, by the call that made it, before its answer. */
   readonly onApiKeyChange: (change: ApiKeyChange) => void;
 }
@@ -54,7 +53,7 @@ export const makeHttpFunction = (
         store: storeForCall({ signal: deadline.signal, onCall: log.storeCall }),
         signal: deadline.signal,
         onStoreCall: log.storeCall,
-        setMerchantId: log.setMerchantId,
+        note: log.note,
         onApiKeyChange: log.apiKeyChange,
       });
     const running = invoke().catch((error: unknown) => {

@@ -18,10 +18,17 @@ export interface ApiKeyChange {
   readonly changedAt: Date;
 }
 
+/** What a call is about, as far as it is known and valid. */
+export interface CallSubject {
+  readonly merchantId?: MerchantId;
+  /** The call was made with a test key, and counts apart. */
+  readonly isTest?: boolean;
+}
+
 /** The log of one call. Once its outcome is logged it is closed: the host ignores what comes after the answer. */
 export interface Log {
-  /** Names the merchant that the call is about; until then it is not known, or not valid. */
-  readonly setMerchantId: (merchantId: MerchantId) => void;
+  /** Adds to what the line of the outcome says of the call. */
+  readonly note: (subject: CallSubject) => void;
   /** Counts the requests of a store call, and logs one line if it failed or took several. */
   readonly storeCall: (call: StoreCall) => void;
   /** Logs a change of a merchant's keys, on a line of its own. */
@@ -34,7 +41,7 @@ export interface Log {
 
 export const makeLog = (context: InvocationContext): Log => {
   const start = performance.now();
-  let merchantId: MerchantId | undefined;
+  let subject: CallSubject = {};
   let storeRoundTrips = 0;
   let isClosed = false;
   const write = (level: "info" | "warn" | "error", entry: object): void => {
@@ -45,8 +52,8 @@ export const makeLog = (context: InvocationContext): Log => {
     }
   };
   return {
-    setMerchantId: (id) => {
-      merchantId = id;
+    note: (more) => {
+      subject = { ...subject, ...more };
     },
     storeCall: ({ operation, attempts, durationMs, failure }) => {
       storeRoundTrips += attempts;
@@ -74,7 +81,8 @@ export const makeLog = (context: InvocationContext): Log => {
         cause: failure?.tag === "service-unavailable" ? failure.cause : undefined,
         duration_ms: Math.round(performance.now() - start),
         store_round_trips: storeRoundTrips,
-        merchant_id: merchantId,
+        merchant_id: subject.merchantId,
+        test: subject.isTest === true ? true : undefined,
       });
       isClosed = true;
     },

@@ -1,0 +1,42 @@
+/**
+ * The codes that a test key knows, with which a shop tries every outcome against the deployed service. They are a table: no
+ * test code is stored, used up or forgotten.
+ */
+import { pipe } from "fp-ts/function";
+import * as E from "fp-ts/Either";
+import type { Failure } from "./failure";
+import { DiscountId } from "./identifiers";
+import type { OtpCode } from "./identifiers";
+
+/** The discount of a test code that is valid. */
+export const testDiscountId: DiscountId = pipe(
+  DiscountId.decode("test-discount"),
+  E.getOrElseW(() => {
+    throw new Error("the discount of the test codes is not a discount id");
+  }),
+);
+
+/** How a test code answers: as valid, or with a failure. */
+export type TestOutcome = "valid" | Failure;
+
+interface TestCode {
+  readonly ask: TestOutcome;
+  readonly use: TestOutcome;
+}
+
+const always = (outcome: TestOutcome): TestCode => ({ ask: outcome, use: outcome });
+
+/** The contract's table. Each code is a well-formed OTP code that says what it is for. */
+const testCodes: ReadonlyMap<string, TestCode> = new Map([
+  ["TESTLIVE000", always("valid")],
+  // Somebody else used it between the question and the use.
+  ["TESTRACE000", { ask: "valid", use: { tag: "otp-already-used" } }],
+  ["TESTEXPIRED", always({ tag: "otp-expired" })],
+  ["TESTUSED000", always({ tag: "otp-already-used" })],
+  ["TESTNEWER00", always({ tag: "otp-conflict" })],
+  ["TESTDOWN000", always({ tag: "service-unavailable", retryAfterSeconds: 1, cause: "test code" })],
+]);
+
+/** @param invalidate whether the shop uses the code, and does not only ask. */
+export const decideTestCode = (code: OtpCode, invalidate: boolean): TestOutcome =>
+  (testCodes.get(code) ?? always({ tag: "otp-not-found" }))[invalidate ? "use" : "ask"];
