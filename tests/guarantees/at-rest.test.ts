@@ -85,6 +85,9 @@ describe("at rest", () => {
       }
       await service.ask(apiKey, "AAAAAAAAAAA");
       await service.ask("not a key", code);
+      const testApiKey = await service.newApiKey(merchant, "test");
+      apiKeys.push(testApiKey);
+      await service.use(testApiKey, "TESTLIVE000", `cart of ${beneficiary}`);
     }
     database = await readAll(service);
   });
@@ -116,6 +119,7 @@ describe("at rest", () => {
     expect(requests.length).toBeGreaterThan(500);
     expect(database).toContain('"nonce"');
     expect(database).toContain('"primary"');
+    expect(database).toContain('"test"');
     expect(database).toContain('"idempotencyKeyHash"');
     expect(requests.join("\n")).toContain("/dbs/cgn/colls/otps/docs/otp-");
   });

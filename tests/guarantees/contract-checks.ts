@@ -180,7 +180,48 @@ export const contractChecks: readonly ContractCheck[] = [
       }
     },
   ),
-  makeCheck("RegenerateApiKey replaces one key at once, and leaves the other", async (api) => {
+  makeCheck(
+    "ValidateOtp answers the test codes to a test key, uses none up, and keeps them from the others",
+    async (api, ttlSeconds) => {
+      const { merchantId, apiKey, newCode } = await makeScene(api);
+      const testApiKey = await api.newApiKey(merchantId, "test");
+      assert.ok(testApiKey.startsWith(`cgn_test_${merchantId}_`));
+      const assertValid = (reply: Reply, isUse: boolean): void => {
+        assert.equal(reply.status, 200);
+        assertCommonHeaders(reply);
+        const { expires_at, discount_id } = decode(ValidationBody, reply.json);
+        assert.equal(discount_id, "test-discount");
+        assertRecent(
+          new Date(new Date(expires_at).getTime() - (isUse ? 0 : ttlSeconds * 1000)).toISOString(),
+        );
+      };
+      for (const isUse of [false, true, true]) {
+        const validate = (code: string): Promise<Reply> =>
+          isUse ? api.use(testApiKey, code) : api.ask(testApiKey, code);
+        assertValid(await validate("TESTLIVE000"), isUse);
+        const raced = await validate("TESTRACE000");
+        if (isUse) {
+          assertProblem(raced, 404, "otp-already-used");
+        } else {
+          assertValid(raced, isUse);
+        }
+        assertProblem(await validate("TESTEXPIRED"), 404, "otp-expired");
+        assertProblem(await validate("TESTUSED000"), 404, "otp-already-used");
+        assertProblem(await validate("TESTNEWER00"), 409, "otp-conflict");
+        const down = await validate("TESTDOWN000");
+        assertProblem(down, 503, "service-unavailable");
+        assert.equal(down.headers.get("retry-after"), "1");
+        assertProblem(await validate(unknownCode), 404, "otp-not-found");
+      }
+      const code = await newCode();
+      assertProblem(await api.use(testApiKey, code), 404, "otp-not-found");
+      assertProblem(await api.use(apiKey, "TESTLIVE000"), 404, "otp-not-found");
+      assert.equal((await api.use(apiKey, code)).status, 200);
+      await api.revoke(merchantId, "test");
+      assertProblem(await api.ask(testApiKey, "TESTLIVE000"), 401, "unauthorized");
+    },
+  ),
+  makeCheck("RegenerateApiKey replaces one key at once, and leaves the others", async (api) => {
     const { merchantId, apiKey: first } = await makeScene(api);
     const secondary = await api.newApiKey(merchantId, "secondary");
     for (let old = first, round = 0; round < 10; round++) {
@@ -224,6 +265,7 @@ export const contractChecks: readonly ContractCheck[] = [
   makeCheck("ListApiKeys tells which keys are in force, in order, and none of them", async (api) => {
     const { merchantId, apiKey } = await makeScene(api);
     const secondary = await api.newApiKey(merchantId, "secondary");
+    const test = await api.newApiKey(merchantId, "test");
     const reply = await api.list(merchantId);
     assert.equal(reply.status, 200);
     assertCommonHeaders(reply);
@@ -234,6 +276,7 @@ export const contractChecks: readonly ContractCheck[] = [
       [
         ["primary", apiKey.slice(-4)],
         ["secondary", secondary.slice(-4)],
+        ["test", test.slice(-4)],
       ],
     );
     for (const { created_at } of listed.api_keys) {

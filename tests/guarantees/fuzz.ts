@@ -176,7 +176,7 @@ const validate = fc.record({
 });
 const regenerate = fc.record({
   target: fc
-    .tuple(shop, fc.constantFrom("primary", "secondary"))
+    .tuple(shop, fc.constantFrom("primary", "secondary", "test"))
     .map(([merchant, keyType]) => `/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`),
 });
 const list = fc.record({

@@ -7,6 +7,8 @@
  */
 import fc from "fast-check";
 import * as t from "io-ts";
+import { keyTypes } from "../../shared/domain/api-key";
+import type { KeyType } from "../../shared/domain/api-key";
 import { ApiKeyBody, ApiKeysBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/api";
 import type { Api, Reply } from "../support/api";
@@ -74,17 +76,19 @@ interface Armed {
   readonly region: Region | undefined;
 }
 
-const keyName = (merchant: number, keyType: string): string => `${merchant} ${keyType}`;
+const keyName = (merchant: number, keyType: KeyType): string => `${merchant} ${keyType}`;
 
 const isLive = (otp: ModelOtp, nowMs: number): boolean => otp.use === undefined && nowMs < otp.expiresAtMs;
 
 const liveInSlot = (model: Model, slot: string): ModelOtp | undefined =>
   model.otps.find((otp) => otp.slot === slot && isLive(otp, model.nowMs));
 
+const notFound: [number, string] = [404, "otp-not-found"];
+
 /** The problem that a merchant is answered for an OTP, or undefined when it can be used. */
 const refusalOf = (model: Model, otp: ModelOtp, merchant: number): [number, string] | undefined => {
   if (otp.merchant !== merchant || model.nowMs >= otp.expiresAtMs + retentionSeconds * 1000) {
-    return [404, "otp-not-found"];
+    return notFound;
   }
   if (isLive(otp, model.nowMs)) {
     return undefined;
@@ -191,13 +195,13 @@ const withOtp = (
   toString: () => `${name} #-${at}`,
 });
 
-const keyTypes = ["primary", "secondary"];
+/** The key of this type or, if there is none, one that knows the OTPs; empty when the merchant has none. */
+const apiKeyOf = (model: Model, merchant: number, keyType: KeyType): string =>
+  ([keyType, "primary", "secondary"] as const).flatMap(
+    (each) => model.apiKeys.get(keyName(merchant, each))?.apiKey ?? [],
+  )[0] ?? "";
 
-/** The key of this type or, if there is none, another; empty when the merchant has none. */
-const apiKeyOf = (model: Model, merchant: number, keyType: string): string =>
-  [keyType, ...keyTypes].flatMap((each) => model.apiKeys.get(keyName(merchant, each))?.apiKey ?? [])[0] ?? "";
-
-const ask = (at: number, merchant: number, keyType: string, armed: Armed | undefined): Command =>
+const ask = (at: number, merchant: number, keyType: KeyType, armed: Armed | undefined): Command =>
   withOtp(`ask(${merchant},${keyType})${describeFault(armed)}`, at, async (model, real, otp) => {
     const apiKey = apiKeyOf(model, merchant, keyType);
     const { reply } = await settle(real, armed, (api) => api.ask(apiKey, otp.code));
@@ -205,7 +209,8 @@ const ask = (at: number, merchant: number, keyType: string, armed: Armed | undef
       expectProblem(reply, 401, "unauthorized");
       return;
     }
-    const refusal = refusalOf(model, otp, merchant);
+    const isTest = apiKey.startsWith("cgn_test_");
+    const refusal = isTest ? notFound : refusalOf(model, otp, merchant);
     if (refusal === undefined) {
       expect(reply.status).toBe(200);
       expect(decode(ValidationBody, reply.json).expires_at).toBe(new Date(otp.expiresAtMs).toISOString());
@@ -244,6 +249,20 @@ const use = (at: number, idempotencyKey: string | undefined, armed: Armed | unde
         expect(reply.status).toBe(200);
         expect(decode(ValidationBody, reply.json).expires_at).toBe(otp.use.usedAt);
       }
+    }
+  });
+
+/** With each of a merchant's keys: only the test key knows the code, and no use of it is the last. */
+const useTestCode = (merchant: number, keyType: KeyType, armed: Armed | undefined): Command =>
+  makeCommand(`useTestCode(${merchant},${keyType})${describeFault(armed)}`, async (model, real) => {
+    const apiKey = model.apiKeys.get(keyName(merchant, keyType))?.apiKey ?? "";
+    const { reply } = await settle(real, armed, (api) => api.use(apiKey, "TESTLIVE000"));
+    if (apiKey === "") {
+      expectProblem(reply, 401, "unauthorized");
+    } else if (keyType === "test") {
+      expect(reply.status).toBe(200);
+    } else {
+      expectProblem(reply, 404, "otp-not-found");
     }
   });
 
@@ -288,7 +307,7 @@ const isKnownEndedCall = (model: Model, name: string, idempotencyKey: string): b
 
 const regenerate = (
   merchant: number,
-  keyType: string,
+  keyType: KeyType,
   idempotencyKey: string | undefined,
   armed: Armed | undefined,
 ): Command =>
@@ -323,7 +342,7 @@ const regenerate = (
   );
 
 /** The key of this type, if there is one, is in force no more. */
-const endKey = (model: Model, merchant: number, keyType: string): void => {
+const endKey = (model: Model, merchant: number, keyType: KeyType): void => {
   const ended = model.apiKeys.get(keyName(merchant, keyType));
   if (ended !== undefined) {
     model.formerKeys.push(ended.apiKey);
@@ -344,7 +363,7 @@ const expectKeysToWork = async (model: Model, real: Real, merchant: number): Pro
   }
 };
 
-const revoke = (merchant: number, keyType: string, armed: Armed | undefined): Command =>
+const revoke = (merchant: number, keyType: KeyType, armed: Armed | undefined): Command =>
   makeCommand(`revoke(${merchant},${keyType})${describeFault(armed)}`, async (model, real) => {
     const { reply } = await settle(real, armed, (api) => api.revoke(real.merchantIdOf(merchant), keyType));
     expect(reply.status).toBe(204);
@@ -429,6 +448,7 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, armed).map((args) => race(...args)),
+      fc.tuple(merchant, keyType, armed).map((args) => useTestCode(...args)),
       fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
       fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
       fc.tuple(merchant, keyType, armed).map((args) => revoke(...args)),

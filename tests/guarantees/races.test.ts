@@ -1,4 +1,5 @@
 import * as t from "io-ts";
+import { keyTypes } from "../../shared/domain/api-key";
 import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/api";
 import type { Api, Reply } from "../support/api";
@@ -112,14 +113,21 @@ describe.each(places)("simultaneous calls %s", (_, startServers) => {
     }
   });
 
-  it(`leave the primary and the secondary key, regenerated at once, both working (${rounds} rounds)`, async () => {
+  it(`answer a test code as valid, ${callers} uses at once, and use nothing up (${rounds} rounds)`, async () => {
+    const testApiKey = await api(0).newApiKey("shop-1", "test");
+    for (let round = 0; round < rounds; round++) {
+      const replies = await race(callers, (each) => each.use(testApiKey, "TESTLIVE000", "cart 1"));
+      expect(replies.filter(({ status }) => status !== 200)).toEqual([]);
+    }
+  });
+
+  it(`leave a merchant's keys, all regenerated at once, working (${rounds} rounds)`, async () => {
     for (let round = 0; round < rounds; round++) {
       const merchant = `shop-of-round-${round}`;
-      const [primary, secondary] = await Promise.all([
-        api(0).newApiKey(merchant, "primary"),
-        api(1).newApiKey(merchant, "secondary"),
-      ]);
-      for (const [index, apiKey] of [primary, secondary].entries()) {
+      const apiKeys = await Promise.all(
+        keyTypes.map((keyType, index) => api(index).newApiKey(merchant, keyType)),
+      );
+      for (const [index, apiKey] of apiKeys.entries()) {
         expectProblem(await api(index + 2).ask(apiKey, "AAAAAAAAAAA"), 404, "otp-not-found");
       }
     }
@@ -141,6 +149,7 @@ describe.each(places)("simultaneous calls %s", (_, startServers) => {
     for (let round = 0; round < rounds; round++) {
       const merchant = `shop-of-revocations-${round}`;
       const secondary = decode(ApiKeyBody, (await api(round).regenerate(merchant, "secondary")).json);
+      const test = decode(ApiKeyBody, (await api(round).regenerate(merchant, "test")).json);
       const replies = await race(callers, (each, index) =>
         index % 5 === 0
           ? each.revoke(merchant, "primary")
@@ -156,7 +165,8 @@ describe.each(places)("simultaneous calls %s", (_, startServers) => {
       const toListed = ({ key_type, created_at, api_key }: (typeof told)[number]): (typeof lists)[number] => [
         { key_type, created_at, hint: api_key.slice(-4) },
       ];
-      const states = [[], ...told.map(toListed)].map((primary) => [...primary, ...toListed(secondary)]);
+      const others = [...toListed(secondary), ...toListed(test)];
+      const states = [[], ...told.map(toListed)].map((primary) => [...primary, ...others]);
       const last = decode(ApiKeysBody, (await api(round).list(merchant)).json).api_keys;
       for (const list of [...lists, last]) {
         expect(states).toContainEqual(list);
@@ -165,7 +175,7 @@ describe.each(places)("simultaneous calls %s", (_, startServers) => {
         told.map(async ({ api_key }, index) => (await api(index).ask(api_key, "AAAAAAAAAAA")).status === 404),
       );
       const inForce = told.filter((_key, index) => working[index]);
-      expect([...inForce.flatMap(toListed), ...toListed(secondary)]).toEqual(last);
+      expect([...inForce.flatMap(toListed), ...others]).toEqual(last);
     }
   });
 

@@ -22,6 +22,9 @@ describe("the requests to the store", () => {
     ["generate after the use", 200, [[["create", "create"]], [read], [read], [["replace", "create"]]]],
     ["ask after the use", 404, [[read, read], [read], [read]]],
     ["ask of a code that does not exist", 404, [[read, read]]],
+    // The key alone is looked up.
+    ["ask with a test key", 200, [[read]]],
+    ["use with a test key", 200, [[read]]],
   ])(
     "of %s are as few as possible, and wait for each other as little as possible",
     (operation, status, waves) => {

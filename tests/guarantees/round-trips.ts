@@ -112,6 +112,7 @@ const startCounter = async (settings: Readonly<Record<string, string>> = {}): Pr
 export const countRoundTrips = async (): Promise<readonly RoundTrips[]> => {
   const { service, count, generate, codeOf, stop } = await startCounter();
   const apiKey = await service.newApiKey();
+  const testApiKey = await service.newApiKey(undefined, "test");
   const counted = [
     await count("generate", generate),
     await count("generate while one is live", generate),
@@ -119,6 +120,8 @@ export const countRoundTrips = async (): Promise<readonly RoundTrips[]> => {
     await count("use", (api, subject) => api.use(apiKey, codeOf(subject))),
     await count("ask after the use", (api, subject) => api.ask(apiKey, codeOf(subject))),
     await count("ask of a code that does not exist", (api) => api.ask(apiKey, "AAAAAAAAAAA")),
+    await count("ask with a test key", (api) => api.ask(testApiKey, "TESTLIVE000")),
+    await count("use with a test key", (api) => api.use(testApiKey, "TESTLIVE000", "cart 1")),
     await count("generate after the use", generate),
     await count("regenerate", (api) => api.regenerate()),
     await count("regenerate a first key", (api, subject) => api.regenerate(`shop-${subject}`)),
