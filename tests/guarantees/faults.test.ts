@@ -4,7 +4,9 @@ import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { discount, discountId, expectProblem } from "../support/api";
 import type { Api, Reply } from "../support/api";
 import { decode } from "../support/either";
+import { startFaultProxy } from "../support/fault-proxy";
 import type { Fault, StoreRequest } from "../support/fault-proxy";
+import { startHostProcess } from "../support/processes";
 import { readItems, startBehindFaults, startInstance, startService } from "../support/service";
 import type { FaultyInstance, Service } from "../support/service";
 
@@ -42,6 +44,14 @@ const faults: readonly (readonly [string, Fault])[] = [
   ["applied late", { kind: "late", ms: 250 }],
   ["applied after the deadline", { kind: "late", ms: deadlineMs + 100 }],
 ];
+
+/** After each of these nobody knows whether the write was applied. */
+const lostAnswers = faults.filter(([, { kind }]) =>
+  ["reset-after", "cut-off", "status-after", "hang-after"].includes(kind),
+);
+
+const isWrite = ({ operation }: StoreRequest): boolean =>
+  operation === "create" || operation === "replace" || operation === "batch";
 
 const throttled: Fault = { kind: "status", status: 429, retryAfterMs: 15 };
 const lagging: Fault = { kind: "status", status: 404, substatus: 1002 };
@@ -496,6 +506,7 @@ describe("whatever the store does", () => {
   describe("while the secret is replaced", () => {
     let peers: Peers;
     let swappedPool: FaultyInstance[];
+    let patientSwappedPool: FaultyInstance[];
     beforeAll(async () => {
       const secret = service.settings["OTP_SECRET"] ?? "";
       const other = randomBytes(32).toString("base64");
@@ -508,6 +519,11 @@ describe("whatever the store does", () => {
       peers = { direct, rival };
       swappedPool = await Promise.all(
         Array.from({ length: lanes }, () => startBehindFaults({ ...service, settings: swapped }, deadlineMs)),
+      );
+      patientSwappedPool = await Promise.all(
+        Array.from({ length: patientLanes }, () =>
+          startBehindFaults({ ...service, settings: swapped }, patientDeadlineMs),
+        ),
       );
     });
 
@@ -523,6 +539,7 @@ describe("whatever the store does", () => {
         const cases = faults.flatMap(([name, fault]) =>
           Array.from({ length: calls }, (__, at) => at).flatMap((at): readonly NamedCase[] => [
             [`${name} at store call ${at}`, ({ index }) => (index === at ? fault : undefined)],
+            [`${name} from store call ${at} on`, ({ index }) => (index >= at ? fault : undefined)],
             [
               `rival before store call ${at}, then ${name}`,
               ({ index }, { rival }) =>
@@ -537,6 +554,24 @@ describe("whatever the store does", () => {
         await runSideBySide(swappedPool, cases, (lane, decide) => runCase(lane, scenario, decide, peers));
       },
     );
+
+    it.each([
+      ["issues", generateScenario("a used OTP under the second secret", "used")],
+      ["uses", useScenario("cart 1")],
+    ] as const)("%s, though the answer to the write is lost", async (_, scenario) => {
+      await runSideBySide(patientSwappedPool, lostAnswers, async (lane, fault) => {
+        let isBroken = false;
+        const decide: Decide = (request) => {
+          if (!isWrite(request) || isBroken) {
+            return undefined;
+          }
+          isBroken = true;
+          return fault;
+        };
+        const { reply } = await runCase(lane, scenario, decide, peers);
+        expect([isBroken, succeeded(reply)]).toEqual([true, true]);
+      });
+    });
   });
 
   const writing: readonly Scenario[] = [
@@ -550,13 +585,8 @@ describe("whatever the store does", () => {
     revokeScenario("of a merchant without keys", "none"),
     revokeScenario("of one of two keys", "both"),
   ];
-  const isWrite = ({ operation }: StoreRequest): boolean =>
-    operation === "create" || operation === "replace" || operation === "batch";
-
   it("resolves a write whose answer was lost, as long as the store can be asked", async () => {
-    for (const [name, fault] of faults.filter(([, { kind }]) =>
-      ["reset-after", "cut-off", "status-after", "hang-after"].includes(kind),
-    )) {
+    for (const [name, fault] of lostAnswers) {
       for (const scenario of writing) {
         let isBroken = false;
         const { reply } = await runCase(patient, scenario, (request) => {
@@ -624,4 +654,32 @@ describe("whatever the store does", () => {
       });
     },
   );
+
+  it("leaves a key that the same call is told again, when the process dies with its write under way", async () => {
+    const merchantId = "shop-of-the-dead";
+    const works = async (apiKey: string): Promise<boolean> =>
+      (await service.ask(apiKey, "AAAAAAAAAAA")).status === 404;
+    const proxy = await startFaultProxy(service.config.cosmos.endpoint);
+    const host = await startHostProcess({ ...service.settings, COSMOSDB_ENDPOINT: proxy.endpoint });
+    const old = await service.newApiKey(merchantId);
+    const written = new Promise<void>((resolve) => {
+      proxy.script(({ operation }) => {
+        if (operation !== "replace") {
+          return undefined;
+        }
+        resolve();
+        return { kind: "hang-after" };
+      });
+    });
+    const press = randomUUID();
+    const dying = host.regenerate(merchantId, "primary", press).catch(() => undefined);
+    await written;
+    await host.program.stop("SIGKILL");
+    await dying;
+    await proxy.settled();
+    await proxy.close();
+    const told = await service.newApiKey(merchantId, "primary", press);
+    expect([await works(told), await works(old)]).toEqual([true, false]);
+    expect(await service.newApiKey(merchantId, "primary", press)).toBe(told);
+  });
 });
