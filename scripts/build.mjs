@@ -37,6 +37,7 @@ await build({
     "scripts/fuzz.ts",
     "scripts/record-hostile.ts",
     "scripts/screenshots.ts",
+    "scripts/verify.ts",
     "bench/bench.ts",
     "bench/store-server.ts",
   ],

@@ -1,4 +1,3 @@
-import { makeApi } from "../support/api";
 import type { Api } from "../support/api";
 import { unpackArchive } from "../support/archive";
 import type { UnpackedArchive } from "../support/archive";
@@ -50,13 +49,4 @@ describe("the contract is kept", () => {
       await run(await hostWith(ttlSeconds), ttlSeconds);
     });
   });
-
-  // Any other host, by hand: SERVICE_URL=http://127.0.0.1:7071 npx jest tests/guarantees/contract-checks
-  const url = process.env["SERVICE_URL"];
-  if (url !== undefined) {
-    it.each(contractChecks.filter(({ takesLifetime }) => !takesLifetime))(
-      "by the service at SERVICE_URL: $promise",
-      ({ run }) => run(makeApi(url), lifetimeSeconds),
-    );
-  }
 });

@@ -20,11 +20,18 @@ const parseJson = (text: string): unknown => {
   }
 };
 
-/** Makes a request, and checks it and its answer against the OpenAPI document. */
-export const call = async (url: string, init: RequestInit = {}): Promise<Reply> => {
+/** Makes a request. */
+export type Send = (url: string, init?: RequestInit) => Promise<Reply>;
+
+export const send: Send = async (url, init) => {
   const response = await fetch(url, init);
   const text = await response.text();
-  const reply = { status: response.status, headers: response.headers, text, json: parseJson(text) };
+  return { status: response.status, headers: response.headers, text, json: parseJson(text) };
+};
+
+/** Makes a request, and checks it and its answer against the OpenAPI document. */
+export const call: Send = async (url, init = {}) => {
+  const reply = await send(url, init);
   checkExchange(url, init, reply);
   return reply;
 };
@@ -36,6 +43,8 @@ export const discountId = "discount-1";
 export const discount = { merchant_id: merchantId, discount_id: discountId };
 
 export interface Api {
+  /** Makes any request, as the other members do theirs. */
+  readonly call: Send;
   readonly baseUrl: string;
   generate(beneficiary?: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   validate(apiKey: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
@@ -51,14 +60,15 @@ export interface Api {
   use(apiKey: string, code: string, idempotencyKey?: string): Promise<Reply>;
 }
 
-export const makeApi = (baseUrl: string): Api => {
+export const makeApi = (baseUrl: string, callWith: Send = call): Api => {
   const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> =>
-    call(`${baseUrl}${path}`, {
+    callWith(`${baseUrl}${path}`, {
       method: "POST",
       headers: { "Content-Type": "application/json", ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   const api: Api = {
+    call: callWith,
     baseUrl,
     generate: (beneficiary = fiscalCode, body = discount, headers = {}) =>
       post(`/api/v1/cgn/otp/${beneficiary}`, body, headers),
@@ -70,11 +80,11 @@ export const makeApi = (baseUrl: string): Api => {
         undefined,
         idempotencyKey === undefined ? {} : { "Idempotency-Key": idempotencyKey },
       ),
-    list: (merchant = merchantId) => call(`${baseUrl}/api/v1/cgn/merchants/${merchant}/api-keys`),
+    list: (merchant = merchantId) => callWith(`${baseUrl}/api/v1/cgn/merchants/${merchant}/api-keys`),
     revoke: (merchant = merchantId, keyType = "primary") =>
-      call(`${baseUrl}/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, { method: "DELETE" }),
-    info: () => call(`${baseUrl}/api/v1/info`),
-    status: () => call(`${baseUrl}/api/v1/status`),
+      callWith(`${baseUrl}/api/v1/cgn/merchants/${merchant}/api-keys/${keyType}`, { method: "DELETE" }),
+    info: () => callWith(`${baseUrl}/api/v1/info`),
+    status: () => callWith(`${baseUrl}/api/v1/status`),
     newCode: async (...args) => decode(OtpBody, (await api.generate(...args)).json).code,
     newApiKey: async (...args) => decode(ApiKeyBody, (await api.regenerate(...args)).json).api_key,
     ask: (apiKey, code) => api.validate(apiKey, { otp_code: code, invalidate_otp: false }),

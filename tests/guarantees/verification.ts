@@ -1,0 +1,209 @@
+/** Holds any instance of the service to its contract, from outside. `npm run verify` does it, and prints what it found. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import * as t from "io-ts";
+import { OtpBody } from "../../shared/http/bodies";
+import { fiscalCode, makeApi, send } from "../support/api";
+import type { Api, Reply, Send } from "../support/api";
+import { checkExchange, functionKeyHeader } from "../support/document";
+import { contractChecks } from "./contract-checks";
+import type { ContractCheck } from "./contract-checks";
+
+export interface Verdict {
+  readonly promise: string;
+  readonly outcome: "held" | "BROKEN" | "left out";
+  /** Why it is broken or left out. It contains no code and no key. */
+  readonly reason?: string;
+}
+
+export interface Target {
+  /** The origin of the service. */
+  readonly url: string;
+  /** Undefined when the host asks for none: on Azure, anybody could then issue codes and keys. */
+  readonly functionKey: string | undefined;
+  /** The lifetime of an OTP there, in seconds. */
+  readonly ttlSeconds: number;
+}
+
+export interface Options {
+  /** Leaves out what waits for the end of an OTP. */
+  readonly skipSlow: boolean;
+  /** Every call is to be answered within this many milliseconds. */
+  readonly deadlineMs: number;
+  /** Ends what is under way. The keys are revoked all the same. */
+  readonly signal?: AbortSignal;
+  readonly checks?: readonly ContractCheck[];
+}
+
+/** How long to wait for an answer, in milliseconds: longer than any deadline, so that a late answer is seen to be late. */
+const patienceMs = 60_000;
+
+const makeMerchantId = (): string => `verify-${randomUUID()}`;
+
+/** The paths that the Functions host opens with a function key only. */
+const needsFunctionKey = (url: string): boolean => new URL(url).pathname.startsWith("/api/v1/cgn/");
+
+const sendWithin =
+  (functionKey: string | undefined): Send =>
+  (url, init = {}) => {
+    const headers = new Headers(init.headers);
+    if (functionKey !== undefined && needsFunctionKey(url)) {
+      headers.set(functionKeyHeader, functionKey);
+    }
+    return send(url, { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(patienceMs) });
+  };
+
+export type Approach =
+  | { readonly tag: "ready"; readonly target: Target }
+  /** The host asks for a function key, and there is none, or not this one. */
+  | { readonly tag: "function key" }
+  | { readonly tag: "failed"; readonly reason: string };
+
+/** Makes the first calls: is somebody there, is the function key right, how long does an OTP live? */
+export const approach = async (url: string, functionKey: string | undefined): Promise<Approach> => {
+  const merchantId = makeMerchantId();
+  const read = async (key: string | undefined): Promise<Reply> =>
+    makeApi(url, sendWithin(key)).list(merchantId);
+  try {
+    const anonymous = await read(undefined);
+    const isOpen = anonymous.status === 200;
+    const reply = isOpen || functionKey === undefined ? anonymous : await read(functionKey);
+    if (reply.status === 401 || reply.status === 403) {
+      return { tag: "function key" };
+    }
+    const issued =
+      reply.status === 200
+        ? await makeApi(url, sendWithin(isOpen ? undefined : functionKey)).generate(fiscalCode, {
+            merchant_id: merchantId,
+            discount_id: "discount-1",
+          })
+        : reply;
+    if (!OtpBody.is(issued.json)) {
+      return {
+        tag: "failed",
+        reason: `It answers ${issued.status}. Is it the service, and does its Info say 200?`,
+      };
+    }
+    const target = { url, functionKey: isOpen ? undefined : functionKey, ttlSeconds: issued.json.ttl };
+    return { tag: "ready", target };
+  } catch (error) {
+    return { tag: "failed", reason: `Nobody answers there (${describe(error)}).` };
+  }
+};
+
+/** Tries every promise, one after the other, and revokes the keys that it made. */
+export const verify = async function* (
+  { url, functionKey, ttlSeconds }: Target,
+  { skipSlow, deadlineMs, signal, checks = contractChecks }: Options,
+): AsyncGenerator<Verdict> {
+  const keys = new Set<string>();
+  let calls = 0;
+  let longestMs = 0;
+  const sendAny = sendWithin(functionKey);
+  const callAndCheck: Send = async (address, init = {}) => {
+    if (init.method === "POST" && /\/verify-[\w-]+\/api-keys\/(primary|secondary|test)$/.test(address)) {
+      keys.add(address);
+    }
+    const start = performance.now();
+    const reply = await sendAny(address, init);
+    longestMs = Math.max(longestMs, performance.now() - start);
+    calls++;
+    checkExchange(address, init, reply, true);
+    return reply;
+  };
+  const api = makeApi(url, callAndCheck);
+  const aborted = signal && once(signal, "abort").then(() => Promise.reject(new Error("stopped")));
+  aborted?.catch(() => undefined);
+
+  const judge = async (promise: string, run: () => Promise<void>): Promise<Verdict> => {
+    try {
+      await Promise.race([run(), ...(aborted === undefined ? [] : [aborted])]);
+      return { promise, outcome: "held" };
+    } catch (error) {
+      return signal?.aborted === true
+        ? { promise, outcome: "left out", reason: "stopped" }
+        : { promise, outcome: "BROKEN", reason: describe(error) };
+    }
+  };
+
+  for (const { promise, takesLifetime, run } of checks) {
+    yield takesLifetime && skipSlow
+      ? { promise, outcome: "left out", reason: `it would wait ${ttlSeconds} s for the end of an OTP` }
+      : await judge(promise, () => run(api, ttlSeconds));
+  }
+  const withKey = "GenerateOtp and the portal's calls are refused without the function key";
+  yield functionKey === undefined && isLoopback(url)
+    ? { promise: withKey, outcome: "left out", reason: "the local host asks for none" }
+    : await judge(withKey, () => assertFunctionKeyNeeded(url));
+  yield await judge(`Each of ${calls} calls is answered within ${deadlineMs} ms`, () => {
+    assert.ok(longestMs <= deadlineMs, `one took ${Math.round(longestMs)} ms`);
+    return Promise.resolve();
+  });
+  yield await revokeAll([...keys], sendAny);
+};
+
+/** Whether an address is one of this machine. */
+export const isLoopback = (url: string): boolean =>
+  /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
+
+/** Each as nobody's call, and as that of somebody who guesses. */
+const assertFunctionKeyNeeded = async (url: string): Promise<void> => {
+  const merchantId = makeMerchantId();
+  const calls: readonly [name: string, make: (api: Api) => Promise<Reply>][] = [
+    [
+      "GenerateOtp",
+      (api) => api.generate(fiscalCode, { merchant_id: merchantId, discount_id: "discount-1" }),
+    ],
+    ["RegenerateApiKey", (api) => api.regenerate(merchantId)],
+    ["ListApiKeys", (api) => api.list(merchantId)],
+    ["RevokeApiKey", (api) => api.revoke(merchantId)],
+  ];
+  for (const functionKey of [undefined, "not-the-function-key"]) {
+    for (const [name, make] of calls) {
+      const { status } = await make(makeApi(url, sendWithin(functionKey)));
+      assert.equal(status, 401, `${name} is answered ${status}`);
+    }
+  }
+};
+
+/** @param addresses of the keys. Revoking is safe to repeat, and so it is repeated. */
+const revokeAll = async (addresses: readonly string[], sendAny: Send): Promise<Verdict> => {
+  const promise = `The ${addresses.length} keys that were made here are revoked`;
+  const left: string[] = [];
+  for (const address of addresses) {
+    const isRevoked = async (): Promise<boolean> => {
+      try {
+        return (await sendAny(address, { method: "DELETE" })).status === 204;
+      } catch {
+        return false;
+      }
+    };
+    if (!(await isRevoked()) && !(await isRevoked()) && !(await isRevoked())) {
+      left.push(address);
+    }
+  }
+  return left.length === 0
+    ? { promise, outcome: "held" }
+    : {
+        promise,
+        outcome: "BROKEN",
+        reason: ["Revoke these by hand:", ...left.map((address) => `DELETE ${address}`)].join("\n"),
+      };
+};
+
+const longestReason = 12;
+
+const ErrorLike = t.intersection([t.type({ message: t.string }), t.partial({ cause: t.unknown })]);
+
+/** Of an assertion, the lines that tell what differed; of a failed `fetch`, what the system said. */
+const describe = (error: unknown): string => {
+  const { message, cause } = ErrorLike.is(error) ? error : { message: String(error) };
+  const text = t.type({ code: t.string }).is(cause) ? `${message}: ${cause.code}` : message;
+  return text
+    .replaceAll(/\bcgn_[\w-]+/g, "(an API key)")
+    .replaceAll(/\b(?!TEST)[A-Z0-9]{11}\b/g, "(a code)")
+    .split("\n")
+    .slice(0, longestReason)
+    .join("\n");
+};

@@ -1,0 +1,52 @@
+/** A server before the service that passes requests on, and may lie. */
+import { createServer } from "node:http";
+import { buffer } from "node:stream/consumers";
+import { close, listen } from "../../local/server";
+
+export interface FrontRequest {
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+export interface FrontReply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+export type PassOn = (request: FrontRequest) => Promise<FrontReply>;
+
+/** Answers a request, by passing it on or otherwise. */
+export type Lie = (request: FrontRequest, passOn: PassOn) => Promise<FrontReply>;
+
+export const startLyingFront = async (
+  serviceUrl: string,
+  lie: Lie,
+): Promise<{ readonly url: string; stop(): Promise<void> }> => {
+  const passOn: PassOn = async ({ method, path, headers, body }) => {
+    const response = await fetch(serviceUrl + path, { method, headers, ...(body === "" ? {} : { body }) });
+    return { status: response.status, headers: response.headers, body: await response.text() };
+  };
+  const server = createServer((incoming, outgoing) => {
+    const answer = async (): Promise<void> => {
+      const headers = new Headers();
+      for (const [name, value] of Object.entries(incoming.headers)) {
+        if (typeof value === "string" && !/^(host|connection|content-length|accept-encoding)$/.test(name)) {
+          headers.set(name, value);
+        }
+      }
+      const body = (await buffer(incoming)).toString();
+      const { method = "GET", url: path = "/" } = incoming;
+      const reply = await lie({ method, path, headers, body }, passOn);
+      const passedOn = [...reply.headers].filter(
+        ([name]) => !/^(content-length|connection|keep-alive|transfer-encoding)$/.test(name),
+      );
+      outgoing.writeHead(reply.status, Object.fromEntries(passedOn)).end(reply.body);
+    };
+    answer().catch(() => outgoing.destroy());
+  });
+  return { url: `http://127.0.0.1:${await listen(server, 0)}`, stop: () => close(server) };
+};
