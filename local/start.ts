@@ -3,6 +3,7 @@ import * as E from "fp-ts/Either";
 import { makeFunctions } from "../functions";
 import { decodeConfig } from "../shared/config";
 import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
+import type { KeyType } from "../shared/domain/api-key";
 import { startEmbeddedCosmosDb } from "./embedded-cosmos-db";
 import { makeHost } from "./host";
 import { makePlaygroundStore } from "../playground/playground-store";
@@ -12,7 +13,8 @@ const demoMerchantId = "demo-shop";
 const demoDiscountId = "demo-discount";
 const demoFiscalCode = "AAAAAA00A00A000A";
 
-const demoKeyPath = `/api/v1/cgn/merchants/${demoMerchantId}/api-keys/primary`;
+const demoKeyPath = (keyType: KeyType): string =>
+  `/api/v1/cgn/merchants/${demoMerchantId}/api-keys/${keyType}`;
 
 /** Shell commands: generate an OTP, use it, and find it used. Without a key, the first command makes one. */
 const demoCommands = (baseUrl: string, apiKey: string | undefined): readonly string[] => {
@@ -22,7 +24,7 @@ const demoCommands = (baseUrl: string, apiKey: string | undefined): readonly str
   return [
     ...(apiKey === undefined
       ? [
-          `KEY=$(curl -sS -X POST ${baseUrl}${demoKeyPath}); echo "$KEY"; KEY=$(echo "$KEY" | grep -oE 'cgn_[A-Za-z0-9_-]+')`,
+          `KEY=$(curl -sS -X POST ${baseUrl}${demoKeyPath("primary")}); echo "$KEY"; KEY=$(echo "$KEY" | grep -oE 'cgn_[A-Za-z0-9_-]+')`,
         ]
       : []),
     `OTP=$(${generate}); echo "$OTP"; OTP=$(echo "$OTP" | grep -oE '[A-Z0-9]{11}')`,
@@ -31,8 +33,14 @@ const demoCommands = (baseUrl: string, apiKey: string | undefined): readonly str
   ];
 };
 
-const createDemoApiKey = async (baseUrl: string): Promise<string> => {
-  const response = await fetch(baseUrl + demoKeyPath, { method: "POST" });
+/** A shell command that says where the service is, and the test key: what the guides' commands and programs read. */
+const testSettings = (baseUrl: string, testApiKey: string | undefined): string =>
+  `export CGN_URL=${baseUrl} CGN_API_KEY=${
+    testApiKey ?? `$(curl -sS -X POST ${baseUrl}${demoKeyPath("test")} | grep -oE 'cgn_test_[A-Za-z0-9_-]+')`
+  }`;
+
+const createDemoApiKey = async (baseUrl: string, keyType: KeyType): Promise<string> => {
+  const response = await fetch(baseUrl + demoKeyPath(keyType), { method: "POST" });
   const body: unknown = await response.json();
   return typeof body === "object" && body !== null && "api_key" in body ? String(body.api_key) : "";
 };
@@ -72,7 +80,9 @@ const run = async (): Promise<void> => {
     }
     const baseUrl = `http://127.0.0.1:${port}`;
     // In a store that the settings name, somebody may be using a key of the demo shop.
-    const apiKey = embedded === undefined ? undefined : await createDemoApiKey(baseUrl);
+    const create = async (keyType: KeyType): Promise<string | undefined> =>
+      embedded === undefined ? undefined : createDemoApiKey(baseUrl, keyType);
+    const [apiKey, testApiKey] = [await create("primary"), await create("test")];
     const lines = [
       `Listening on ${baseUrl}`,
       "Open it in a browser to see the service work.",
@@ -87,6 +97,12 @@ const run = async (): Promise<void> => {
         : ["Paste in order: generate, use (200), use again (404)"]),
       "",
       ...demoCommands(baseUrl, apiKey),
+      "",
+      testApiKey === undefined
+        ? `To try every outcome, as the guide for merchants says, make the test key of ${demoMerchantId} (one that it already has stops working):`
+        : `To try every outcome, as the guide for merchants says, set the address and the test key of ${demoMerchantId}:`,
+      "",
+      testSettings(baseUrl, testApiKey),
       "",
       "Ctrl-C stops it.",
     ];

@@ -10,6 +10,17 @@ import { readItems, startService } from "../support/service";
 
 const hasCurl = spawnSync("curl", ["--version"]).status === 0;
 
+/** What the printed `export` command sets. The store may run in this process, and must answer during the command. */
+const runTestSettings = async (
+  output: string,
+): Promise<{ readonly baseUrl: string; readonly apiKey: string }> => {
+  const [command = ""] = /^export .*$/m.exec(output) ?? [];
+  const shell = await promisify(execFile)("sh", ["-c", `${command}\necho "$CGN_URL $CGN_API_KEY"`]);
+  expect(shell.stderr).toBe("");
+  const [baseUrl = "", apiKey = ""] = shell.stdout.trim().split(" ");
+  return { baseUrl, apiKey };
+};
+
 describe("npm start", () => {
   it("prints the address and three commands, which give 200, 200 and 404", async () => {
     const program = startProgram(["build/start.js"], { PORT: "0" });
@@ -27,6 +38,15 @@ describe("npm start", () => {
     }
     expect(await program.stop("SIGINT")).toBe(0);
     expect(program.errors()).toBe("");
+  });
+
+  it("prints the demo shop's test key, as a command that sets what the guides' commands read", async () => {
+    const program = startProgram(["build/start.js"], { PORT: "0" });
+    await program.waitFor(/Ctrl-C/);
+    const { baseUrl, apiKey } = await runTestSettings(program.output());
+    expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
+    expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
+    expect(await program.stop("SIGINT")).toBe(0);
   });
 
   it.each(["SIGINT", "SIGTERM"] as const)(
@@ -104,6 +124,9 @@ describe("npm start", () => {
         /^\{.*"api_key":"cgn_demo-shop_[0-9a-f]{72}".*\}\n\{"code".*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
       );
       expect(await readItems(service.apiKeys)).toHaveLength(1);
+      const { baseUrl, apiKey } = await runTestSettings(program.output());
+      expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
+      expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
     }
     expect(await program.stop("SIGINT")).toBe(0);
     expect(program.errors()).toBe("");
