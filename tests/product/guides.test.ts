@@ -12,9 +12,9 @@ import MarkdownIt from "markdown-it";
 import { close, listen } from "../../local/server";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { problemTypeBase, toProblem } from "../../shared/http/problem";
-import { call, expectProblem, fiscalCode } from "../support/api";
+import { call, expectProblem, fiscalCode, merchantId } from "../support/api";
 import type { Reply } from "../support/api";
-import { makeFailures } from "../support/document";
+import { makeFailures, nameOf } from "../support/document";
 import { decode } from "../support/either";
 import { startBehindFaults, startService } from "../support/service";
 import type { Service } from "../support/service";
@@ -217,6 +217,18 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
       });
     });
 
+    it("gets the outcomes of the test codes with a test key", async () => {
+      const testKey = await service.newApiKey(merchantId, "test");
+      const outputs = ["TESTLIVE000", "TESTRACE000", "TESTNEWER00"].map(
+        async (code) => (await run(code, "cart-7", service.baseUrl, testKey)).output,
+      );
+      expect(await Promise.all(outputs)).toEqual([
+        "ask 200 test-discount\nuse 200 test-discount\n",
+        "ask 200 test-discount\nuse 404 otp-already-used\n",
+        "ask 409 otp-conflict\n",
+      ]);
+    });
+
     it("is refused a used code, and prints the problem", async () => {
       const code = await service.newCode();
       await service.use(apiKey, code);
@@ -347,15 +359,145 @@ describe.each(guides)("the calls in %s", (guide) => {
     service.clock.advance(600);
     expectAnswer(await send(ask), refused);
   });
+});
 
-  const commands = blocksOf(guide, "text").filter((block) => block.startsWith("curl "));
+/** The part of a guide under a heading, up to the next heading of the same rank. */
+const sectionOf = (guide: string, heading: string): string => {
+  const [, after = ""] = readFileSync(guide, "utf8").split(`\n## ${heading}\n`);
+  return after.replace(/\n## [^]*/, "");
+};
+
+const textBlocksIn = (section: string): string[] =>
+  [...section.matchAll(/^```text\n([^]*?)^```$/gm)].map(([, block = ""]) => block);
+
+/** As the guides write it: the status, and the discount or the name of the problem. */
+const describeReply = (status: number, json: unknown): string => {
+  const { discount_id: granted, type } = decode(t.partial({ discount_id: t.string, type: t.string }), json);
+  return `${status} ${granted ?? nameOf(type ?? "")}`;
+};
+
+describe.each([
+  [guides[0], "Try every outcome", "Test plan"],
+  [guides[1], "Prova ogni esito", "Piano di prova"],
+])("in %s, %j and %j", (guide, outcomes, plan) => {
+  const chapter = sectionOf(guide, outcomes);
+  const lists = sectionOf(guide, plan)
+    .split("\n\n")
+    .filter((paragraph) => paragraph.startsWith("- [ ] "));
+  const testCodes = [...readFileSync("openapi.yaml", "utf8").matchAll(/^ +\| `(TEST\w+)`/gm)].map(
+    ([, code = ""]) => code,
+  );
+
+  let service: Service;
+  let testKey: string;
+  beforeAll(async () => {
+    service = await startService();
+    testKey = await service.newApiKey("demo-shop", "test");
+  });
+  afterAll(() => service.stop());
+
+  it("give each test code of the contract the answers of the service, asked about and used", async () => {
+    expect(testCodes).toHaveLength(6);
+    const rows = [
+      ...chapter.matchAll(/^\| (?:`(\w{11})`|[^`|]+?) +\| (\d+) `(\S+)` +\| (\d+) `(\S+)` +\|/gm),
+    ].map(([, code = "any other", ...told]) => ({
+      code,
+      asked: told.slice(0, 2).join(" "),
+      used: told.slice(2).join(" "),
+    }));
+    expect(rows.map(({ code }) => code)).toEqual([...testCodes, "any other"]);
+    for (const { code, asked, used } of rows) {
+      const sent = code === "any other" ? "BBBBBBBBBBB" : code;
+      // Used twice, because a test code is not used up.
+      const replies = [
+        await service.ask(testKey, sent),
+        await service.use(testKey, sent),
+        await service.use(testKey, sent),
+      ];
+      expect([code, ...replies.map(({ status, json }) => describeReply(status, json))]).toEqual([
+        ...[code, asked, used, used],
+      ]);
+    }
+  });
+
+  it("say until when a test code is valid, and how long to wait", async () => {
+    expect(chapter).toMatch(/\b10\sminut/);
+    const given = await service.ask(testKey, "TESTLIVE000");
+    const used = await service.use(testKey, "TESTLIVE000");
+    expect([given, used].map(({ json }) => json)).toEqual(
+      [600, 0].map((seconds) => ({
+        expires_at: new Date(service.clock().getTime() + seconds * 1000).toISOString(),
+        discount_id: "test-discount",
+      })),
+    );
+    const [, waitSeconds] = /`Retry-After` \D*(\d+) second/.exec(chapter) ?? [];
+    expect((await service.use(testKey, "TESTDOWN000")).headers.get("retry-after")).toBe(waitSeconds);
+  });
+
+  it("let a merchant try the test codes in a shop, which asks and then uses", async () => {
+    const items = [...(lists[0] ?? "").matchAll(/^- \[ \] `([^`]+)`: (\d+ `[a-z-]+`)\./gm)].map(
+      ([, pasted = "", told = ""]) => ({ pasted, told: told.replaceAll("`", "") }),
+    );
+    expect(items.map(({ pasted }) => pasted)).toEqual(expect.arrayContaining(testCodes));
+    for (const { pasted, told } of items) {
+      const code = pasted.replace(/\s/g, "").toUpperCase();
+      const asked = await service.ask(testKey, code);
+      const { status, json } = asked.status === 200 ? await service.use(testKey, code) : asked;
+      expect([pasted, describeReply(status, json)]).toEqual([pasted, told]);
+    }
+  });
+
+  it("let a merchant try the life of a real code", async () => {
+    const demo = { merchant_id: "demo-shop", discount_id: "demo-discount" };
+    const apiKey = await service.newApiKey("demo-shop");
+    const code = await service.newCode("BBBBBB00A00A000A", demo);
+    const told = [...(lists[1] ?? "").matchAll(/^- \[ \] [^]*?: (\d+)(?: `([a-z-]+)`)?/gm)].map(
+      ([, status, name]) => `${status} ${name ?? demo.discount_id}`,
+    );
+    const replies = [
+      [await service.ask(apiKey, code), await service.ask(apiKey, code)],
+      [await service.use(apiKey, code, "cart-1")],
+      [await service.use(apiKey, code, "cart-1")],
+      [await service.use(apiKey, code, "cart-2"), await service.use(apiKey, code)],
+      [await service.ask(apiKey, code)],
+    ];
+    await service.newCode("BBBBBB00A00A000A", demo);
+    replies.push([await service.ask(apiKey, code)]);
+    expect(
+      replies.map((each) => [...new Set(each.map(({ status, json }) => describeReply(status, json)))]),
+    ).toEqual(told.map((each) => [each]));
+  });
+
   if (!isThere("curl")) {
-    console.warn(`curl is not installed: the test plan's commands in ${guide} are not run`);
-    it.skip("are not made by the test plan's commands, because curl is not installed", () => undefined);
+    console.warn(`curl is not installed: the commands in ${guide} are not run`);
+    it.skip("are not run as commands, because curl is not installed", () => undefined);
     return;
   }
-  it("of its test plan give a code and a second key", async () => {
+
+  it("have commands that show every outcome but a defect, as it says behind each", async () => {
+    const [settings = "", definition = "", commands = "", ...others] = textBlocksIn(chapter);
+    expect(others).toEqual([]);
+    expect(settings).toMatch(/^export CGN_URL=\S+\nexport CGN_API_KEY=cgn_test_\S+\n$/);
+    const told = commands
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/ +# /));
+    for (const [command = "", outcome] of told) {
+      const { output } = await runProgram("sh", ["-c", definition + command], {
+        CGN_URL: service.baseUrl,
+        CGN_API_KEY: testKey,
+      });
+      const [body = "", status] = output.split("\n");
+      expect([command, describeReply(Number(status), JSON.parse(body))]).toEqual([command, outcome]);
+    }
+    const shown = new Set(told.map(([, outcome]) => outcome?.replace(/^\d+ /, "")));
+    const problems = Object.keys(makeFailures([])).filter((name) => name !== "internal-error");
+    expect([...shown].sort()).toEqual(["test-discount", ...problems].sort());
+  });
+
+  it("have commands that give a code and a second key", async () => {
     const given: unknown[] = [];
+    const commands = textBlocksIn(sectionOf(guide, plan)).filter((block) => block.startsWith("curl "));
     for (const command of commands) {
       const local = command.replace("http://127.0.0.1:7071", service.baseUrl);
       given.push(JSON.parse((await runProgram("sh", ["-c", local])).output));
