@@ -102,7 +102,11 @@ const againstFake = async (
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
     void readText(request).then((body) => {
-      asked.push({ at: performance.now(), headers: request.headers, body: JSON.parse(body) });
+      asked.push({
+        at: performance.now(),
+        headers: request.headers,
+        body: body === "" ? undefined : JSON.parse(body),
+      });
       const answer = answers[asked.length - 1] ?? answers.at(-1);
       answer?.(response);
     });
@@ -506,6 +510,93 @@ describe.each([
       [true, false],
       [false, true],
     ]);
+  });
+});
+
+describe("docs/portal-integration.md", () => {
+  const page = "docs/portal-integration.md";
+  const [program = "", ...otherPrograms] = blocksOf(page, "js");
+
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  it("has one program", () => {
+    expect(otherPrograms).toEqual([]);
+  });
+
+  if (isThere("curl")) {
+    it("has commands that print, in order, what it says", async () => {
+      // The ends of keys are numbered: they differ each time, but each end is that of the same key as on the page.
+      const normalise = (text: string): string => {
+        const ends: string[] = [];
+        return text
+          .replaceAll(/(cgn_new-shop_)[0-9a-f]{68}/g, "$1…")
+          .replaceAll(/urn:uuid:[0-9a-f-]{36}/g, "urn:uuid:…")
+          .replaceAll(/(?<=cgn_new-shop_…|"hint":")[0-9a-f]{4}(?=")/g, (end) => {
+            ends.push(...(ends.includes(end) ? [] : [end]));
+            return `#${ends.indexOf(end) + 1}`;
+          });
+      };
+      const script = blocksOf(page, "sh").join("").replace("http://127.0.0.1:7071", service.baseUrl);
+      const { output } = await runProgram("sh", ["-c", script]);
+      expect(normalise(output)).toBe(normalise(blocksOf(page, "text").join("")));
+    });
+  } else {
+    console.warn(`curl is not installed: the commands in ${page} are not run`);
+    it.skip("has commands that are not run, because curl is not installed", () => undefined);
+  }
+
+  describe("has a program that", () => {
+    let folder: string;
+    beforeAll(async () => {
+      folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
+      await writeFile(path.join(folder, "press.mjs"), program);
+    });
+    afterAll(() => rm(folder, { recursive: true }));
+
+    const press = "3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96";
+    const run = (baseUrl: string): Promise<Ended> =>
+      runProgram(process.execPath, [path.join(folder, "press.mjs")], {
+        CGN_URL: baseUrl,
+        CGN_FUNCTION_KEY: "a function key",
+        CGN_MERCHANT: "shop-1",
+        CGN_KEY_TYPE: "secondary",
+        CGN_PRESS: press,
+      });
+
+    it("makes a key, and is given the same again for the same press, and none once it was revoked", async () => {
+      const first = await run(service.baseUrl);
+      expect([first.code, first.output]).toEqual([
+        0,
+        expect.stringMatching(/^200 cgn_shop-1_[0-9a-f]{72}\n$/),
+      ]);
+      expect(await run(service.baseUrl)).toEqual(first);
+      expect((await service.ask(first.output.trim().slice(4), "AAAAAAAAAAA")).status).toBe(404);
+      await service.revoke("shop-1", "secondary");
+      expect(await run(service.baseUrl)).toEqual({ code: 1, output: "400 invalid-request\n" });
+    });
+
+    it("repeats a call with the same Idempotency-Key, and waits as long as a 503 says", async () => {
+      const key = answering(200, JSON.stringify({ api_key: "a key" }));
+      const { asked, output } = await againstFake([dropped, unavailable, key], run);
+      expect(output).toBe("200 a key\n");
+      expect(asked.map(({ headers }) => headers["idempotency-key"])).toEqual([press, press, press]);
+      expect(asked.map(({ headers }) => headers["x-functions-key"])).toEqual(Array(3).fill("a function key"));
+      const [, second, third] = asked;
+      expect((third?.at ?? 0) - (second?.at ?? 0)).toBeGreaterThan(1990);
+    });
+
+    it.each([
+      ["after three calls", [unavailable], 3, "503 service-unavailable\n"],
+      ["after a 401 of the platform", [answering(401, "")], 1, "401 ?\n"],
+      ["after a redirection", [redirected], 1, "302 ?\n"],
+    ])("gives up %s", async (_, answers, calls, told) => {
+      const { asked, output } = await againstFake(answers, run);
+      expect([asked.length, output]).toEqual([calls, told]);
+    });
   });
 });
 

@@ -79,6 +79,7 @@ describe("the pages of the local host", () => {
       "/docs",
       "/merchant-integration",
       "/integrazione-operatori",
+      "/portal-integration",
       ...problems.map((name) => `/problems/${name}`),
     ];
     const visited = new Set<string>();
@@ -160,6 +161,7 @@ describe("the pages of the local host", () => {
       [
         "/integrazione-operatori",
         "/merchant-integration",
+        "/portal-integration",
         ...problems.map((name) => `/problems/${name}`),
       ].sort(),
     );
