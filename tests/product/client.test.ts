@@ -7,7 +7,7 @@ import { discountId, fiscalCode, merchantId } from "../support/api";
 import { startService } from "../support/service";
 import type { Service } from "../support/service";
 
-/** A program that a merchant's and the platform's developers could write with a generated client. */
+/** A program that the developers of a shop, of the platform and of the portal could write with a generated client. */
 const program = `
 import createClient from "openapi-fetch";
 import type { paths } from "./schema";
@@ -15,12 +15,27 @@ import type { paths } from "./schema";
 const run = async (): Promise<void> => {
   const client = createClient<paths>({ baseUrl: process.argv[2] ?? "" });
 
-  const key = await client.POST("/api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
-    params: { path: { merchant_id: "${merchantId}", key_type: "primary" } },
+  const regenerate = async (key_type: "primary" | "test", press: string): Promise<string> => {
+    const { data, error } = await client.POST("/api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
+      params: {
+        path: { merchant_id: "${merchantId}", key_type },
+        header: { "Idempotency-Key": press },
+      },
+    });
+    if (data === undefined) {
+      throw new Error(error.title);
+    }
+    return data.api_key;
+  };
+  const apiKey = await regenerate("primary", crypto.randomUUID());
+  const press = crypto.randomUUID();
+  const testApiKey = await regenerate("test", press);
+  const isSameKey: boolean = testApiKey === (await regenerate("test", press));
+  const keys = await client.GET("/api/v1/cgn/merchants/{merchant_id}/api-keys", {
+    params: { path: { merchant_id: "${merchantId}" } },
   });
-  if (key.data === undefined) {
-    throw new Error(key.error.title);
-  }
+  const hints = keys.data?.api_keys.map(({ key_type, hint }): string => key_type + " " + hint);
+  const isHinted = hints?.join() === "primary " + apiKey.slice(-4) + ",test " + testApiKey.slice(-4);
   const otp = await client.POST("/api/v1/cgn/otp/{fiscalcode}", {
     params: { path: { fiscalcode: "${fiscalCode}" } },
     body: { merchant_id: "${merchantId}", discount_id: "${discountId}" },
@@ -28,19 +43,30 @@ const run = async (): Promise<void> => {
   if (otp.data === undefined) {
     throw new Error(otp.error.title);
   }
-  const use = (cart: string) =>
+  const use = (key: string, code: string, cart: string) =>
     client.POST("/api/v1/merchant/cgn/otp/validate", {
       params: { header: { "Idempotency-Key": cart } },
-      headers: { "Ocp-Apim-Subscription-Key": key.data.api_key },
-      body: { otp_code: otp.data.code, invalidate_otp: true },
+      headers: { "Ocp-Apim-Subscription-Key": key },
+      body: { otp_code: code, invalidate_otp: true },
     });
-  const used = await use("cart-1");
-  const again = await use("cart-2");
+  const used = await use(apiKey, otp.data.code, "cart-1");
+  const again = await use(apiKey, otp.data.code, "cart-2");
+  const tried = await use(testApiKey, "TESTRACE000", "cart-3");
+  const revoked = await client.DELETE("/api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
+    params: { path: { merchant_id: "${merchantId}", key_type: "test" } },
+  });
   const lifetime: number = otp.data.ttl;
   const type: string | undefined = again.error?.type;
   const info = await client.GET("/api/v1/info");
   console.log(
-    JSON.stringify([lifetime, used.data?.discount_id, again.response.status, type, info.data?.name]),
+    JSON.stringify({
+      keys: [isSameKey, isHinted, revoked.response.status],
+      lifetime,
+      used: used.data?.discount_id,
+      again: [again.response.status, type],
+      tried: tried.error?.type,
+      name: info.data?.name,
+    }),
   );
 };
 
@@ -70,7 +96,7 @@ describe("a client generated from openapi.yaml", () => {
     expect({ status, output: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, output: "" });
   };
 
-  it("compiles under strict, and uses an OTP", async () => {
+  it("compiles under strict, uses an OTP, and manages API keys", async () => {
     const source = path.join(folder, "client.ts");
     const bundle = path.join(folder, "client.js");
     await writeFile(source, program);
@@ -83,12 +109,14 @@ describe("a client generated from openapi.yaml", () => {
 
     const client = startProgram([bundle, service.baseUrl], {});
     expect([await client.ended, client.errors()]).toEqual([0, ""]);
-    expect(JSON.parse(client.output())).toEqual([
-      600,
-      discountId,
-      404,
-      expect.stringMatching(/\/otp-already-used$/),
-      "cgn-otp",
-    ]);
+    const alreadyUsed: unknown = expect.stringMatching(/\/otp-already-used$/);
+    expect(JSON.parse(client.output())).toEqual({
+      keys: [true, true, 204],
+      lifetime: 600,
+      used: discountId,
+      again: [404, alreadyUsed],
+      tried: alreadyUsed,
+      name: "cgn-otp",
+    });
   });
 });
