@@ -105,7 +105,8 @@ export const makeOperations = async (settings: Readonly<Record<string, string>>)
   const keyring = makeKeyring(config.otpSecret);
   const client = new CosmosClient({
     endpoint: config.cosmos.endpoint,
-    key: config.cosmos.key,
+    // The embedded store takes any.
+    key: "a2V5",
     connectionPolicy: { enableEndpointDiscovery: false },
   });
   const database = client.database(config.cosmos.databaseName);

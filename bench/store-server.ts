@@ -22,7 +22,8 @@ const run = async (items: number): Promise<void> => {
 
   const client = new CosmosClient({
     endpoint: config.right.cosmos.endpoint,
-    key: config.right.cosmos.key,
+    // It takes any.
+    key: "a2V5",
     connectionPolicy: { enableEndpointDiscovery: false },
   });
   const otps = client.database(config.right.cosmos.databaseName).container("otps");

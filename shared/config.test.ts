@@ -24,7 +24,7 @@ describe("the settings", () => {
     expect(right(decodeConfig(settings))).toEqual({
       cosmos: {
         endpoint: "https://account.documents.azure.com:443/",
-        key: "a2V5",
+        credential: { kind: "key", key: "a2V5" },
         databaseName: "cgn",
         isSingleCopy: false,
       },
@@ -55,15 +55,15 @@ describe("the settings", () => {
   it("are told all at once when they are missing", () => {
     const message = messageOf({});
     for (const name of ["COSMOSDB_ENDPOINT", "COSMOSDB_KEY", "OTP_SECRET"]) {
-      expect(message).toContain(`${name} is missing: expected `);
+      expect(message).toContain(`  ${name} is missing`);
     }
     expect(message).not.toContain("OTP_TTL_IN_SECONDS");
     expect(message).toBe(
       [
         "The service cannot work with its settings:",
         "  COSMOSDB_ENDPOINT is missing: expected an https URL (http on loopback only)",
-        "  COSMOSDB_KEY is missing: expected base64",
         "  OTP_SECRET is missing: expected base64 of at least 32 bytes",
+        "  COSMOSDB_KEY is missing, and so is IDENTITY_ENDPOINT: expected a key in base64, or an app with a managed identity, for which the platform sets IDENTITY_ENDPOINT",
       ].join("\n"),
     );
   });
@@ -75,6 +75,8 @@ describe("the settings", () => {
     ["COSMOSDB_ENDPOINT", "http://notlocalhost"],
     ["COSMOSDB_ENDPOINT", "ftp://127.0.0.1"],
     ["COSMOSDB_KEY", "not base64!"],
+    ["AZURE_CLIENT_ID", "cgn-otp"],
+    ["AZURE_CLIENT_ID", "6f1c6cbe-33b5-4c68-bd0d-1a4d0f8b9c0"],
     ["COSMOSDB_DATABASE_NAME", "a/b"],
     ["COSMOSDB_SINGLE_COPY", "yes"],
     ["OTP_SECRET", Buffer.alloc(31).toString("base64")],
@@ -124,6 +126,64 @@ describe("the settings", () => {
     "https://localhost:8081",
   ])("allow the emulator at %s", (endpoint) => {
     expect(E.isRight(decodeConfig({ ...settings, COSMOSDB_ENDPOINT: endpoint }))).toBe(true);
+  });
+});
+
+describe("the settings of an app with a managed identity", () => {
+  const platform = {
+    IDENTITY_ENDPOINT: "http://169.254.130.2:8081/msi/token",
+    IDENTITY_HEADER: "c29tZSBoZWFkZXI=",
+  };
+  const { COSMOSDB_KEY, ...withoutKey } = settings;
+  const clientId = "6f1c6cbe-33b5-4c68-bd0d-1a4d0f8b9c07";
+
+  it.each([undefined, clientId])("do without a key, user-assigned or not (%s)", (AZURE_CLIENT_ID) => {
+    const config = right(
+      decodeConfig({
+        ...withoutKey,
+        ...platform,
+        ...(AZURE_CLIENT_ID && { AZURE_CLIENT_ID }),
+        COSMOSDB_KEY: "",
+      }),
+    );
+    expect(config.cosmos.credential).toEqual({
+      kind: "identity",
+      endpoint: platform.IDENTITY_ENDPOINT,
+      header: platform.IDENTITY_HEADER,
+      clientId: AZURE_CLIENT_ID,
+    });
+  });
+
+  it("lead to the key where there is one, whatever the platform sets", () => {
+    for (const environment of [platform, { IDENTITY_ENDPOINT: "nonsense" }]) {
+      expect(right(decodeConfig({ ...settings, ...environment })).cosmos.credential).toEqual({
+        kind: "key",
+        key: COSMOSDB_KEY,
+      });
+    }
+  });
+
+  it.each([
+    [{ IDENTITY_ENDPOINT: "nonsense" }, "IDENTITY_ENDPOINT is malformed"],
+    [{ IDENTITY_ENDPOINT: "file:///etc/passwd" }, "IDENTITY_ENDPOINT is malformed"],
+    [{ IDENTITY_HEADER: "" }, "IDENTITY_HEADER is missing"],
+    [{ IDENTITY_HEADER: "two\nlines" }, "IDENTITY_HEADER is malformed"],
+  ])("are refused when the platform's are %j", (environment, expected) => {
+    const message = messageOf({ ...withoutKey, ...platform, ...environment });
+    expect(message).toContain(`  ${expected}: expected `);
+    expect(message.split("\n")).toHaveLength(2);
+    expect(message).not.toMatch(/nonsense|passwd|two|lines/);
+  });
+
+  it("are told with all else that is wrong", () => {
+    const config = decodeConfig({ OTP_SECRET: "nonsense", AZURE_CLIENT_ID: "nonsense" });
+    expect(E.isLeft(config) && config.left.names).toEqual([
+      "COSMOSDB_ENDPOINT",
+      "AZURE_CLIENT_ID",
+      "OTP_SECRET",
+      "COSMOSDB_KEY",
+      "IDENTITY_ENDPOINT",
+    ]);
   });
 });
 
@@ -202,8 +262,9 @@ describe("the settings of a laptop", () => {
       OTP_TTL_IN_SECONDS: "0",
     });
     expect(E.isLeft(config) && config.left.names).toEqual([
-      "COSMOSDB_KEY",
       "OTP_TTL_IN_SECONDS",
+      "COSMOSDB_KEY",
+      "IDENTITY_ENDPOINT",
       "OTP_SECRET_SECOND",
       "COSMOSDB_SINGLE_COPY",
       "OTP_SECRET",

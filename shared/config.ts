@@ -4,9 +4,23 @@ import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import type { OtpLifetime } from "./domain/otp";
 
+/** Where the platform hands out tokens of the app's managed identity: App Service's protocol, version 2019-08-01. */
+export interface ManagedIdentity {
+  readonly kind: "identity";
+  /** The URL of the token endpoint. */
+  readonly endpoint: string;
+  /** What the token endpoint wants to see in `X-IDENTITY-HEADER`. */
+  readonly header: string;
+  /** Which identity, if it is a user-assigned one. */
+  readonly clientId: string | undefined;
+}
+
+/** As whom the service asks its store. */
+export type CosmosCredential = { readonly kind: "key"; readonly key: string } | ManagedIdentity;
+
 export interface CosmosConfig {
   readonly endpoint: string;
-  readonly key: string;
+  readonly credential: CosmosCredential;
   readonly databaseName: string;
   /** The store is one copy of the data: an emulator, or the embedded server. */
   readonly isSingleCopy: boolean;
@@ -70,6 +84,10 @@ const databaseName = setting("1–255 characters other than / \\ # ?", (text) =>
   /^[^/\\#?]{1,255}$/.test(text) ? text : undefined,
 );
 
+const clientId = setting("the client id of a managed identity, a UUID", (text) =>
+  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) ? text : undefined,
+);
+
 const day = 86_400;
 
 const minSecretBytes = 32;
@@ -78,7 +96,8 @@ const secret = base64(`base64 of at least ${minSecretBytes} bytes`, minSecretByt
 
 const Settings = t.type({
   COSMOSDB_ENDPOINT: endpoint,
-  COSMOSDB_KEY: base64("base64", 1),
+  COSMOSDB_KEY: optional(base64("base64", 1)),
+  AZURE_CLIENT_ID: optional(clientId),
   COSMOSDB_DATABASE_NAME: databaseName,
   COSMOSDB_SINGLE_COPY: flag,
   OTP_SECRET: secret,
@@ -99,6 +118,16 @@ const defaults = {
 
 /** The name of every setting. */
 export const settingNames: readonly string[] = Object.keys(Settings.props);
+
+/** Whoever runs the service sets none of these: the platform does, where the app has a managed identity. */
+const PlatformIdentity = t.type({
+  IDENTITY_ENDPOINT: setting("an http or https URL, which the platform sets", (text) =>
+    /^https?:$/.test(URL.parse(text)?.protocol ?? "") ? text : undefined,
+  ),
+  IDENTITY_HEADER: setting("printable ASCII characters, which the platform sets", (text) =>
+    /^[!-~]+$/.test(text) ? text : undefined,
+  ),
+});
 
 /** The bytes of the `OTP_SECRET` in `local.settings.json.example`, which whoever reads the repository knows. */
 const exampleSecret = Buffer.from("local-development-only-not-a-secret");
@@ -127,14 +156,60 @@ const isOnAzure = ({ hostname }: URL): boolean =>
   azureDomains.some((domain) => `.${hostname}`.replace(/\.$/, "").endsWith(`.${domain}`));
 
 interface Fault {
-  readonly name: string;
+  readonly names: readonly string[];
+  /** Begins with a name. */
   readonly text: string;
 }
 
+const faultOf = (name: string, text: string): Fault => ({ names: [name], text: `${name} ${text}` });
+
+/** What does not decode, setting by setting. */
+const toFaults = (errors: t.Errors): readonly Fault[] =>
+  // An error's context leads from all settings to the one.
+  errors.map(({ value, context: [, setting] }) => {
+    const state = value === undefined ? "missing" : "malformed";
+    return faultOf(setting?.key ?? "", `is ${state}: expected ${setting?.type.name}`);
+  });
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** An empty value is what a form or a template leaves for "not set". */
+const pick = (environment: Environment, names: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
+
+/** With a key, what the platform says of an identity is not looked at. */
+const decodeCredential = (
+  environment: Environment,
+  key: Buffer | undefined,
+  clientId: string | undefined,
+): Either<readonly Fault[], CosmosCredential> => {
+  if (key !== undefined) {
+    return E.right({ kind: "key", key: key.toString("base64") });
+  }
+  const given = pick(environment, Object.keys(PlatformIdentity.props));
+  if (given["IDENTITY_ENDPOINT"] === undefined) {
+    return E.left([
+      {
+        names: ["COSMOSDB_KEY", "IDENTITY_ENDPOINT"],
+        text: "COSMOSDB_KEY is missing, and so is IDENTITY_ENDPOINT: expected a key in base64, or an app with a managed identity, for which the platform sets IDENTITY_ENDPOINT",
+      },
+    ]);
+  }
+  const platform = PlatformIdentity.decode(given);
+  return E.isLeft(platform)
+    ? E.left(toFaults(platform.left))
+    : E.right({
+        kind: "identity",
+        endpoint: platform.right.IDENTITY_ENDPOINT,
+        header: platform.right.IDENTITY_HEADER,
+        clientId,
+      });
+};
+
 /** A secret twice would replace nothing. */
-const faultsBetweenSecrets = (given: Readonly<Record<string, string | undefined>>): readonly Fault[] =>
+const faultsBetweenSecrets = (given: Environment): readonly Fault[] =>
   given["OTP_SECRET_SECOND"] !== undefined && given["OTP_SECRET_SECOND"] === given["OTP_SECRET"]
-    ? [{ name: "OTP_SECRET_SECOND", text: "is the same as OTP_SECRET: expected another secret, or nothing" }]
+    ? [faultOf("OTP_SECRET_SECOND", "is the same as OTP_SECRET: expected another secret, or nothing")]
     : [];
 
 const isGuessable = (text: string | undefined): boolean => {
@@ -143,21 +218,23 @@ const isGuessable = (text: string | undefined): boolean => {
 };
 
 /** What is right by itself, but not for this endpoint: the settings of a laptop, copied to a service for others. */
-const faultsWithEndpoint = (given: Readonly<Record<string, string | undefined>>): readonly Fault[] => {
+const faultsWithEndpoint = (given: Environment): readonly Fault[] => {
   const url = URL.parse(given["COSMOSDB_ENDPOINT"] ?? "");
   if (url === null || isLoopback(url)) {
     return [];
   }
   return [
     ...(given["COSMOSDB_SINGLE_COPY"] === "true" && isOnAzure(url)
-      ? [{ name: "COSMOSDB_SINGLE_COPY", text: "is true for an account on Azure: expected false" }]
+      ? [faultOf("COSMOSDB_SINGLE_COPY", "is true for an account on Azure: expected false")]
       : []),
     ...["OTP_SECRET", "OTP_SECRET_SECOND"]
       .filter((name) => isGuessable(given[name]))
-      .map((name) => ({
-        name,
-        text: "is known or can be guessed: expected random bytes of your own, since COSMOSDB_ENDPOINT is not on loopback",
-      })),
+      .map((name) =>
+        faultOf(
+          name,
+          "is known or can be guessed: expected random bytes of your own, since COSMOSDB_ENDPOINT is not on loopback",
+        ),
+      ),
   ];
 };
 
@@ -169,33 +246,34 @@ export interface BadSettings {
 }
 
 /** Left: every setting that is missing or malformed, or that does not go with the endpoint. */
-export const decodeConfig = (
-  environment: Readonly<Record<string, string | undefined>>,
-): Either<BadSettings, Config> => {
-  // An empty value is what a form or a template leaves for "not set".
-  const given = Object.fromEntries(
-    settingNames.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])),
-  );
+export const decodeConfig = (environment: Environment): Either<BadSettings, Config> => {
+  const given = pick(environment, settingNames);
   const settings = Settings.decode({ ...defaults, ...given });
-  const malformed = E.isRight(settings)
-    ? []
-    : // An error's context leads from all settings to the one.
-      settings.left.map(({ value, context: [, setting] }) => ({
-        name: setting?.key ?? "",
-        text: `is ${value === undefined ? "missing" : "malformed"}: expected ${setting?.type.name}`,
-      }));
-  const faults = [...malformed, ...faultsBetweenSecrets(given), ...faultsWithEndpoint(given)];
-  if (E.isLeft(settings) || faults.length > 0) {
-    const lines = faults.map(({ name, text }) => `  ${name} ${text}`);
+  // A key that is malformed is there all the same.
+  const credential =
+    E.isLeft(settings) && given["COSMOSDB_KEY"] !== undefined
+      ? undefined
+      : decodeCredential(
+          environment,
+          E.isRight(settings) ? settings.right.COSMOSDB_KEY : undefined,
+          E.isRight(settings) ? settings.right.AZURE_CLIENT_ID : undefined,
+        );
+  const faults = [
+    ...(E.isLeft(settings) ? toFaults(settings.left) : []),
+    ...(credential !== undefined && E.isLeft(credential) ? credential.left : []),
+    ...faultsBetweenSecrets(given),
+    ...faultsWithEndpoint(given),
+  ];
+  if (E.isLeft(settings) || credential === undefined || E.isLeft(credential) || faults.length > 0) {
     return E.left({
-      names: faults.map(({ name }) => name),
-      message: `The service cannot work with its settings:\n${lines.join("\n")}`,
+      names: faults.flatMap(({ names }) => names),
+      message: `The service cannot work with its settings:\n${faults.map(({ text }) => `  ${text}`).join("\n")}`,
     });
   }
   return E.right({
     cosmos: {
       endpoint: settings.right.COSMOSDB_ENDPOINT,
-      key: settings.right.COSMOSDB_KEY.toString("base64"),
+      credential: credential.right,
       databaseName: settings.right.COSMOSDB_DATABASE_NAME,
       isSingleCopy: settings.right.COSMOSDB_SINGLE_COPY,
     },

@@ -3,7 +3,9 @@ import { CosmosClient, isRestError, RestError } from "@azure/cosmos";
 import type { DatabaseAccount, ResourceResponse } from "@azure/cosmos";
 import type { HttpClient, PipelineRequest, PipelineResponse } from "@azure/core-rest-pipeline";
 import type { CosmosConfig } from "../config";
-import { severalWriteRegions } from "./error";
+import { severalWriteRegions, withoutToken } from "./error";
+import { makeIdentity } from "./identity";
+import type { Identity } from "./identity";
 import { makeRegions } from "./regions";
 import { makePooledHttpClient } from "./http-client";
 
@@ -42,6 +44,11 @@ export const makeRegionalClient = (
   timing: AccountTiming,
 ): RegionalClient => {
   const sender = makePooledHttpClient();
+  const { credential } = config;
+  const identity =
+    credential.kind === "identity"
+      ? makeIdentity({ identity: credential, account: config.endpoint, sender, patienceMs })
+      : undefined;
   const regions = makeRegions(new URL(config.endpoint).origin);
   let isDisposed = false;
   let reading: Promise<ResourceResponse<DatabaseAccount>> | undefined;
@@ -98,10 +105,10 @@ export const makeRegionalClient = (
     if (regions.areKnown()) {
       refresh(timing.maxAgeMs);
       if (isWrite && performance.now() - lastHeardAt > longestRest * timing.maxAgeMs) {
-        await Promise.race([refreshing, untilAborted(request)]);
+        await Promise.race([refreshing, untilAborted(request, noAnswer)]);
       }
     } else {
-      await Promise.race([readAccount(), untilAborted(request)]);
+      await Promise.race([readAccount(), untilAborted(request, noAnswer)]);
     }
     return isWrite ? regions.forWrite() : regions.forRead();
   };
@@ -138,13 +145,36 @@ export const makeRegionalClient = (
     return response;
   };
 
+  const send = (request: PipelineRequest): Promise<PipelineResponse> =>
+    config.isSingleCopy ? sender.sendRequest(request) : sendToRegion(request);
+
+  /** A call that the store refuses because of its token was not applied, and is made again with another one, once. */
+  const sendAs = async (
+    { token, replace }: Identity,
+    request: PipelineRequest,
+  ): Promise<PipelineResponse> => {
+    const outOfTime = untilAborted(request, withoutToken(noAnswer));
+    const first = await Promise.race([token(), outOfTime]);
+    request.headers.set("authorization", toAuthorization(first));
+    const response = await send(request);
+    if (!refusesToken(response)) {
+      return response;
+    }
+    const second = await Promise.race([replace(first), outOfTime]).catch(() => undefined);
+    if (second === undefined) {
+      return response;
+    }
+    request.headers.set("authorization", toAuthorization(second));
+    return send(request);
+  };
+
   const httpClient: HttpClient = {
     sendRequest: async (request) => {
       if (isDisposed) {
         throw new RestError("disposed of", { code: "disposed of", request });
       }
       try {
-        return await (config.isSingleCopy ? sender.sendRequest(request) : sendToRegion(request));
+        return await (identity === undefined ? send(request) : sendAs(identity, request));
       } catch (error) {
         const reason = isRestError(error) ? error.code : error instanceof Error ? error.name : undefined;
         const code = ownWords.get(reason ?? "");
@@ -155,7 +185,14 @@ export const makeRegionalClient = (
 
   const client = new CosmosClient({
     endpoint: config.endpoint,
-    key: config.key,
+    ...(credential.kind === "key"
+      ? { key: credential.key }
+      : {
+          // `aadCredentials` refuses plain HTTP and keeps a token that the store refused (the bearerTokenAuthenticationPolicy
+          // of core-rest-pipeline). This makes the SDK date its requests (request/request.js). It asks before the request's
+          // time begins and knows no signal (ClientContext.js, auth.js), so our HTTP client puts the token instead.
+          tokenProvider: () => Promise.resolve(""),
+        }),
     httpClient,
     // All that is said of the SDK here was read in its version 4.10.1.
     connectionPolicy: {
@@ -212,11 +249,18 @@ const refusalOf = ({ status, headers }: PipelineResponse): "403/3" | "403/1008" 
   return substatus === "3" || substatus === "1008" ? `403/${substatus}` : undefined;
 };
 
+/** As the SDK writes it for a token of Microsoft Entra ID (its ClientContext.js) and encodes it (its auth.js). */
+const toAuthorization = (token: string): string => encodeURIComponent(`type=aad&ver=1.0&sig=${token}`);
+
+/** 403/5300 is what a token that has ended is answered with (azure-sdk-for-python, issue 45886). */
+const refusesToken = (response: PipelineResponse): boolean =>
+  response.status === 401 || (response.status === 403 && refusalOf(response) === undefined);
+
 /** Never resolves; rejects when nobody waits for the answer any more. */
-const untilAborted = (request: PipelineRequest): Promise<never> =>
+const untilAborted = (request: PipelineRequest, code: string): Promise<never> =>
   new Promise((_, reject) => {
     const giveUp = (): void => {
-      reject(new RestError(noAnswer, { code: noAnswer, request }));
+      reject(new RestError(code, { code, request }));
     };
     if (request.abortSignal?.aborted === true) {
       giveUp();

@@ -24,10 +24,15 @@ import {
 } from "./items";
 import { hasSeveralWriteRegions } from "./regions";
 
+const containerNames: readonly ContainerName[] = ["otps", "api-keys"];
+
 export interface CosmosStore {
   /** The store, for one call of a function. It opens nothing: all calls share the client's connections. */
   readonly forCall: StoreForCall;
-  /** Creates the database and the containers that are missing; leaves the others as they are. */
+  /**
+   * Creates the database and the containers that are missing; leaves the others as they are. A managed identity creates
+   * nothing, since the roles for data cannot: what is missing is then the failure's cause.
+   */
   createContainers(): StoreResult<void>;
   /** Ends the client's timers and connections, and lets no more requests be made: what still tries keeps no process alive. */
   dispose(): void;
@@ -124,17 +129,31 @@ export const makeCosmosStore = (
       };
     },
     createContainers: async () => {
+      const mayCreate = cosmos.credential.kind === "key";
       const steps = [
-        () => client.databases.createIfNotExists({ id: cosmos.databaseName }),
-        () => database.containers.createIfNotExists(toDefinition("otps")),
-        () => database.containers.createIfNotExists(toDefinition("api-keys")),
+        {
+          name: `the database ${cosmos.databaseName}`,
+          find: () => database.read(),
+          create: () => client.databases.createIfNotExists({ id: cosmos.databaseName }),
+        },
+        ...containerNames.map((name) => ({
+          name: `the container ${name}`,
+          find: () => database.container(name).read(),
+          create: () => database.containers.createIfNotExists(toDefinition(name)),
+        })),
       ];
       const { signal } = new AbortController();
-      for (const step of steps) {
+      for (const { name, find, create } of steps) {
         const caller = { signal, patienceMs, isInDoubt: false };
-        const result = await requestHeedingThrottle<Diagnosed>(step, caller, attempt);
+        const result = await requestHeedingThrottle<Diagnosed>(mayCreate ? create : find, caller, attempt);
         if (E.isLeft(result)) {
-          return E.left(toUnavailable(result.left));
+          const failure = toUnavailable(result.left);
+          const isMissing = !mayCreate && result.left.status === 404;
+          return E.left(
+            isMissing
+              ? { ...failure, cause: `${name} is missing, and a managed identity cannot create it` }
+              : failure,
+          );
         }
       }
       return E.right(undefined);

@@ -73,11 +73,22 @@ export const toUnavailable = ({ cause, retryAfterMs }: StoreError): ServiceUnava
 /** The code under which a write is not sent at all: where it would have to go, another instance may not be writing. */
 export const severalWriteRegions = "several write regions";
 
+const noToken = "no token";
+
+/** The code under which a request is not sent because there is no token to send it with. */
+export const withoutToken = (reason: string): string => `${noToken} (${reason})`;
+
+const isWithoutToken = (status: number | string): boolean =>
+  typeof status === "string" && status.startsWith(noToken);
+
 /** What a conditional write came to, alone or as part of a batch. */
 export const toWriteOutcome = (
   status: number | string,
   retryAfterMs = 0,
 ): Either<ServiceUnavailable, WriteOutcome> => {
+  if (isWithoutToken(status)) {
+    return E.left(toUnavailable({ cause: `store: ${status}`, status, retryAfterMs }));
+  }
   switch (status) {
     case 200:
     case 201:

@@ -27,6 +27,8 @@ const faults: readonly (readonly [string, Fault])[] = [
   ["reset-before", { kind: "reset-before" }],
   ["reset-after", { kind: "reset-after" }],
   ["cut-off", { kind: "cut-off" }],
+  ["401", { kind: "status", status: 401 }],
+  ["403 for want of a right", { kind: "forbidden", substatus: 5300 }],
   ["408", { kind: "status", status: 408 }],
   ["429", { kind: "status", status: 429, retryAfterMs: 20 }],
   ["429 for longer than anybody waits", { kind: "status", status: 429, retryAfterMs: 5_000 }],

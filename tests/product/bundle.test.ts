@@ -19,6 +19,7 @@ import type { FunctionsHost } from "../support/functions-host";
 import { startProgram } from "../support/processes";
 import { startService } from "../support/service";
 import type { Service } from "../support/service";
+import { startTokenEndpoint } from "../support/token-endpoint";
 
 const archive = "build/cgn-otp.zip";
 
@@ -86,6 +87,38 @@ describe("what is deployed", () => {
       unpacked.placeholder,
     );
   });
+
+  it.each([
+    ["started", false],
+    ["specialized", true],
+  ])(
+    "works as a managed identity, %s, and takes another token when one is refused",
+    async (_, isSpecialized) => {
+      const tokens = await startTokenEndpoint();
+      const proxy = await startFaultProxy(service.config.cosmos.endpoint, {});
+      proxy.script(tokens.guard({ kind: "forbidden", substatus: 5300 }));
+      await withHost(
+        {
+          ...service.settings,
+          ...tokens.settings,
+          AZURE_CLIENT_ID: "6f1c6cbe-33b5-4c68-bd0d-1a4d0f8b9c07",
+          COSMOSDB_ENDPOINT: proxy.endpoint,
+          COSMOSDB_SINGLE_COPY: "false",
+        },
+        async (host) => {
+          const apiKey = await host.newApiKey("shop-by-identity");
+          tokens.revoke();
+          expect((await host.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
+          expect(tokens.requests).toHaveLength(2);
+          const log = host.printed() + JSON.stringify(host.log);
+          expect(tokens.secrets.filter((secret) => log.includes(secret))).toEqual([]);
+        },
+        isSpecialized ? unpacked.placeholder : undefined,
+      );
+      await proxy.close();
+      await tokens.close();
+    },
+  );
 
   it("opens its connections, and makes the client's first reads, before a call needs them", async () => {
     const paths = new Set<string | undefined>();
@@ -191,11 +224,11 @@ describe("what is deployed", () => {
             expectProblem(reply, 503, "service-unavailable");
           }
           expect(host.printed()).toMatch(
-            /COSMOSDB_ENDPOINT is malformed.*\n.*COSMOSDB_KEY is missing.*\n.*OTP_SECRET is malformed/,
+            /COSMOSDB_ENDPOINT is malformed.*\n.*OTP_SECRET is malformed.*\n.*COSMOSDB_KEY is missing, and so is IDENTITY_ENDPOINT/,
           );
           expect(host.log).toHaveLength(replies.length);
           expect(host.log[0]?.text).toContain(
-            '"cause":"settings: COSMOSDB_ENDPOINT, COSMOSDB_KEY, OTP_SECRET"',
+            '"cause":"settings: COSMOSDB_ENDPOINT, OTP_SECRET, COSMOSDB_KEY, IDENTITY_ENDPOINT"',
           );
           expect(host.printed() + JSON.stringify(host.log)).not.toContain("nonsense");
         },

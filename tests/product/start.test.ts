@@ -1,10 +1,13 @@
 import { execFile, spawnSync } from "node:child_process";
 import { createServer } from "node:http";
 import { promisify } from "node:util";
+import { CosmosClient } from "@azure/cosmos";
 import { close, listen } from "../../local/server";
 import { decodeConfig, settingNames } from "../../shared/config";
 import { call, discountId, fiscalCode, makeApi } from "../support/api";
 import { right } from "../support/either";
+import { startTokenEndpoint } from "../support/token-endpoint";
+import { startEmbeddedCosmosDb } from "../../local/embedded-cosmos-db";
 import { startHostProcess, startProgram } from "../support/processes";
 import { readItems, startService } from "../support/service";
 
@@ -105,6 +108,39 @@ describe("npm start", () => {
     expect((await host.ask(await service.newApiKey(), code)).json).toMatchObject({ discount_id: discountId });
     await host.program.stop();
     await service.stop();
+  });
+
+  it("creates nothing by a managed identity, and says in one line what is missing", async () => {
+    const tokens = await startTokenEndpoint();
+    const embedded = await startEmbeddedCosmosDb();
+    const settings = { PORT: "0", ...embedded.settings, ...tokens.settings };
+    const client = new CosmosClient({
+      endpoint: embedded.settings["COSMOSDB_ENDPOINT"] ?? "",
+      // The embedded store takes any.
+      key: "a2V5",
+      connectionPolicy: { enableEndpointDiscovery: false },
+    });
+    const expectMissing = async (name: string): Promise<void> => {
+      const program = startProgram(["build/start.js"], settings);
+      expect(await program.ended).toBe(1);
+      expect(program.errors()).toBe(
+        `The store that COSMOSDB_ENDPOINT names cannot be used (${name} is missing, and a managed identity cannot create it).\n`,
+      );
+    };
+    await expectMissing("the database cgn");
+    await client.databases.create({ id: "cgn" });
+    await expectMissing("the container otps");
+    for (const id of ["otps", "api-keys"]) {
+      await client.database("cgn").containers.create({ id, partitionKey: "/id" });
+      if (id === "otps") {
+        await expectMissing("the container api-keys");
+      }
+    }
+    client.dispose();
+    const host = await startHostProcess(settings);
+    await host.program.stop();
+    await close(embedded.server);
+    await tokens.close();
   });
 
   it("makes no key in a store that the settings name, and first prints a command that makes one", async () => {

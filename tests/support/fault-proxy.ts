@@ -19,13 +19,16 @@ export type Fault =
   /** It is answered with this status and not applied. A 429 always says when to retry. */
   | {
       readonly kind: "status";
-      readonly status: 408 | 410 | 429 | 449 | 500 | 503;
+      readonly status: 401 | 408 | 410 | 429 | 449 | 500 | 503;
       readonly retryAfterMs?: number;
     }
   /** It is not applied, and answered 404 although no item is missing: 1002 means that a replica lags behind. */
   | { readonly kind: "status"; readonly status: 404; readonly substatus: 1002 }
-  /** It is not applied, and answered 403: this region takes no writes (3), or has left the account (1008). */
-  | { readonly kind: "forbidden"; readonly substatus: 3 | 1008 }
+  /**
+   * It is not applied, and answered 403: this region takes no writes (3), or has left the account (1008), or the token is
+   * not in force (5300).
+   */
+  | { readonly kind: "forbidden"; readonly substatus: 3 | 1008 | 5300 }
   /** It is applied, but answered with this status. */
   | { readonly kind: "status-after"; readonly status: 408 | 500 | 503 }
   /** It is applied after a while, and answered normally. */

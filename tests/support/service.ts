@@ -81,8 +81,13 @@ export const startService = async (overrides: Readonly<Record<string, string>> =
   const clock = makeClock();
   const instance = await startInstance(settings, clock);
   right(await instance.store.createContainers());
-  const { endpoint, key, databaseName } = instance.config.cosmos;
-  const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableEndpointDiscovery: false } });
+  const { endpoint, databaseName } = instance.config.cosmos;
+  const client = new CosmosClient({
+    endpoint,
+    // The embedded store takes any.
+    key: "a2V5",
+    connectionPolicy: { enableEndpointDiscovery: false },
+  });
   const database = client.database(databaseName);
   const dependents: (() => Promise<void>)[] = [];
   return {

@@ -1,0 +1,181 @@
+/**
+ * The tokens with which an app's managed identity asks the store: docs/decisions/0014-account-key-or-identity.md.
+ *
+ * The protocol is App Service's, version 2019-08-01
+ * (https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference).
+ */
+import { createHttpHeaders, createPipelineRequest } from "@azure/core-rest-pipeline";
+import type { HttpClient } from "@azure/core-rest-pipeline";
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import type { ManagedIdentity } from "../config";
+import { withoutToken } from "./error";
+
+/** When the token endpoint is asked again, in ms. */
+export interface IdentityTiming {
+  /** After it gave no token, it is left in peace for so long. */
+  readonly afterFailureMs: number;
+  /** The store's refusals have a token renewed once in this time, and no more often. */
+  readonly betweenRefusalsMs: number;
+}
+
+export const identityTiming: IdentityTiming = { afterFailureMs: 250, betweenRefusalsMs: 3_000 };
+
+export interface Identity {
+  /** The token in force. Rejects with a `TokenError` when there is none to be had. */
+  readonly token: () => Promise<string>;
+  /**
+   * What to ask the store with instead of a token that it refused; undefined if there is nothing else. Rejects as `token`
+   * does.
+   */
+  readonly replace: (refused: string) => Promise<string | undefined>;
+}
+
+/** Why there is no token, in words for the log. They hold nothing that the endpoint said but its status. */
+export class TokenError extends Error {
+  readonly code: string;
+  constructor(reason: string) {
+    super(withoutToken(reason));
+    this.code = this.message;
+  }
+}
+
+interface Token {
+  readonly value: string;
+  /** On the clock of `performance.now()`. */
+  readonly renewAt: number;
+  readonly endsAt: number;
+}
+
+const TokenAnswer = t.type({ access_token: t.string, expires_on: t.union([t.string, t.number]) });
+
+/** What a header can carry: RFC 6750, section 2.1, `b64token`. */
+const tokenPattern = /^[\w.~+/-]+=*$/;
+
+/** What the endpoint's answer says when the tenant does not know the account by its name (the SDK's `common/constants.ts`). */
+const unknownResource = "AADSTS500011";
+
+/** The name under which every tenant knows Azure Cosmos DB (`AAD_DEFAULT_SCOPE` in the SDK's `common/constants.ts`). */
+const commonResource = "https://cosmos.azure.com";
+
+export interface IdentityOptions {
+  readonly identity: ManagedIdentity;
+  /** The store's URL. */
+  readonly account: string;
+  readonly sender: HttpClient;
+  /** How long the token endpoint may take, in ms. */
+  readonly patienceMs: number;
+  readonly timing?: IdentityTiming;
+}
+
+export const makeIdentity = ({
+  identity,
+  account,
+  sender,
+  patienceMs,
+  timing = identityTiming,
+}: IdentityOptions): Identity => {
+  let inForce: Token | undefined;
+  let fetching: Promise<Token> | undefined;
+  let lastFailure: { readonly error: unknown; readonly at: number } | undefined;
+  let lastRefusalAt = -Infinity;
+
+  const ask = async (resource: string): Promise<{ readonly status: number; readonly body: string }> => {
+    const url = new URL(identity.endpoint);
+    url.searchParams.set("api-version", "2019-08-01");
+    url.searchParams.set("resource", resource);
+    if (identity.clientId !== undefined) {
+      url.searchParams.set("client_id", identity.clientId);
+    }
+    const request = createPipelineRequest({
+      url: url.href,
+      headers: createHttpHeaders({ "X-IDENTITY-HEADER": identity.header }),
+      // The platform's endpoint is plain HTTP, on an address that only the app's instance can reach.
+      allowInsecureConnection: true,
+      abortSignal: AbortSignal.timeout(patienceMs),
+    });
+    const { status, bodyAsText } = await sender.sendRequest(request).catch(() => {
+      throw new TokenError("no answer");
+    });
+    return { status, body: bodyAsText ?? "" };
+  };
+
+  const fetchToken = async (): Promise<Token> => {
+    // The SDK asks for both in this order for `aadCredentials` (its `ClientContext.ts`).
+    const first = await ask(new URL(account).origin);
+    const { status, body } =
+      first.status !== 200 && first.body.includes(unknownResource) ? await ask(commonResource) : first;
+    if (status !== 200) {
+      throw new TokenError(String(status));
+    }
+    return toToken(body);
+  };
+
+  const startFetching = async (): Promise<Token> => {
+    try {
+      inForce = await fetchToken();
+      lastFailure = undefined;
+      return inForce;
+    } catch (error) {
+      lastFailure = { error, at: performance.now() };
+      throw error;
+    } finally {
+      fetching = undefined;
+    }
+  };
+
+  /** Has a token fetched, once for all who ask at the same time. */
+  const renew = async (): Promise<Token> => {
+    if (lastFailure !== undefined && performance.now() - lastFailure.at < timing.afterFailureMs) {
+      throw lastFailure.error;
+    }
+    return (fetching ??= startFetching());
+  };
+
+  return {
+    token: async () => {
+      const now = performance.now();
+      if (inForce === undefined || now >= inForce.endsAt) {
+        return (await renew()).value;
+      }
+      if (now >= inForce.renewAt) {
+        // The one in force serves until there is another; when there is none to be had, the next call tries again.
+        renew().catch(() => undefined);
+      }
+      return inForce.value;
+    },
+    replace: async (refused) => {
+      if (inForce?.value === refused) {
+        if (performance.now() - lastRefusalAt < timing.betweenRefusalsMs && fetching === undefined) {
+          return undefined;
+        }
+        lastRefusalAt = performance.now();
+      }
+      const { value } = inForce?.value === refused || inForce === undefined ? await renew() : inForce;
+      return value === refused ? undefined : value;
+    },
+  };
+};
+
+const toToken = (body: string): Token => {
+  const answer = TokenAnswer.decode(parseJson(body));
+  if (E.isLeft(answer) || !tokenPattern.test(answer.right.access_token)) {
+    throw new TokenError("nonsense");
+  }
+  // Seconds since 1970, in a string or as a number.
+  const lifetimeMs = Number(answer.right.expires_on) * 1000 - Date.now();
+  if (!(lifetimeMs > 0)) {
+    throw new TokenError("nonsense");
+  }
+  const now = performance.now();
+  // One that lives a day leaves half a day in which the endpoint may be away.
+  return { value: answer.right.access_token, renewAt: now + lifetimeMs / 2, endsAt: now + lifetimeMs };
+};
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,358 @@
+/** The service as an app's managed identity, over real HTTP: a token endpoint, and a store that looks at each request's token. */
+import type { ServerResponse } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { discount, expectProblem, fiscalCode } from "../support/api";
+import type { Api, Reply } from "../support/api";
+import { resetConnection, startFaultProxy } from "../support/fault-proxy";
+import type { AccountDescription, Fault, FaultProxy } from "../support/fault-proxy";
+import { startInstance, startService } from "../support/service";
+import type { Instance, Service } from "../support/service";
+import { startTokenEndpoint } from "../support/token-endpoint";
+import type { TokenEndpoint } from "../support/token-endpoint";
+
+const unauthorized: Fault = { kind: "status", status: 401 };
+const forbidden: Fault = { kind: "forbidden", substatus: 5300 };
+const clientId = "6f1c6cbe-33b5-4c68-bd0d-1a4d0f8b9c07";
+
+/** How the token endpoint answers. */
+type Behaviour = (response: ServerResponse) => void;
+
+interface ByIdentity {
+  readonly tokens: TokenEndpoint;
+  readonly proxy: FaultProxy;
+  readonly instance: Instance;
+}
+
+interface Options {
+  readonly deadlineMs?: number;
+  readonly lifetimeSeconds?: number;
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly account?: AccountDescription;
+}
+
+describe("by its managed identity, the service", () => {
+  let service: Service;
+  const running: {
+    readonly tokens: TokenEndpoint;
+    readonly instance: Instance;
+    readonly stop: () => Promise<void>;
+  }[] = [];
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+  afterEach(async () => {
+    for (const { tokens, instance, stop } of running.splice(0)) {
+      await stop();
+      const log = JSON.stringify(instance.log);
+      expect(tokens.secrets.filter((secret) => log.includes(secret))).toEqual([]);
+    }
+  });
+
+  /** An instance without a key, and a front before the store that refuses any token that is not in force. */
+  const start = async ({
+    deadlineMs = 5000,
+    lifetimeSeconds,
+    settings = {},
+    account,
+  }: Options = {}): Promise<ByIdentity> => {
+    const tokens = await startTokenEndpoint(lifetimeSeconds);
+    const proxy = await startFaultProxy(service.config.cosmos.endpoint, account);
+    proxy.script(tokens.guard(unauthorized));
+    const instance = await startInstance(
+      {
+        ...service.settings,
+        ...tokens.settings,
+        COSMOSDB_ENDPOINT: proxy.endpoint,
+        REQUEST_DEADLINE_IN_MS: String(deadlineMs),
+        ...(account === undefined ? {} : { COSMOSDB_SINGLE_COPY: "false" }),
+        ...settings,
+      },
+      service.clock,
+    );
+    const stop = async (): Promise<void> => {
+      await instance.stop();
+      await proxy.close();
+      await tokens.close();
+    };
+    running.push({ tokens, instance, stop });
+    return { tokens, proxy, instance };
+  };
+
+  const timed = async (
+    call: () => Promise<Reply>,
+  ): Promise<{ readonly reply: Reply; readonly ms: number }> => {
+    const begin = performance.now();
+    const reply = await call();
+    return { reply, ms: performance.now() - begin };
+  };
+
+  const failures = ({ log }: Instance): string =>
+    log.flatMap(({ text }) => /"failure":"[^"]*"/.exec(text) ?? []).join("\n");
+
+  it("asks for a token as App Service wants to be asked, once for many calls", async () => {
+    const { tokens, proxy, instance } = await start({ settings: { AZURE_CLIENT_ID: clientId } });
+    const apiKeys = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => instance.newApiKey(`shop-${index}`)),
+    );
+    expect((await instance.ask(apiKeys[0] ?? "", "AAAAAAAAAAA")).status).toBe(404);
+    expect(tokens.requests).toHaveLength(1);
+    expect(Object.fromEntries(tokens.requests[0]?.url.searchParams ?? [])).toEqual({
+      "api-version": "2019-08-01",
+      resource: proxy.endpoint,
+      client_id: clientId,
+    });
+    // Azure Cosmos DB wants a date too (https://learn.microsoft.com/rest/api/cosmos-db/common-cosmosdb-rest-request-headers).
+    expect(proxy.requests.filter(({ headers }) => headers["x-ms-date"] === undefined)).toEqual([]);
+  });
+
+  it("says no client id for the system-assigned identity", async () => {
+    const { tokens, instance } = await start();
+    await instance.newApiKey();
+    expect(tokens.requests[0]?.url.searchParams.has("client_id")).toBe(false);
+  });
+
+  it("works with an account that has regions", async () => {
+    const { tokens, instance } = await start({ account: {} });
+    await instance.newApiKey();
+    tokens.revoke();
+    await instance.newApiKey();
+    expect(tokens.requests).toHaveLength(2);
+  });
+
+  it("asks by the common name of Azure Cosmos DB where the tenant does not know the account's", async () => {
+    const { tokens, proxy, instance } = await start();
+    tokens.knowOnly("https://cosmos.azure.com");
+    expect((await instance.regenerate()).status).toBe(200);
+    expect(tokens.requests.map(({ url }) => url.searchParams.get("resource"))).toEqual([
+      proxy.endpoint,
+      "https://cosmos.azure.com",
+    ]);
+  });
+
+  it("renews a token before it ends, and no call notices", async () => {
+    const { tokens, proxy, instance } = await start({ lifetimeSeconds: 3 });
+    const refusals: string[] = [];
+    const guard = tokens.guard(unauthorized);
+    proxy.script((request) => {
+      const fault = guard(request);
+      refusals.push(...(fault === undefined ? [] : [request.path]));
+      return fault;
+    });
+    const end = performance.now() + 5_000;
+    while (performance.now() < end) {
+      expect((await instance.regenerate()).status).toBe(200);
+      await pause(20);
+    }
+    expect(refusals).toEqual([]);
+    // Of each token's life the second half is time to renew it.
+    expect(tokens.requests.length).toBeGreaterThanOrEqual(3);
+    expect(tokens.requests.length).toBeLessThanOrEqual(12);
+  });
+
+  const scenarios: readonly (readonly [string, (faulty: Api) => Promise<() => Promise<Reply>>])[] = [
+    ["GenerateOtp", (faulty) => Promise.resolve(() => faulty.generate("AAAAAA00A00A001A", unique()))],
+    [
+      "ValidateOtp asking",
+      async (faulty) => {
+        const [apiKey, code] = [await service.newApiKey(), await service.newCode(fiscalCode, unique())];
+        return () => faulty.ask(apiKey, code);
+      },
+    ],
+    [
+      "ValidateOtp using",
+      async (faulty) => {
+        const [apiKey, code] = [await service.newApiKey(), await service.newCode(fiscalCode, unique())];
+        return () => faulty.use(apiKey, code);
+      },
+    ],
+    ["RegenerateApiKey", (faulty) => Promise.resolve(() => faulty.regenerate("shop-2"))],
+    ["Info", (faulty) => Promise.resolve(() => faulty.info())],
+  ];
+  let serial = 0;
+  const unique = (): typeof discount => ({ ...discount, discount_id: `discount-${++serial}` });
+
+  it.each(scenarios)(
+    "succeeds though the store refuses its token at any store call: %s",
+    async (_, prepare) => {
+      for (const refusal of [unauthorized, forbidden]) {
+        for (let at = 0, calls = 1; at < calls; at += 1) {
+          const { tokens, proxy, instance } = await start();
+          const call = await prepare(instance);
+          await instance.newApiKey("warm-up");
+          const before = proxy.requests.length;
+          const guard = tokens.guard(refusal);
+          let refused = 0;
+          proxy.script((request) => {
+            if (request.index === before + at) {
+              tokens.revoke();
+            }
+            const fault = guard(request);
+            refused += fault === undefined ? 0 : 1;
+            return fault;
+          });
+          expect([refusal, at, (await call()).status]).toEqual([refusal, at, 200]);
+          expect([refusal, at, tokens.requests.length]).toEqual([refusal, at, 2]);
+          expect(refused).toBeGreaterThanOrEqual(1);
+          // Each that was refused is made again, once.
+          calls = proxy.requests.length - before - refused;
+        }
+      }
+    },
+  );
+
+  it("renews a refused token once for all the calls that it was refused to", async () => {
+    const { tokens, instance } = await start();
+    await instance.newApiKey();
+    tokens.revoke();
+    const replies = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => instance.regenerate(`shop-${index}`)),
+    );
+    expect(replies.filter(({ status }) => status !== 200)).toEqual([]);
+    expect(tokens.requests).toHaveLength(2);
+  });
+
+  it.each([unauthorized, forbidden])(
+    "leaves the token endpoint in peace though the store refuses every token, %j, and recovers",
+    async (refusal) => {
+      const { tokens, proxy, instance } = await start();
+      await instance.newApiKey();
+      proxy.script(() => refusal);
+      const requestsBefore = proxy.requests.length;
+      for (let calls = 0; calls < 20; calls += 1) {
+        expectProblem(await instance.regenerate(), 503, "service-unavailable");
+      }
+      expect(tokens.requests).toHaveLength(2);
+      // The platform gave out the same token again, with which there was nothing to make again.
+      expect(proxy.requests.length - requestsBefore).toBe(20);
+      expect(failures(instance)).toContain(refusal === unauthorized ? "store: 401" : "store: 403");
+      proxy.script(tokens.guard(unauthorized));
+      expect((await instance.regenerate()).status).toBe(200);
+    },
+  );
+
+  it("asks for another token again some seconds after the store refused every one", async () => {
+    const { tokens, proxy, instance } = await start();
+    await instance.newApiKey();
+    // Each token is refused as soon as it is used, and the endpoint has another one each time.
+    proxy.script(() => {
+      tokens.revoke();
+      return unauthorized;
+    });
+    const before = proxy.requests.length;
+    const end = performance.now() + 3_500;
+    let calls = 0;
+    while (performance.now() < end) {
+      expectProblem(await instance.regenerate(), 503, "service-unavailable");
+      calls += 1;
+      await pause(50);
+    }
+    expect(calls).toBeGreaterThan(20);
+    expect(tokens.requests.length).toBeGreaterThanOrEqual(3);
+    expect(tokens.requests.length).toBeLessThanOrEqual(4);
+    expect(proxy.requests.length - before - calls).toBeLessThanOrEqual(3);
+  });
+
+  it.each([3, 1008] as const)("renews no token because a region says 403/%d", async (substatus) => {
+    const { tokens, proxy, instance } = await start({ account: {}, deadlineMs: 500 });
+    await instance.newApiKey();
+    proxy.script(({ operation }) => (operation === "other" ? undefined : { kind: "forbidden", substatus }));
+    expectProblem(await instance.regenerate(), 503, "service-unavailable");
+    expect(tokens.requests).toHaveLength(1);
+  });
+
+  it("is answered 503 when the token ends between a read and a write, and there is no other", async () => {
+    const { tokens, proxy, instance } = await start({ deadlineMs: 1000 });
+    await instance.newApiKey();
+    proxy.script((request) => {
+      if (request.operation === "replace") {
+        tokens.revoke();
+        tokens.behave((response) => response.writeHead(500).end());
+      }
+      return tokens.guard(unauthorized)(request);
+    });
+    expectProblem(await instance.regenerate(), 503, "service-unavailable");
+    tokens.behave(undefined);
+    proxy.script(tokens.guard(unauthorized));
+    await pause(3_100);
+    expect((await instance.regenerate()).status).toBe(200);
+  });
+
+  const nonsense = [
+    "",
+    "null",
+    "[]",
+    "{}",
+    "<html>",
+    '{"access_token":"a"}',
+    '{"access_token":"a","expires_on":"soon"}',
+  ];
+  const troubles: readonly (readonly [string, string, Behaviour])[] = [
+    ["hangs", "no answer", () => undefined],
+    [
+      "resets the connection",
+      "no answer",
+      ({ socket }) => {
+        if (socket !== null) {
+          resetConnection(socket);
+        }
+      },
+    ],
+    ["answers 500", "500", (response) => response.writeHead(500).end("down")],
+    ["answers 400", "400", (response) => response.writeHead(400).end('{"message":"no such identity"}')],
+    ...nonsense.map((body): readonly [string, string, Behaviour] => [
+      `answers ${body}`,
+      "nonsense",
+      (response) => response.writeHead(200).end(body),
+    ]),
+    [
+      "answers a token that has ended",
+      "nonsense",
+      (response) => response.writeHead(200).end('{"access_token":"a","expires_on":"1000000000"}'),
+    ],
+    [
+      "answers a token that no header can carry",
+      "nonsense",
+      (response) => response.writeHead(200).end('{"access_token":"a\\r\\nb: c","expires_on":"99999999999"}'),
+    ],
+  ];
+  it.each(troubles)(
+    "is answered 503 in time while the token endpoint %s, and recovers by itself",
+    async (_, reason, behaviour) => {
+      const deadlineMs = 600;
+      const { tokens, proxy, instance } = await start({ deadlineMs });
+      tokens.behave(behaviour);
+      const { reply, ms } = await timed(() => instance.regenerate());
+      expectProblem(reply, 503, "service-unavailable");
+      expect(ms).toBeLessThan(deadlineMs + 400);
+      expect(failures(instance)).toContain(`store: no token (${reason}`);
+      // Nothing goes to the store without a token.
+      expect(proxy.requests).toEqual([]);
+      // However often a read is tried, the endpoint is asked a few times.
+      expect(tokens.requests.length).toBeLessThanOrEqual(6);
+      tokens.behave(undefined);
+      await pause(250);
+      expect((await instance.regenerate()).status).toBe(200);
+    },
+  );
+
+  it("waits for a token endpoint that is slow", async () => {
+    const { tokens, instance } = await start();
+    tokens.behave((response) => {
+      tokens.behave(undefined);
+      setTimeout(() => response.writeHead(500).end(), 500);
+    });
+    expect((await instance.regenerate()).status).toBe(200);
+    expect(tokens.requests).toHaveLength(2);
+  });
+
+  it("goes on with the token that it has while the token endpoint is down", async () => {
+    const { tokens, instance } = await start({ lifetimeSeconds: 4 });
+    await instance.newApiKey();
+    tokens.behave((response) => response.writeHead(500).end());
+    await pause(2_100);
+    expect((await instance.regenerate()).status).toBe(200);
+    expect((await instance.regenerate()).status).toBe(200);
+    expect(tokens.requests.length).toBeGreaterThan(1);
+  });
+});

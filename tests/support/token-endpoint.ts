@@ -1,0 +1,101 @@
+/** What the platform is to an app with a managed identity: an endpoint on loopback that hands out tokens. */
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import { close, listen } from "../../local/server";
+import type { Fault, StoreRequest } from "./fault-proxy";
+
+export interface TokenEndpoint {
+  /** What the platform sets in the environment of the app, and no key. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly requests: readonly { readonly url: URL; readonly headers: IncomingHttpHeaders }[];
+  /** All that it gave out so far, and what only the app and it know. */
+  readonly secrets: readonly string[];
+  /** From now on the next token is another one, and those before it are refused. */
+  readonly revoke: () => void;
+  /** What it does from now on; undefined: it hands out tokens. */
+  readonly behave: (answer: ((response: ServerResponse) => void) | undefined) => void;
+  /** From now on it knows no other resource. */
+  readonly knowOnly: (resource: string) => void;
+  /** For a fault proxy: refuses a request whose token is not in force. */
+  readonly guard: (refusal: Fault) => (request: StoreRequest) => Fault | undefined;
+  readonly close: () => Promise<void>;
+}
+
+/** @param lifetimeSeconds how long a token lives. */
+export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<TokenEndpoint> => {
+  const header = randomBytes(16).toString("hex");
+  const secrets = [header];
+  const endsAt = new Map<string, number>();
+  const requests: { url: URL; headers: IncomingHttpHeaders }[] = [];
+  let behaviour: ((response: ServerResponse) => void) | undefined;
+
+  let onlyResource: string | undefined;
+
+  const issue = (): string => {
+    const token = `${randomBytes(24).toString("base64url")}.e30.${randomBytes(24).toString("base64url")}`;
+    secrets.push(token);
+    endsAt.set(token, (Math.floor(Date.now() / 1000) + lifetimeSeconds) * 1000);
+    return token;
+  };
+  const isInForce = (token: string): boolean => (endsAt.get(token) ?? 0) > Date.now();
+
+  const server = createServer(({ url: path = "", headers }, response) => {
+    const url = new URL(path, "http://127.0.0.1");
+    const resource = url.searchParams.get("resource");
+    requests.push({ url, headers });
+    if (behaviour !== undefined) {
+      behaviour(response);
+      return;
+    }
+    if (headers["x-identity-header"] !== header) {
+      response.writeHead(401).end();
+      return;
+    }
+    if (onlyResource !== undefined && resource !== onlyResource) {
+      response.writeHead(400).end(
+        JSON.stringify({
+          message: `AADSTS500011: The resource principal named ${String(resource)} was not found`,
+        }),
+      );
+      return;
+    }
+    // As the platform, it keeps a token for the next who ask; unlike it, not to the end.
+    const latest = [...endsAt.keys()].at(-1);
+    const halfLifeMs = (lifetimeSeconds * 1000) / 2;
+    const isFresh = latest !== undefined && (endsAt.get(latest) ?? 0) - halfLifeMs > Date.now();
+    const token = isFresh ? latest : issue();
+    response.writeHead(200, { "content-type": "application/json" }).end(
+      JSON.stringify({
+        access_token: token,
+        expires_on: String((endsAt.get(token) ?? 0) / 1000),
+        resource,
+        token_type: "Bearer",
+        client_id: "00000000-0000-0000-0000-000000000000",
+      }),
+    );
+  });
+  const endpoint = `http://127.0.0.1:${await listen(server, 0)}/msi/token`;
+  return {
+    settings: { COSMOSDB_KEY: "", IDENTITY_ENDPOINT: endpoint, IDENTITY_HEADER: header },
+    requests,
+    secrets,
+    revoke: () => {
+      endsAt.clear();
+    },
+    behave: (answer) => {
+      behaviour = answer;
+    },
+    knowOnly: (resource) => {
+      onlyResource = resource;
+    },
+    guard:
+      (refusal) =>
+      ({ headers }) => {
+        const [, token = ""] =
+          /^type%3Daad%26ver%3D1\.0%26sig%3D([\w.-]+)$/.exec(headers.authorization ?? "") ?? [];
+        return isInForce(token) ? undefined : refusal;
+      },
+    close: () => close(server),
+  };
+};
