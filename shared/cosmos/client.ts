@@ -160,7 +160,7 @@ export const makeRegionalClient = (
     if (!refusesToken(response)) {
       return response;
     }
-    const second = await Promise.race([replace(first), outOfTime]).catch(() => undefined);
+    const second = await Promise.race([replace(first), outOfTime]);
     if (second === undefined) {
       return response;
     }

@@ -1,6 +1,13 @@
 import { ErrorResponse, RestError, TimeoutError } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
-import { isTransient, severalWriteRegions, toStoreError, toUnavailable, toWriteOutcome } from "./error";
+import {
+  isTransient,
+  severalWriteRegions,
+  toStoreError,
+  toUnavailable,
+  toWriteOutcome,
+  withoutToken,
+} from "./error";
 
 const responseError = (code: number | string, retryAfterInMs?: number): ErrorResponse =>
   Object.assign(
@@ -99,6 +106,12 @@ describe("a conditional write", () => {
         cause: "store: several write regions",
         retryAfterSeconds: 1,
       }),
+    );
+  });
+
+  it("that there is no token for was not sent", () => {
+    expect(toWriteOutcome(withoutToken("500"))).toEqual(
+      E.left({ tag: "service-unavailable", cause: "store: no token (500)", retryAfterSeconds: 1 }),
     );
   });
 });

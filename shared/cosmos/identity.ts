@@ -15,7 +15,7 @@ import { withoutToken } from "./error";
 export interface IdentityTiming {
   /** After it gave no token, it is left in peace for so long. */
   readonly afterFailureMs: number;
-  /** The store's refusals have a token renewed once in this time, and no more often. */
+  /** After a refused token was renewed, refusals renew none for so long. */
   readonly betweenRefusalsMs: number;
 }
 
@@ -78,7 +78,7 @@ export const makeIdentity = ({
   let inForce: Token | undefined;
   let fetching: Promise<Token> | undefined;
   let lastFailure: { readonly error: unknown; readonly at: number } | undefined;
-  let lastRefusalAt = -Infinity;
+  let lastReplacedAt = -Infinity;
 
   const ask = async (resource: string): Promise<{ readonly status: number; readonly body: string }> => {
     const url = new URL(identity.endpoint);
@@ -145,13 +145,14 @@ export const makeIdentity = ({
       return inForce.value;
     },
     replace: async (refused) => {
-      if (inForce?.value === refused) {
-        if (performance.now() - lastRefusalAt < timing.betweenRefusalsMs && fetching === undefined) {
-          return undefined;
-        }
-        lastRefusalAt = performance.now();
+      if (inForce !== undefined && inForce.value !== refused) {
+        return inForce.value;
       }
-      const { value } = inForce?.value === refused || inForce === undefined ? await renew() : inForce;
+      if (performance.now() - lastReplacedAt < timing.betweenRefusalsMs) {
+        return undefined;
+      }
+      const { value } = await renew();
+      lastReplacedAt = performance.now();
       return value === refused ? undefined : value;
     },
   };

@@ -32,18 +32,18 @@ interface Options {
 
 describe("by its managed identity, the service", () => {
   let service: Service;
-  const running: {
-    readonly tokens: TokenEndpoint;
-    readonly instance: Instance;
-    readonly stop: () => Promise<void>;
-  }[] = [];
+  const running: (ByIdentity & { readonly stop: () => Promise<void> })[] = [];
   beforeAll(async () => {
     service = await startService();
   });
   afterAll(() => service.stop());
   afterEach(async () => {
-    for (const { tokens, instance, stop } of running.splice(0)) {
+    for (const { tokens, proxy, instance, stop } of running.splice(0)) {
       await stop();
+      // The roles for data create neither databases nor containers.
+      expect(
+        proxy.requests.filter(({ method, path }) => method === "POST" && !path.includes("/docs")),
+      ).toEqual([]);
       const log = JSON.stringify(instance.log);
       expect(tokens.secrets.filter((secret) => log.includes(secret))).toEqual([]);
     }
@@ -75,7 +75,7 @@ describe("by its managed identity, the service", () => {
       await proxy.close();
       await tokens.close();
     };
-    running.push({ tokens, instance, stop });
+    running.push({ tokens, proxy, instance, stop });
     return { tokens, proxy, instance };
   };
 
@@ -272,9 +272,10 @@ describe("by its managed identity, the service", () => {
       return tokens.guard(unauthorized)(request);
     });
     expectProblem(await instance.regenerate(), 503, "service-unavailable");
+    expect(failures(instance)).toContain("store: no token (500)");
     tokens.behave(undefined);
     proxy.script(tokens.guard(unauthorized));
-    await pause(3_100);
+    await pause(250);
     expect((await instance.regenerate()).status).toBe(200);
   });
 

@@ -110,6 +110,10 @@ describe("what is deployed", () => {
           tokens.revoke();
           expect((await host.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
           expect(tokens.requests).toHaveLength(2);
+          // The roles for data create neither databases nor containers.
+          expect(
+            proxy.requests.filter(({ method, path }) => method === "POST" && !path.includes("/docs")),
+          ).toEqual([]);
           const log = host.printed() + JSON.stringify(host.log);
           expect(tokens.secrets.filter((secret) => log.includes(secret))).toEqual([]);
         },
