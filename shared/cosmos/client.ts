@@ -4,7 +4,7 @@ import type { DatabaseAccount, ResourceResponse } from "@azure/cosmos";
 import type { HttpClient, PipelineRequest, PipelineResponse } from "@azure/core-rest-pipeline";
 import type { CosmosConfig } from "../config";
 import { severalWriteRegions, withoutToken } from "./error";
-import { makeIdentity } from "./identity";
+import { makeIdentity, TokenError } from "./identity";
 import type { Identity } from "./identity";
 import { makeRegions } from "./regions";
 import { makePooledHttpClient } from "./http-client";
@@ -47,7 +47,7 @@ export const makeRegionalClient = (
   const { credential } = config;
   const identity =
     credential.kind === "identity"
-      ? makeIdentity({ identity: credential, account: config.endpoint, sender, patienceMs })
+      ? makeIdentity({ identity: credential, account: config.endpoint, sender })
       : undefined;
   const regions = makeRegions(new URL(config.endpoint).origin);
   let isDisposed = false;
@@ -177,7 +177,8 @@ export const makeRegionalClient = (
         return await (identity === undefined ? send(request) : sendAs(identity, request));
       } catch (error) {
         const reason = isRestError(error) ? error.code : error instanceof Error ? error.name : undefined;
-        const code = ownWords.get(reason ?? "");
+        // All that wait for one token are given one error, and the SDK writes its diagnostics into an error.
+        const code = error instanceof TokenError ? error.code : ownWords.get(reason ?? "");
         throw code === undefined ? error : new RestError(code, { code, request });
       }
     },

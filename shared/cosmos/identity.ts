@@ -11,15 +11,27 @@ import * as t from "io-ts";
 import type { ManagedIdentity } from "../config";
 import { withoutToken } from "./error";
 
-/** When the token endpoint is asked again, in ms. */
+/** When the token endpoint is asked, and for how long, in ms. */
 export interface IdentityTiming {
+  /**
+   * How long it may take. That is no call's time: a call that waits for the token ends at its own deadline, and the token is
+   * there for the next. An instance's first token was seen to take 5.7 s (dotnet/SqlClient, issue 1403).
+   */
+  readonly patienceMs: number;
   /** After it gave no token, it is left in peace for so long. */
   readonly afterFailureMs: number;
   /** After a refused token was renewed, refusals renew none for so long. */
   readonly betweenRefusalsMs: number;
 }
 
-export const identityTiming: IdentityTiming = { afterFailureMs: 250, betweenRefusalsMs: 3_000 };
+export const identityTiming: IdentityTiming = {
+  patienceMs: 10_000,
+  afterFailureMs: 250,
+  betweenRefusalsMs: 3_000,
+};
+
+/** Tokens live a day at most. Of one that says more, no more is believed than that it need not be renewed for so long, in ms. */
+const longestUntilRenewal = 12 * 60 * 60 * 1000;
 
 export interface Identity {
   /** The token in force. Rejects with a `TokenError` when there is none to be had. */
@@ -42,15 +54,18 @@ export class TokenError extends Error {
 
 interface Token {
   readonly value: string;
-  /** On the clock of `performance.now()`. */
+  /** On the clock that never goes back, so that nobody who sets the other one makes a token seem in force. */
   readonly renewAt: number;
   readonly endsAt: number;
 }
 
 const TokenAnswer = t.type({ access_token: t.string, expires_on: t.union([t.string, t.number]) });
 
-/** What a header can carry: RFC 6750, section 2.1, `b64token`. */
-const tokenPattern = /^[\w.~+/-]+=*$/;
+/** What a header can carry: RFC 6750, section 2.1, `b64token`; and no more of it than servers take. */
+const tokenPattern = /^[\w.~+/-]{1,16000}={0,2}$/;
+
+/** Seconds since 1970. */
+const secondsPattern = /^\d{1,15}$/;
 
 /** What the endpoint's answer says when the tenant does not know the account by its name (the SDK's `common/constants.ts`). */
 const unknownResource = "AADSTS500011";
@@ -63,17 +78,17 @@ export interface IdentityOptions {
   /** The store's URL. */
   readonly account: string;
   readonly sender: HttpClient;
-  /** How long the token endpoint may take, in ms. */
-  readonly patienceMs: number;
   readonly timing?: IdentityTiming;
+  /** A clock that never goes back, in ms. */
+  readonly now?: () => number;
 }
 
 export const makeIdentity = ({
   identity,
   account,
   sender,
-  patienceMs,
   timing = identityTiming,
+  now = () => performance.now(),
 }: IdentityOptions): Identity => {
   let inForce: Token | undefined;
   let fetching: Promise<Token> | undefined;
@@ -92,7 +107,7 @@ export const makeIdentity = ({
       headers: createHttpHeaders({ "X-IDENTITY-HEADER": identity.header }),
       // The platform's endpoint is plain HTTP, on an address that only the app's instance can reach.
       allowInsecureConnection: true,
-      abortSignal: AbortSignal.timeout(patienceMs),
+      abortSignal: AbortSignal.timeout(timing.patienceMs),
     });
     const { status, bodyAsText } = await sender.sendRequest(request).catch(() => {
       throw new TokenError("no answer");
@@ -108,7 +123,7 @@ export const makeIdentity = ({
     if (status !== 200) {
       throw new TokenError(String(status));
     }
-    return toToken(body);
+    return toToken(body, now());
   };
 
   const startFetching = async (): Promise<Token> => {
@@ -117,7 +132,7 @@ export const makeIdentity = ({
       lastFailure = undefined;
       return inForce;
     } catch (error) {
-      lastFailure = { error, at: performance.now() };
+      lastFailure = { error, at: now() };
       throw error;
     } finally {
       fetching = undefined;
@@ -126,7 +141,7 @@ export const makeIdentity = ({
 
   /** Has a token fetched, once for all who ask at the same time. */
   const renew = async (): Promise<Token> => {
-    if (lastFailure !== undefined && performance.now() - lastFailure.at < timing.afterFailureMs) {
+    if (lastFailure !== undefined && now() - lastFailure.at < timing.afterFailureMs) {
       throw lastFailure.error;
     }
     return (fetching ??= startFetching());
@@ -134,11 +149,11 @@ export const makeIdentity = ({
 
   return {
     token: async () => {
-      const now = performance.now();
-      if (inForce === undefined || now >= inForce.endsAt) {
+      const time = now();
+      if (inForce === undefined || time >= inForce.endsAt) {
         return (await renew()).value;
       }
-      if (now >= inForce.renewAt) {
+      if (time >= inForce.renewAt) {
         // The one in force serves until there is another; when there is none to be had, the next call tries again.
         renew().catch(() => undefined);
       }
@@ -148,29 +163,35 @@ export const makeIdentity = ({
       if (inForce !== undefined && inForce.value !== refused) {
         return inForce.value;
       }
-      if (performance.now() - lastReplacedAt < timing.betweenRefusalsMs) {
+      if (now() - lastReplacedAt < timing.betweenRefusalsMs) {
         return undefined;
       }
       const { value } = await renew();
-      lastReplacedAt = performance.now();
+      lastReplacedAt = now();
       return value === refused ? undefined : value;
     },
   };
 };
 
-const toToken = (body: string): Token => {
+const toToken = (body: string, time: number): Token => {
   const answer = TokenAnswer.decode(parseJson(body));
-  if (E.isLeft(answer) || !tokenPattern.test(answer.right.access_token)) {
+  if (
+    E.isLeft(answer) ||
+    !tokenPattern.test(answer.right.access_token) ||
+    !secondsPattern.test(String(answer.right.expires_on))
+  ) {
     throw new TokenError("nonsense");
   }
-  // Seconds since 1970, in a string or as a number.
   const lifetimeMs = Number(answer.right.expires_on) * 1000 - Date.now();
-  if (!(lifetimeMs > 0)) {
+  if (lifetimeMs <= 0) {
     throw new TokenError("nonsense");
   }
-  const now = performance.now();
   // One that lives a day leaves half a day in which the endpoint may be away.
-  return { value: answer.right.access_token, renewAt: now + lifetimeMs / 2, endsAt: now + lifetimeMs };
+  return {
+    value: answer.right.access_token,
+    renewAt: time + Math.min(lifetimeMs / 2, longestUntilRenewal),
+    endsAt: time + lifetimeMs,
+  };
 };
 
 const parseJson = (text: string): unknown => {

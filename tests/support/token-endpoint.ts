@@ -6,6 +6,9 @@ import { close, listen } from "../../local/server";
 import type { Fault, StoreRequest } from "./fault-proxy";
 
 export interface TokenEndpoint {
+  readonly endpoint: string;
+  /** What it wants to see in `X-IDENTITY-HEADER`. */
+  readonly header: string;
   /** What the platform sets in the environment of the app, and no key. */
   readonly settings: Readonly<Record<string, string>>;
   readonly requests: readonly { readonly url: URL; readonly headers: IncomingHttpHeaders }[];
@@ -15,6 +18,8 @@ export interface TokenEndpoint {
   readonly revoke: () => void;
   /** What it does from now on; undefined: it hands out tokens. */
   readonly behave: (answer: ((response: ServerResponse) => void) | undefined) => void;
+  /** From now on it takes so long, in ms. */
+  readonly slowDown: (ms: number) => void;
   /** From now on it knows no other resource. */
   readonly knowOnly: (resource: string) => void;
   /** For a fault proxy: refuses a request whose token is not in force. */
@@ -29,7 +34,7 @@ export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<Toke
   const endsAt = new Map<string, number>();
   const requests: { url: URL; headers: IncomingHttpHeaders }[] = [];
   let behaviour: ((response: ServerResponse) => void) | undefined;
-
+  let delayMs = 0;
   let onlyResource: string | undefined;
 
   const issue = (): string => {
@@ -48,7 +53,11 @@ export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<Toke
       behaviour(response);
       return;
     }
-    if (headers["x-identity-header"] !== header) {
+    setTimeout(answer, delayMs, response, resource, headers["x-identity-header"]);
+  });
+
+  const answer = (response: ServerResponse, resource: string | null, presented: unknown): void => {
+    if (presented !== header) {
       response.writeHead(401).end();
       return;
     }
@@ -74,9 +83,11 @@ export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<Toke
         client_id: "00000000-0000-0000-0000-000000000000",
       }),
     );
-  });
+  };
   const endpoint = `http://127.0.0.1:${await listen(server, 0)}/msi/token`;
   return {
+    endpoint,
+    header,
     settings: { COSMOSDB_KEY: "", IDENTITY_ENDPOINT: endpoint, IDENTITY_HEADER: header },
     requests,
     secrets,
@@ -85,6 +96,9 @@ export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<Toke
     },
     behave: (answer) => {
       behaviour = answer;
+    },
+    slowDown: (ms) => {
+      delayMs = ms;
     },
     knowOnly: (resource) => {
       onlyResource = resource;
