@@ -264,8 +264,13 @@ describe("by its managed identity, the service", () => {
     expect(proxy.requests.length - before - calls).toBeLessThanOrEqual(3);
   });
 
-  it.each([3, 1008] as const)("renews no token because a region says 403/%d", async (substatus) => {
-    const { tokens, proxy, instance } = await start({ account: {}, deadlineMs: 500 });
+  it.each([
+    [3, "an account with regions", {}],
+    [1008, "an account with regions", {}],
+    [3, "a store of one copy", undefined],
+    [1008, "a store of one copy", undefined],
+  ] as const)("renews no token because of a 403/%d of %s", async (substatus, _, account) => {
+    const { tokens, proxy, instance } = await start({ ...(account && { account }), deadlineMs: 500 });
     await instance.newApiKey();
     proxy.script(({ operation }) => (operation === "other" ? undefined : { kind: "forbidden", substatus }));
     expectProblem(await instance.regenerate(), 503, "service-unavailable");
