@@ -1,0 +1,250 @@
+metadata name = 'CGN OTP'
+metadata description = 'All that the service runs on, private and without a secret in anybody\'s hand. docs/deploy.md says how to deploy it.'
+
+targetScope = 'resourceGroup'
+
+// Names follow https://learn.microsoft.com/azure/cloud-adoption-framework/ready/azure-best-practices/resource-abbreviations
+
+@description('What the names of the resources are made of: 3–12 lower-case letters, digits and hyphens. They end in 8 characters of their own for each resource group, because some must be unique in the world.')
+@minLength(3)
+@maxLength(12)
+param name string = 'cgn-otp'
+
+@description('Azure region of every resource, and the one that takes the writes. It must have Flex Consumption: `az functionapp list-flexconsumption-locations`.')
+param location string = resourceGroup().location
+
+@description('Whether the store, the vault and the storage account are reached through a virtual network only. false is for a cheap trial: it leaves out the network, and whoever has a token of an identity with a role gets in from anywhere. Once true it stays so.')
+param isPrivate bool = true
+
+@description('Address range of the virtual network, in CIDR notation: /16 to /26. Nothing outside it needs to know it.')
+param virtualNetworkAddressPrefix string = '10.0.0.0/24'
+
+@description('Whether the store, the storage account and the app are spread over availability zones. The region, and each of readLocations, must have some. The store keeps what it was created with.')
+param isZoneRedundant bool = true
+
+@description('Further Azure regions with a copy of the data, in the order in which they would take over the writes: none, or at least two within 8000 km. With exactly one, its outage can stop every write.')
+@maxLength(4)
+param readLocations string[] = []
+
+@description('How long the store can be restored to any moment of: Continuous7Days or Continuous30Days.')
+@allowed(['Continuous7Days', 'Continuous30Days'])
+param backupTier string = 'Continuous7Days'
+
+@description('Name of the database: COSMOSDB_DATABASE_NAME.')
+@minLength(1)
+@maxLength(255)
+param databaseName string = 'cgn'
+
+@description('Most throughput of the container of OTPs, in RU/s: a multiple of 1000. At rest a tenth of it is provisioned, and paid for.')
+@minValue(1000)
+param otpsMaxThroughput int = 1000
+
+@description('Most throughput of the container of API keys, in RU/s: a multiple of 1000. At rest a tenth of it is provisioned, and paid for.')
+@minValue(1000)
+param apiKeysMaxThroughput int = 1000
+
+@description('Instances of the app that are always ready, and always paid for: 0–1000. With isZoneRedundant the platform keeps at least 2. Without any, the first call after a quiet time waits for a cold start.')
+@minValue(0)
+@maxValue(1000)
+param alwaysReadyInstances int = 2
+
+@description('Most instances of the app: 40–1000.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstances int = 100
+
+@description('Memory of an instance of the app, in MB: 512, 2048 or 4096.')
+@allowed([512, 2048, 4096])
+param instanceMemoryInMb int = 2048
+
+@description('What happens to running calls when the app is updated: Recreate ends them, RollingUpdate lets them finish, but is in preview. A change applies from the next update on.')
+@allowed(['Recreate', 'RollingUpdate'])
+param updateStrategy string = 'Recreate'
+
+@description('How long an OTP can be used, in seconds: 1–86400. OTP_TTL_IN_SECONDS.')
+@minValue(1)
+@maxValue(86400)
+param otpTtlInSeconds int = 600
+
+@description('How long after its life an OTP still answers otp-expired or otp-already-used, in seconds: 86400–31536000. OTP_RETENTION_IN_SECONDS.')
+@minValue(86400)
+@maxValue(31536000)
+param otpRetentionInSeconds int = 86400
+
+@description('Within this time every request is answered, whatever the store does, in milliseconds: 100–60000. REQUEST_DEADLINE_IN_MS.')
+@minValue(100)
+@maxValue(60000)
+param requestDeadlineInMs int = 5000
+
+@description('Version of OTP_SECRET in the vault, 32 hexadecimal digits. Empty: the one that is current when this is deployed, which the first deployment makes.')
+param otpSecretVersion string = ''
+
+@description('How long a deleted vault or secret can be brought back, in days: 7–90. Until then the name of the vault is taken. It cannot be changed later.')
+@minValue(7)
+@maxValue(90)
+param softDeleteRetentionInDays int = 90
+
+@description('How long logs are kept, in days: 30–730.')
+@minValue(30)
+@maxValue(730)
+param logRetentionInDays int = 30
+
+@description('Whether each request to the store is logged: a line or two for each call of the service. Changes to the account always are.')
+param logsStoreRequests bool = true
+
+var suffix = take(uniqueString(resourceGroup().id, name), 8)
+// The modules, each of which gives the app its role, find each other's resources by these names, and not by outputs, so that `what-if` can see what would change.
+var names = {
+  applicationInsights: 'appi-${name}-${suffix}'
+  app: 'func-${name}-${suffix}'
+  cosmosDb: 'cosmos-${name}-${suffix}'
+  deploymentContainer: 'deployments'
+  identity: 'id-${name}-${suffix}'
+  keyVault: 'kv-${name}-${suffix}'
+  otpSecret: 'otp-secret'
+  plan: 'asp-${name}-${suffix}'
+  storageAccount: 'st${replace(name, '-', '')}${suffix}'
+  virtualNetwork: 'vnet-${name}-${suffix}'
+  workspace: 'log-${name}-${suffix}'
+}
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: names.identity
+  location: location
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  params: {
+    location: location
+    workspaceName: names.workspace
+    applicationInsightsName: names.applicationInsights
+    identityName: identity.name
+    retentionInDays: logRetentionInDays
+  }
+}
+
+module cosmosDb 'modules/cosmos-db.bicep' = {
+  params: {
+    location: location
+    accountName: names.cosmosDb
+    databaseName: databaseName
+    identityName: identity.name
+    readLocations: readLocations
+    isZoneRedundant: isZoneRedundant
+    isPrivate: isPrivate
+    backupTier: backupTier
+    otpsMaxThroughput: otpsMaxThroughput
+    apiKeysMaxThroughput: apiKeysMaxThroughput
+    workspaceId: monitoring.outputs.workspaceId
+    logsRequests: logsStoreRequests
+  }
+}
+
+module keyVault 'modules/key-vault.bicep' = {
+  params: {
+    location: location
+    vaultName: names.keyVault
+    identityName: identity.name
+    isPrivate: isPrivate
+    softDeleteRetentionInDays: softDeleteRetentionInDays
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module otpSecret 'modules/otp-secret.bicep' = {
+  params: {
+    vaultName: names.keyVault
+    secretName: names.otpSecret
+  }
+  dependsOn: [keyVault]
+}
+
+module storage 'modules/storage.bicep' = {
+  params: {
+    location: location
+    accountName: names.storageAccount
+    deploymentContainerName: names.deploymentContainer
+    identityName: identity.name
+    isZoneRedundant: isZoneRedundant
+    isPrivate: isPrivate
+  }
+}
+
+module network 'modules/network.bicep' = if (isPrivate) {
+  params: {
+    location: location
+    virtualNetworkName: names.virtualNetwork
+    addressPrefix: virtualNetworkAddressPrefix
+  }
+}
+
+module cosmosDbEndpoint 'modules/private-endpoint.bicep' = if (isPrivate) {
+  params: {
+    location: location
+    privateEndpointName: 'pep-${names.cosmosDb}'
+    resourceId: cosmosDb.outputs.accountId
+    groupId: 'Sql'
+    subnetId: network!.outputs.privateEndpointsSubnetId
+    zoneId: network!.outputs.zoneIds.cosmosDb
+  }
+}
+
+module keyVaultEndpoint 'modules/private-endpoint.bicep' = if (isPrivate) {
+  params: {
+    location: location
+    privateEndpointName: 'pep-${names.keyVault}'
+    resourceId: keyVault.outputs.vaultId
+    groupId: 'vault'
+    subnetId: network!.outputs.privateEndpointsSubnetId
+    zoneId: network!.outputs.zoneIds.keyVault
+  }
+}
+
+module blobEndpoint 'modules/private-endpoint.bicep' = if (isPrivate) {
+  params: {
+    location: location
+    privateEndpointName: 'pep-${names.storageAccount}'
+    resourceId: storage.outputs.accountId
+    groupId: 'blob'
+    subnetId: network!.outputs.privateEndpointsSubnetId
+    zoneId: network!.outputs.zoneIds.blob
+  }
+}
+
+module functionApp 'modules/function-app.bicep' = {
+  params: {
+    location: location
+    planName: names.plan
+    appName: names.app
+    identityName: identity.name
+    storageAccountName: names.storageAccount
+    deploymentContainerName: names.deploymentContainer
+    applicationInsightsName: names.applicationInsights
+    workspaceId: monitoring.outputs.workspaceId
+    subnetId: isPrivate ? network!.outputs.appSubnetId : ''
+    isZoneRedundant: isZoneRedundant
+    alwaysReadyInstances: alwaysReadyInstances
+    maximumInstances: maximumInstances
+    instanceMemoryInMb: instanceMemoryInMb
+    updateStrategy: updateStrategy
+    cosmosDbEndpoint: cosmosDb.outputs.endpoint
+    databaseName: databaseName
+    vaultName: names.keyVault
+    otpSecretName: names.otpSecret
+    otpSecretVersion: otpSecretVersion
+    otpTtlInSeconds: otpTtlInSeconds
+    otpRetentionInSeconds: otpRetentionInSeconds
+    requestDeadlineInMs: requestDeadlineInMs
+  }
+  // As soon as the app is there the platform reads the secret and looks for the archive, as its identity and by the private
+  // endpoints. The store takes the longest by far: meanwhile the other roles get around.
+  dependsOn: [otpSecret, cosmosDbEndpoint, keyVaultEndpoint, storage, blobEndpoint]
+}
+
+// `azd` keeps these as the values of its environment.
+
+@description('URL of the service.')
+output SERVICE_API_URL string = 'https://${functionApp.outputs.hostName}'
+
+@description('Name of the function app.')
+output SERVICE_API_NAME string = names.app

@@ -1,0 +1,197 @@
+metadata description = 'The store: an Azure Cosmos DB for NoSQL account that gives the guarantees which the service rests on, its database and its containers.'
+
+@description('Azure region of the account, and the only one that takes writes.')
+param location string
+
+@description('Name of the account.')
+param accountName string
+
+@description('Name of the database.')
+param databaseName string
+
+@description('Name of the user-assigned managed identity that the app acts as.')
+param identityName string
+
+@description('Azure regions with a copy of the data, in the order in which they would take over the writes: none, or at least two.')
+@maxLength(4)
+param readLocations string[]
+
+@description('Whether each region spreads its copy over availability zones.')
+param isZoneRedundant bool
+
+@description('Whether the account is reached through its private endpoint only.')
+param isPrivate bool
+
+@description('How long the account can be restored to any moment of: Continuous7Days or Continuous30Days.')
+@allowed(['Continuous7Days', 'Continuous30Days'])
+param backupTier string
+
+@description('Most throughput of the container of OTPs, in RU/s: a multiple of 1000. At rest a tenth of it is provisioned.')
+@minValue(1000)
+param otpsMaxThroughput int
+
+@description('Most throughput of the container of API keys, in RU/s: a multiple of 1000. At rest a tenth of it is provisioned.')
+@minValue(1000)
+param apiKeysMaxThroughput int
+
+@description('Id of the Log Analytics workspace for the logs of the account.')
+param workspaceId string
+
+@description('Whether each request to the account is logged. Changes to the account always are.')
+param logsRequests bool
+
+// With Strong consistency a write waits for every region. From three regions on the account goes on without one that does
+// not answer; of two it cannot: https://learn.microsoft.com/azure/cosmos-db/consistency-levels#dynamic-quorum
+var locations = length(readLocations) == 1
+  ? fail('readLocations: none, or at least two. With exactly one, its outage can stop every write.')
+  : concat([location], readLocations)
+
+resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
+  name: accountName
+  location: location
+  kind: 'GlobalDocumentDB'
+  properties: {
+    databaseAccountOfferType: 'Standard'
+    // Single use and immediate revocation: docs/decisions/0001-single-use.md and 0003-api-keys.md. Info refuses to say 200
+    // over an account without them.
+    consistencyPolicy: {
+      defaultConsistencyLevel: 'Strong'
+    }
+    enableMultipleWriteLocations: false
+    enableAutomaticFailover: !empty(readLocations)
+    locations: [
+      for (name, index) in locations: {
+        locationName: name
+        failoverPriority: index
+        isZoneRedundant: isZoneRedundant
+      }
+    ]
+    backupPolicy: {
+      type: 'Continuous'
+      continuousModeProperties: {
+        tier: backupTier
+      }
+    }
+    // No key opens the account: https://learn.microsoft.com/azure/cosmos-db/how-to-connect-role-based-access-control
+    disableLocalAuth: true
+    disableKeyBasedMetadataWriteAccess: true
+    minimalTlsVersion: 'Tls12'
+    publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+    networkAclBypass: 'None'
+  }
+
+  resource database 'sqlDatabases' = {
+    name: databaseName
+    properties: {
+      resource: {
+        id: databaseName
+      }
+    }
+
+    // Equal to what shared/cosmos/items.ts would create. The service's role cannot create them.
+    resource otps 'containers' = {
+      name: 'otps'
+      properties: {
+        resource: {
+          id: 'otps'
+          partitionKey: {
+            paths: ['/partitionKey']
+            kind: 'Hash'
+            version: 2
+          }
+          // Each item says itself when it is to be forgotten.
+          defaultTtl: -1
+          indexingPolicy: noIndex
+        }
+        options: {
+          autoscaleSettings: {
+            maxThroughput: otpsMaxThroughput
+          }
+        }
+      }
+    }
+
+    resource apiKeys 'containers' = {
+      name: 'api-keys'
+      properties: {
+        resource: {
+          id: 'api-keys'
+          partitionKey: {
+            paths: ['/id']
+            kind: 'Hash'
+            version: 2
+          }
+          indexingPolicy: noIndex
+        }
+        options: {
+          autoscaleSettings: {
+            maxThroughput: apiKeysMaxThroughput
+          }
+        }
+      }
+    }
+  }
+}
+
+// Every item is reached by its id: an index would only make each write dearer.
+var noIndex = {
+  indexingMode: 'consistent'
+  includedPaths: []
+  excludedPaths: [
+    {
+      path: '/*'
+    }
+  ]
+}
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
+}
+
+// Azure Cosmos DB has roles of its own for data. The built-in Data Contributor reads and writes items, and creates neither
+// databases nor containers: https://learn.microsoft.com/azure/cosmos-db/reference-data-plane-security#built-in-roles
+var dataContributorId = '00000000-0000-0000-0000-000000000002'
+
+resource dataContributor 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2025-10-15' = {
+  parent: account
+  name: guid(account.id, databaseName, identity.id, dataContributorId)
+  properties: {
+    principalId: identity.properties.principalId
+    roleDefinitionId: '${account.id}/sqlRoleDefinitions/${dataContributorId}'
+    // The one database. Whoever has a role somewhere in an account may read what the account says of itself, which the SDK does
+    // first: https://github.com/Azure/azure-cosmos-dotnet-v3/issues/3638
+    scope: '${account.id}/dbs/${databaseName}'
+  }
+}
+
+// The categories: https://learn.microsoft.com/azure/azure-monitor/reference/supported-logs/microsoft-documentdb-databaseaccounts-logs
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: account
+  name: 'log-analytics'
+  properties: {
+    workspaceId: workspaceId
+    logAnalyticsDestinationType: 'Dedicated'
+    logs: [
+      {
+        category: 'ControlPlaneRequests'
+        enabled: true
+      }
+      {
+        category: 'DataPlaneRequests'
+        enabled: logsRequests
+      }
+    ]
+    metrics: [
+      {
+        category: 'Requests'
+        enabled: true
+      }
+    ]
+  }
+}
+
+@description('Id of the account.')
+output accountId string = account.id
+
+@description('URL of the account.')
+output endpoint string = account.properties.documentEndpoint

@@ -1,0 +1,81 @@
+metadata description = 'The vault that keeps OTP_SECRET.'
+
+@description('Azure region of the vault.')
+param location string
+
+@description('Name of the vault: 3–24 characters.')
+param vaultName string
+
+@description('Name of the user-assigned managed identity that the app acts as.')
+param identityName string
+
+@description('Whether the vault is reached through its private endpoint only.')
+param isPrivate bool
+
+@description('How long a deleted vault or secret can be brought back, in days: 7–90. Until then its name is taken. It cannot be changed later.')
+@minValue(7)
+@maxValue(90)
+param softDeleteRetentionInDays int
+
+@description('Id of the Log Analytics workspace for the log of who asked for what.')
+param workspaceId string
+
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
+  name: vaultName
+  location: location
+  properties: {
+    tenantId: tenant().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    enableRbacAuthorization: true
+    // Whoever loses the secret loses every live OTP: for this long nobody can.
+    enableSoftDelete: true
+    enablePurgeProtection: true
+    softDeleteRetentionInDays: softDeleteRetentionInDays
+    publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: isPrivate ? 'Deny' : 'Allow'
+      // A deployment puts the secret in through Azure Resource Manager, which is one of the trusted services. `Disabled`
+      // lets those and private endpoints pass, and nothing else:
+      // https://learn.microsoft.com/azure/key-vault/general/network-security
+      bypass: 'AzureServices'
+    }
+  }
+}
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
+}
+
+// https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+var keyVaultSecretsUserId = '4633458b-17de-408a-b874-0445c86b69e6'
+
+// The app reads what is in it.
+resource secretsUser 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: vault
+  name: guid(vault.id, identity.id, keyVaultSecretsUserId)
+  properties: {
+    principalId: identity.properties.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsUserId)
+  }
+}
+
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: vault
+  name: 'log-analytics'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        category: 'AuditEvent'
+        enabled: true
+      }
+    ]
+  }
+}
+
+@description('Id of the vault.')
+output vaultId string = vault.id
