@@ -1,12 +1,15 @@
 /**
- * `npm run package`: puts the deployed files, and nothing else, into `build/cgn-otp.zip` or the file that is named, for
- * `az functionapp deployment source config-zip` or the portal. `.funcignore` decides which files are deployed.
+ * `npm run package`: puts the deployed files, and nothing else, into `build/cgn-otp.zip`, for
+ * `az functionapp deployment source config-zip` or the portal, and into the folder `build/cgn-otp`, for `azd` (azure.yaml).
+ * Another place than `build` can be named. `.funcignore` decides which files are deployed.
  */
-import { glob, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { cp, glob, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { zipSync } from "fflate";
 
-const archive = process.argv[2] ?? path.join("build", "cgn-otp.zip");
+const place = process.argv[2] ?? "build";
+const archive = path.join(place, "cgn-otp.zip");
+const folder = path.join(place, "cgn-otp");
 const deployed = (await readFile(".funcignore", "utf8"))
   .split("\n")
   .filter((line) => line.startsWith("!/"))
@@ -26,6 +29,11 @@ const mtime = new Date(2000, 0, 1);
 const entries = await Promise.all(
   names.toSorted().map(async (name) => [name, [await readFile(name), { level: 9, mtime }]]),
 );
-await mkdir(path.dirname(archive), { recursive: true });
+await mkdir(place, { recursive: true });
 await writeFile(archive, zipSync(Object.fromEntries(entries)));
+// Nothing of an earlier version may stay in it.
+await rm(folder, { recursive: true, force: true });
+for (const name of names) {
+  await cp(name, path.join(folder, name));
+}
 console.log(`${archive}: ${names.length} files, ${((await stat(archive)).size / 1000).toFixed(0)} kB`);

@@ -1,9 +1,13 @@
 /** Every tool must deploy the same files. */
-import { readdir, readFile, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { tmpdir } from "node:os";
 import { unzipSync } from "fflate";
 import ignore from "ignore";
+import * as t from "io-ts";
+import { parse as parseYaml } from "yaml";
+import { decode } from "../support/either";
 import { startProgram } from "../support/processes";
 
 /** These folders have too many files to check each. No tool may deploy any of them. */
@@ -21,6 +25,16 @@ const others = [
   "tests/host.json",
   "notes.txt",
 ];
+
+const AzdService = t.type({
+  project: t.string,
+  dist: t.string,
+  host: t.string,
+  language: t.string,
+  remoteBuild: t.boolean,
+});
+
+const digest = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
 /** Every file of the work tree, tracked or not. */
 const listFiles = async (): Promise<string[]> => {
@@ -64,19 +78,24 @@ const makeCoreToolsFilter = (funcignore: string): ((file: string) => boolean) =>
 };
 
 describe("the files that are deployed", () => {
-  const archive = path.join(tmpdir(), `cgn-otp-${process.pid}.zip`);
+  let place: string;
   let funcignore: string;
   let candidates: string[];
+  let archive: Record<string, Uint8Array>;
   let packaged: string[];
   beforeAll(async () => {
     funcignore = await readFile(".funcignore", "utf8");
     candidates = [...(await listFiles()), ...others];
-    const packaging = startProgram(["scripts/package.mjs", archive], {});
+    place = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
+    await mkdir(path.join(place, "cgn-otp"));
+    await writeFile(path.join(place, "cgn-otp", "left-over.js"), "");
+    const packaging = startProgram(["scripts/package.mjs", place], {});
     expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
-    packaged = Object.keys(unzipSync(await readFile(archive)));
+    archive = unzipSync(await readFile(path.join(place, "cgn-otp.zip")));
+    packaged = Object.keys(archive);
   });
   afterAll(async () => {
-    await rm(archive);
+    await rm(place, { recursive: true });
   });
 
   it("are chosen from every file of the folder, built or not", () => {
@@ -93,5 +112,36 @@ describe("the files that are deployed", () => {
     // The action's `funcignore.ts` uses this package, and removes ignored files and whole ignored folders.
     const rules = ignore().add(funcignore);
     expect(candidates.filter((file) => !rules.ignores(file)).toSorted()).toEqual(packaged);
+  });
+
+  it("are those of the archive in the folder that azd publishes, and no older ones", async () => {
+    const folder = path.join(place, "cgn-otp");
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile());
+    const contents = await Promise.all(
+      files.map(async ({ parentPath, name }) => {
+        const file = path.join(parentPath, name);
+        return [path.relative(folder, file), digest(await readFile(file))] as const;
+      }),
+    );
+    expect(Object.fromEntries(contents)).toEqual(
+      Object.fromEntries(Object.entries(archive).map(([name, content]) => [name, digest(content)])),
+    );
+  });
+
+  it("reach Azure as they are by azd: it finds no .funcignore that would have Azure build them", async () => {
+    // `azd` refuses `remoteBuild: false` where the .funcignore of the service's own folder names node_modules, and the
+    // allow-list does (azure-dev, `resolveFunctionAppRemoteBuild` in service_target_functionapp.go). It packs the folder
+    // `dist`, by its .funcignore if there is one (`createDeployableZip` in project_utils.go).
+    const { api } = decode(
+      t.type({ services: t.type({ api: AzdService }) }),
+      parseYaml(await readFile("azure.yaml", "utf8")),
+    ).services;
+    expect(api).toMatchObject({ host: "function", language: "ts", remoteBuild: false });
+    expect(path.join(api.project, api.dist)).toBe(path.join("build", "cgn-otp"));
+    expect(
+      (await readdir(api.project)).filter((name) => /^(\.funcignore|package\.json)$/.test(name)),
+    ).toEqual([]);
+    expect(packaged).not.toContain(".funcignore");
   });
 });

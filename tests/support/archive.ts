@@ -16,11 +16,13 @@ export interface UnpackedArchive {
 /** Packs the output of `npm run build`. */
 export const unpackArchive = async (): Promise<UnpackedArchive> => {
   const root = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
-  const archive = path.join(root, "cgn-otp.zip");
-  const packaging = startProgram(["scripts/package.mjs", archive], {});
+  const packaged = path.join(root, "packaged");
+  const packaging = startProgram(["scripts/package.mjs", packaged], {});
   expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
   const folder = path.join(root, "app");
-  for (const [name, content] of Object.entries(unzipSync(await readFile(archive)))) {
+  for (const [name, content] of Object.entries(
+    unzipSync(await readFile(path.join(packaged, "cgn-otp.zip"))),
+  )) {
     const file = path.join(folder, name);
     await mkdir(path.dirname(file), { recursive: true });
     await writeFile(file, content);
