@@ -13,7 +13,7 @@ param name string = 'cgn-otp'
 @description('Azure region of every resource, and the one that takes the writes. It must have Flex Consumption: `az functionapp list-flexconsumption-locations`.')
 param location string = resourceGroup().location
 
-@description('Whether the store, the vault and the storage account are reached through a virtual network only. false is for a cheap trial: it leaves out the network, and whoever has a token of an identity with a role gets in from anywhere. Once true it stays so.')
+@description('Whether the store, the vault and the storage account are reached through a virtual network only. false is for a cheap trial: it leaves out the network, and whoever has a token of an identity with a role gets in from anywhere.')
 param isPrivate bool = true
 
 @description('Address range of the virtual network, in CIDR notation: /16 to /26. Nothing outside it needs to know it.')

@@ -522,6 +522,14 @@ describe("the parameters", () => {
     });
   });
 
+  it("are each given to `azd` as a value of its environment, or keep their default", () => {
+    // It leaves out a parameter whose value is not set.
+    const nameOf = (name: string): string => name.replaceAll(/[A-Z]/g, "_$&").toUpperCase();
+    expect(at(readJson(readFileSync("infra/main.parameters.json", "utf8")), "parameters")).toEqual(
+      Object.fromEntries(parameters.map(([name]) => [name, { value: `\${CGN_OTP_${nameOf(name)}}` }])),
+    );
+  });
+
   it.each([
     ["OTP_TTL_IN_SECONDS", "otpTtlInSeconds"],
     ["OTP_RETENTION_IN_SECONDS", "otpRetentionInSeconds"],
