@@ -158,10 +158,38 @@ resource dataContributor 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignmen
   properties: {
     principalId: identity.properties.principalId
     roleDefinitionId: '${account.id}/sqlRoleDefinitions/${dataContributorId}'
-    // The one database. Whoever has a role somewhere in an account may read what the account says of itself, which the SDK does
-    // first: https://github.com/Azure/azure-cosmos-dotnet-v3/issues/3638
+    // The one database.
     scope: '${account.id}/dbs/${databaseName}'
   }
+}
+
+// The service reads what the account says of itself: its regions and its consistency. Microsoft does not document whether a
+// role for one database is enough for that: docs/decisions/0017-infrastructure.md. This role can do nothing else.
+resource metadataReader 'Microsoft.DocumentDB/databaseAccounts/sqlRoleDefinitions@2025-10-15' = {
+  parent: account
+  name: guid(account.id, 'metadata-reader')
+  properties: {
+    roleName: 'CGN OTP metadata reader'
+    type: 'CustomRole'
+    assignableScopes: [account.id]
+    permissions: [
+      {
+        dataActions: ['Microsoft.DocumentDB/databaseAccounts/readMetadata']
+      }
+    ]
+  }
+}
+
+resource accountReader 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2025-10-15' = {
+  parent: account
+  name: guid(account.id, identity.id, 'metadata-reader')
+  properties: {
+    principalId: identity.properties.principalId
+    roleDefinitionId: metadataReader.id
+    scope: account.id
+  }
+  // An account takes one change at a time.
+  dependsOn: [dataContributor]
 }
 
 // The categories: https://learn.microsoft.com/azure/azure-monitor/reference/supported-logs/microsoft-documentdb-databaseaccounts-logs

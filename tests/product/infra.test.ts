@@ -45,6 +45,7 @@ const types = {
   container: "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers",
   cosmosDb: "Microsoft.DocumentDB/databaseAccounts",
   dataRole: "Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments",
+  dataRoleDefinition: "Microsoft.DocumentDB/databaseAccounts/sqlRoleDefinitions",
   diagnostics: "Microsoft.Insights/diagnosticSettings",
   insights: "Microsoft.Insights/components",
   keyVault: "Microsoft.KeyVault/vaults",
@@ -262,14 +263,26 @@ describe("access", () => {
       at(body, "properties", "principalId"),
     ]);
     const account = "Microsoft.DocumentDB/databaseAccounts/cosmos-cgn-otp";
-    // Data Contributor, of the one database.
+    const [metadataReader, another] = all(types.dataRoleDefinition);
+    expect(another).toBeUndefined();
     expect(dataRoles).toEqual([
+      // Data Contributor, of the one database.
       [
         `${account}/dbs/cgn`,
         `${account}/sqlRoleDefinitions/00000000-0000-0000-0000-000000000002`,
         "reference(identity).principalId",
       ],
+      // Of the whole account it may read the metadata, and no item.
+      [
+        account,
+        `${account}/sqlRoleDefinitions/${metadataReader?.name.split("/").at(-1)}`,
+        "reference(identity).principalId",
+      ],
     ]);
+    expect(metadataReader?.body["properties"]).toMatchObject({
+      type: "CustomRole",
+      permissions: [{ dataActions: ["Microsoft.DocumentDB/databaseAccounts/readMetadata"] }],
+    });
   });
 });
 
