@@ -76,8 +76,14 @@ param otpRetentionInSeconds int = 86400
 @maxValue(60000)
 param requestDeadlineInMs int = 5000
 
-@description('Version of OTP_SECRET in the vault, 32 hexadecimal digits. Empty: the one that is current when this is deployed, which the first deployment makes.')
-param otpSecretVersion string = ''
+@description('Name in the vault of the secret that OTPs are derived from, OTP_SECRET. A deployment makes it if it is not there. Another name is another secret: live OTPs are unknown then, unless it is replaced in the three steps of docs/deploy.md.')
+@minLength(1)
+@maxLength(127)
+param otpSecretName string = 'otp-secret'
+
+@description('While the secret is replaced, the name in the vault of the other one, OTP_SECRET_SECOND. A deployment makes it if it is not there. Empty: none.')
+@maxLength(127)
+param otpSecondSecretName string = ''
 
 @description('How long a deleted vault or secret can be brought back, in days: 7–90. Until then the name of the vault is taken. It cannot be changed later.')
 @minValue(7)
@@ -101,7 +107,6 @@ var names = {
   deploymentContainer: 'deployments'
   identity: 'id-${name}-${suffix}'
   keyVault: 'kv-${name}-${suffix}'
-  otpSecret: 'otp-secret'
   plan: 'asp-${name}-${suffix}'
   storageAccount: 'st${replace(name, '-', '')}${suffix}'
   virtualNetwork: 'vnet-${name}-${suffix}'
@@ -154,7 +159,17 @@ module keyVault 'modules/key-vault.bicep' = {
 module otpSecret 'modules/otp-secret.bicep' = {
   params: {
     vaultName: names.keyVault
-    secretName: names.otpSecret
+    secretName: otpSecretName
+  }
+  dependsOn: [keyVault]
+}
+
+module otpSecondSecret 'modules/otp-secret.bicep' = if (!empty(otpSecondSecretName)) {
+  params: {
+    vaultName: names.keyVault
+    secretName: otpSecondSecretName == otpSecretName
+      ? fail('otpSecondSecretName: another name than otpSecretName, or none. The same secret twice replaces nothing.')
+      : otpSecondSecretName
   }
   dependsOn: [keyVault]
 }
@@ -230,15 +245,15 @@ module functionApp 'modules/function-app.bicep' = {
     cosmosDbEndpoint: cosmosDb.outputs.endpoint
     databaseName: databaseName
     vaultName: names.keyVault
-    otpSecretName: names.otpSecret
-    otpSecretVersion: otpSecretVersion
+    otpSecretName: otpSecretName
+    otpSecondSecretName: otpSecondSecretName
     otpTtlInSeconds: otpTtlInSeconds
     otpRetentionInSeconds: otpRetentionInSeconds
     requestDeadlineInMs: requestDeadlineInMs
   }
   // As soon as the app is there the platform reads the secret and looks for the archive, as its identity and by the private
   // endpoints. The store takes the longest by far: meanwhile the other roles get around.
-  dependsOn: [otpSecret, cosmosDbEndpoint, keyVaultEndpoint, storage, blobEndpoint]
+  dependsOn: [otpSecret, otpSecondSecret, cosmosDbEndpoint, keyVaultEndpoint, storage, blobEndpoint]
 }
 
 // `azd` keeps these as the values of its environment.

@@ -60,8 +60,8 @@ param vaultName string
 @description('Name of the secret for OTP_SECRET in it.')
 param otpSecretName string
 
-@description('Version of that secret, 32 hexadecimal digits. Empty: the one that is current when this is deployed.')
-param otpSecretVersion string
+@description('Name of the secret for OTP_SECRET_SECOND in it. Empty: the app has none.')
+param otpSecondSecretName string
 
 @description('How long an OTP can be used, in seconds.')
 param otpTtlInSeconds int
@@ -90,13 +90,30 @@ resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   resource otpSecret 'secrets' existing = {
     name: otpSecretName
   }
+
+  resource otpSecondSecret 'secrets' existing = if (!empty(otpSecondSecretName)) {
+    name: otpSecondSecretName
+  }
 }
 
 // With a version: without one the platform takes a newer secret within a day, unasked, and every live OTP is unknown from then
 // on: https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#rotation
-var otpSecretUri = empty(otpSecretVersion)
-  ? vault::otpSecret.properties.secretUriWithVersion
-  : '${vault::otpSecret.properties.secretUri}/${otpSecretVersion}'
+var secretSettings = concat(
+  [
+    {
+      name: 'OTP_SECRET'
+      value: '@Microsoft.KeyVault(SecretUri=${vault::otpSecret.properties.secretUriWithVersion})'
+    }
+  ],
+  empty(otpSecondSecretName)
+    ? []
+    : [
+        {
+          name: 'OTP_SECRET_SECOND'
+          value: '@Microsoft.KeyVault(SecretUri=${vault::otpSecondSecret!.properties.secretUriWithVersion})'
+        }
+      ]
+)
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
@@ -141,7 +158,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       ftpsState: 'Disabled'
       http20Enabled: true
       remoteDebuggingEnabled: false
-      appSettings: [
+      appSettings: concat(secretSettings, [
         // Blobs alone are named. With `AzureWebJobsStorage__accountName` the host also looks for tables, for which it has no
         // role, and logs an error every ten minutes: https://github.com/Azure/azure-functions-host/issues/10995
         {
@@ -178,10 +195,6 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
           value: databaseName
         }
         {
-          name: 'OTP_SECRET'
-          value: '@Microsoft.KeyVault(SecretUri=${otpSecretUri})'
-        }
-        {
           name: 'OTP_TTL_IN_SECONDS'
           value: string(otpTtlInSeconds)
         }
@@ -193,7 +206,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
           name: 'REQUEST_DEADLINE_IN_MS'
           value: string(requestDeadlineInMs)
         }
-      ]
+      ])
     }
     functionAppConfig: {
       runtime: {

@@ -425,6 +425,8 @@ describe("the app", () => {
 });
 
 describe("OTP_SECRET", () => {
+  const referenceTo = (name: string): string =>
+    `@Microsoft.KeyVault(SecretUri=reference(Microsoft.KeyVault/vaults/kv-cgn-otp/secrets/${name}, 2025-05-01).secretUriWithVersion)`;
   const isSecure = (parameter: Json): boolean => /^secure/i.test(toText(at(parameter, "type")));
   const withSecrets = templatesIn(template).filter(({ parameters }) =>
     Object.values(toObject(parameters ?? {})).some(isSecure),
@@ -450,8 +452,8 @@ describe("OTP_SECRET", () => {
   });
 
   it("is made of secure parameters that nobody hands in and the history of deployments does not keep", () => {
-    // Only the module that makes it has any.
-    expect(withSecrets).toHaveLength(1);
+    // Only the module that makes it has any. It is there a second time for OTP_SECRET_SECOND.
+    expect(new Set(withSecrets.map((each) => JSON.stringify(each))).size).toBe(1);
     const parameters = Object.entries(toObject(withSecrets[0]?.["parameters"]));
     expect(
       parameters.map(([name, parameter]) => [
@@ -466,8 +468,15 @@ describe("OTP_SECRET", () => {
       ["second", "securestring", "[newGuid()]"],
       ["third", "securestring", "[newGuid()]"],
     ]);
-    const module = at(template, "resources", "otpSecret", "properties");
-    expect(Object.keys(toObject(at(module, "parameters")))).toEqual(["vaultName", "secretName"]);
+    const given = ["otpSecret", "otpSecondSecret"].map((name) =>
+      Object.keys(toObject(at(template, "resources", name, "properties", "parameters"))),
+    );
+    expect(given).toEqual([
+      ["vaultName", "secretName"],
+      ["vaultName", "secretName"],
+    ]);
+    // It would have the history keep requests and answers.
+    expect(JSON.stringify(template)).not.toContain("debugSetting");
   });
 
   it("is in no output, nor is any other secret", () => {
@@ -491,16 +500,40 @@ describe("OTP_SECRET", () => {
   });
 
   it("is read as a version, so that a newer one does not arrive unasked", () => {
-    const uri = "reference(Microsoft.KeyVault/vaults/kv-cgn-otp/secrets/otp-secret, 2025-05-01)";
-    expect(pathOf(settingsOf(deployed)["OTP_SECRET"])).toBe(
-      `@Microsoft.KeyVault(SecretUri=${uri}.secretUriWithVersion)`,
-    );
-    const chosen = deploy(template, { otpSecretVersion: "0123456789abcdef0123456789abcdef" });
-    expect(pathOf(settingsOf(chosen)["OTP_SECRET"])).toBe(
-      `@Microsoft.KeyVault(SecretUri=${uri}.secretUri/0123456789abcdef0123456789abcdef)`,
-    );
+    expect(pathOf(settingsOf(deployed)["OTP_SECRET"])).toBe(referenceTo("otp-secret"));
     // The version is looked up when there is one.
-    expect(at(template, "resources", "functionApp", "dependsOn")).toContain("otpSecret");
+    expect(at(template, "resources", "functionApp", "dependsOn")).toEqual(
+      expect.arrayContaining(["otpSecret", "otpSecondSecret"]),
+    );
+  });
+
+  it("is replaced by one that is made in the same way, in the three steps of the settings", () => {
+    const steps = [
+      { otpSecondSecretName: "otp-secret-2" },
+      { otpSecretName: "otp-secret-2", otpSecondSecretName: "otp-secret" },
+      { otpSecretName: "otp-secret-2" },
+    ].map((given) => {
+      const resources = deploy(template, given);
+      const { OTP_SECRET, OTP_SECRET_SECOND } = settingsOf(resources);
+      return {
+        made: all(types.secret, resources).map(({ name, body }) => [pathOf(name), body["@options"]]),
+        settings: [OTP_SECRET, OTP_SECRET_SECOND].map((each) => each && pathOf(each)),
+      };
+    });
+    const once = { onlyIfNotExists: [] };
+    const [first, second] = [
+      ["kv-cgn-otp/otp-secret", once],
+      ["kv-cgn-otp/otp-secret-2", once],
+    ];
+    expect(steps).toEqual([
+      { made: [first, second], settings: [referenceTo("otp-secret"), referenceTo("otp-secret-2")] },
+      { made: [second, first], settings: [referenceTo("otp-secret-2"), referenceTo("otp-secret")] },
+      { made: [second], settings: [referenceTo("otp-secret-2"), undefined] },
+    ]);
+  });
+
+  it("is not replaced by itself", () => {
+    expect(() => deploy(template, { otpSecondSecretName: "otp-secret" })).toThrow("another name");
   });
 });
 
@@ -524,7 +557,8 @@ describe("the parameters", () => {
       maximumInstances: 100,
       name: "cgn-otp",
       otpRetentionInSeconds: 86_400,
-      otpSecretVersion: "",
+      otpSecondSecretName: "",
+      otpSecretName: "otp-secret",
       otpTtlInSeconds: 600,
       otpsMaxThroughput: 1000,
       readLocations: [],
