@@ -608,6 +608,22 @@ describe("azure.yaml", () => {
   });
 });
 
+describe("the button of the README", () => {
+  it("gives the portal infra/main.json, at an address of the owner's once they have one", () => {
+    const [, encoded = ""] =
+      /https:\/\/portal\.azure\.com\/#create\/Microsoft\.Template\/uri\/([^)]*)\)/.exec(
+        readFileSync("README.md", "utf8"),
+      ) ?? [];
+    const address = new URL(decodeURIComponent(encoded));
+    expect(encodeURIComponent(address.href)).toBe(encoded);
+    expect(address.pathname).toMatch(/\/infra\/main\.json$/);
+    // Whoever publishes the project changes both.
+    const { url } = toObject(toJson(parseYaml(readFileSync("publiccode.yml", "utf8"))));
+    const isPublished = (host: string): boolean => !host.endsWith(".example");
+    expect(isPublished(address.hostname)).toBe(isPublished(new URL(toText(url)).hostname));
+  });
+});
+
 describe("infra/main.json", () => {
   /** Whatever compiler made it. */
   const withoutGenerator = (value: Json): Json =>
