@@ -158,6 +158,7 @@ describe("the store", () => {
 });
 
 describe("access", () => {
+  const account = at(one(types.cosmosDb), "properties");
   const doors = [types.cosmosDb, types.keyVault, types.storage];
 
   it("is by the private endpoints only", () => {
@@ -166,6 +167,7 @@ describe("access", () => {
       "Disabled",
       "Disabled",
     ]);
+    expect(account).toMatchObject({ networkAclBypass: "None" });
     expect(at(one(types.keyVault), "properties", "networkAcls", "defaultAction")).toBe("Deny");
     expect(at(one(types.storage), "properties", "networkAcls")).toEqual({
       defaultAction: "Deny",
@@ -199,7 +201,17 @@ describe("access", () => {
       cosmosDb: "privatelink.documents.azure.com",
       keyVault: "privatelink.vaultcore.azure.net",
     });
-    expect(all("Microsoft.Network/privateDnsZones/virtualNetworkLinks")).toHaveLength(3);
+    const network = one("Microsoft.Network/virtualNetworks")["name"];
+    const links = all("Microsoft.Network/privateDnsZones/virtualNetworkLinks").map(({ body }) => [
+      pathOf(at(body, "properties", "virtualNetwork", "id")),
+      at(body, "properties", "registrationEnabled"),
+    ]);
+    expect(links).toEqual(
+      Array.from({ length: 3 }, () => [
+        pathOf(`Microsoft.Network/virtualNetworks/${toText(network)}`),
+        false,
+      ]),
+    );
     expect(at(one(types.app), "properties", "virtualNetworkSubnetId")).toBe(
       "reference(network).outputs.appSubnetId.value",
     );
@@ -236,6 +248,11 @@ describe("access", () => {
       minimumTlsVersion: "TLS1_2",
       supportsHttpsTrafficOnly: true,
     });
+    expect(at(one(types.storage), "properties", "allowCrossTenantReplication")).toBe(false);
+    const blobContainers = all("Microsoft.Storage/storageAccounts/blobServices/containers");
+    expect(blobContainers.map(({ body }) => at(body, "properties", "publicAccess"))).toEqual(["None"]);
+    // A deployment by somebody else could read the secret.
+    expect(at(one(types.keyVault), "properties", "enabledForTemplateDeployment")).not.toBe(true);
     expect(at(one(types.insights), "properties", "DisableLocalAuth")).toBe(true);
     expect(at(one(types.workspace), "properties", "features", "disableLocalAuth")).toBe(true);
     expect(JSON.stringify(template)).not.toMatch(/\blist[A-Z]\w*\(|AccountKey|SharedAccess/);
@@ -362,7 +379,7 @@ describe("the app", () => {
   });
 
   it("is called by HTTPS only, and published to by no password", () => {
-    expect(at(properties, "httpsOnly")).toBe(true);
+    expect(properties).toMatchObject({ httpsOnly: true, publicNetworkAccess: "Enabled" });
     expect(at(properties, "siteConfig")).toMatchObject({
       minTlsVersion: "1.2",
       scmMinTlsVersion: "1.2",
@@ -392,6 +409,13 @@ describe("the app", () => {
     });
   });
 
+  it("is updated by what Microsoft advises for production, unless somebody chooses the other", () => {
+    const strategyOf = (given: JsonObject): Json | undefined =>
+      at(one(types.app, deploy(template, given)), "properties", "functionAppConfig", "siteUpdateStrategy");
+    expect(strategyOf({})).toEqual({ type: "Recreate" });
+    expect(strategyOf({ updateStrategy: "RollingUpdate" })).toEqual({ type: "RollingUpdate" });
+  });
+
   it("is spread over zones with its store, unless in a trial", () => {
     const zonesOf = (given: JsonObject): readonly (Json | undefined)[] => {
       const resources = deploy(template, given);
@@ -406,21 +430,29 @@ describe("the app", () => {
   });
 
   it("is watched over, and so are its store and its vault", () => {
-    const logs = all(types.diagnostics).map(({ body }) => [
-      pathOf(body["scope"]),
-      toArray(at(body, "properties", "logs")).map((log) => [at(log, "category"), at(log, "enabled")]),
+    const on = (settings: Json | undefined): readonly (Json | undefined)[] =>
+      toArray(settings ?? []).flatMap((each) => (at(each, "enabled") === true ? [at(each, "category")] : []));
+    const sent = (given: JsonObject): readonly object[] =>
+      all(types.diagnostics, deploy(template, given)).map(({ body }) => ({
+        of: pathOf(body["scope"]),
+        to: at(body, "properties", "workspaceId"),
+        logs: on(at(body, "properties", "logs")),
+        metrics: on(at(body, "properties", "metrics")),
+      }));
+    const to = "reference(monitoring).outputs.workspaceId.value";
+    const store = { of: "Microsoft.DocumentDB/databaseAccounts/cosmos-cgn-otp", to, metrics: ["Requests"] };
+    const others = [
+      { of: "Microsoft.KeyVault/vaults/kv-cgn-otp", to, logs: ["AuditEvent"], metrics: [] },
+      { of: "Microsoft.Web/sites/func-cgn-otp", to, logs: ["FunctionAppLogs"], metrics: ["AllMetrics"] },
+    ];
+    expect(sent({})).toEqual([{ ...store, logs: ["ControlPlaneRequests", "DataPlaneRequests"] }, ...others]);
+    expect(sent({ logsStoreRequests: false })).toEqual([
+      { ...store, logs: ["ControlPlaneRequests"] },
+      ...others,
     ]);
-    expect(logs).toEqual([
-      [
-        "Microsoft.DocumentDB/databaseAccounts/cosmos-cgn-otp",
-        [
-          ["ControlPlaneRequests", true],
-          ["DataPlaneRequests", true],
-        ],
-      ],
-      ["Microsoft.KeyVault/vaults/kv-cgn-otp", [["AuditEvent", true]]],
-      ["Microsoft.Web/sites/func-cgn-otp", [["FunctionAppLogs", true]]],
-    ]);
+    const kept = (given: JsonObject): Json | undefined =>
+      at(one(types.workspace, deploy(template, given)), "properties", "retentionInDays");
+    expect([kept({}), kept({ logRetentionInDays: 90 })]).toEqual([30, 90]);
   });
 });
 
