@@ -164,7 +164,7 @@ resource dataContributor 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignmen
 }
 
 // The service reads what the account says of itself: its regions and its consistency. Microsoft does not document whether a
-// role for one database is enough for that: docs/decisions/0017-infrastructure.md. This role can do nothing else.
+// role for one database is enough for that: docs/decisions/0016-infrastructure.md. This role can do nothing else.
 resource metadataReader 'Microsoft.DocumentDB/databaseAccounts/sqlRoleDefinitions@2025-10-15' = {
   parent: account
   name: guid(account.id, 'metadata-reader')

@@ -326,17 +326,12 @@ describe("the app", () => {
     expect(COSMOSDB_ENDPOINT).toBe("reference(cosmosDb).outputs.endpoint.value");
     expect(OTP_SECRET).toMatch(/^@Microsoft\.KeyVault\(SecretUri=.*\)$/);
     expect(AZURE_CLIENT_ID).toMatch(/^reference\(.*\)\.clientId$/);
-    const credential = settingNames.includes("AZURE_CLIENT_ID")
-      ? {
-          AZURE_CLIENT_ID: "12345678-1234-1234-1234-123456789abc",
-          // The platform sets these.
-          IDENTITY_ENDPOINT: "http://127.0.0.1:41741/msi/token",
-          IDENTITY_HEADER: "A1B2C3",
-        }
-      : { COSMOSDB_KEY: "a2V5" };
     const config = decodeConfig({
       ...settings,
-      ...credential,
+      AZURE_CLIENT_ID: "12345678-1234-1234-1234-123456789abc",
+      // The platform sets these.
+      IDENTITY_ENDPOINT: "http://127.0.0.1:41741/msi/token",
+      IDENTITY_HEADER: "A1B2C3",
       COSMOSDB_ENDPOINT: "https://cosmos-cgn-otp.documents.azure.com:443/",
       OTP_SECRET: toText(at(one(types.secret), "properties", "value")),
     });
