@@ -48,7 +48,7 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
       return body;
     }
     const { merchant_id, discount_id } = body.right;
-    invocation.note({ merchantId: merchant_id });
+    invocation.note({ merchantId: merchant_id, discountId: discount_id });
     const beneficiary = path.right.fiscalcode;
     const issued = await issueOtp(
       { beneficiary, merchantId: merchant_id, discountId: discount_id },

@@ -204,11 +204,11 @@ describe("RegenerateApiKey", () => {
   describe("the log", () => {
     const changesIn = (log: readonly LogLine[]): unknown[] =>
       log.flatMap(({ text }) => {
-        const { api_key, merchant_id, key_type, hint, former_hint, changed_at } = decode(
+        const { change, merchant_id, key_type, hint, former_hint, changed_at } = decode(
           t.record(t.string, t.unknown),
           JSON.parse(text),
         );
-        return api_key === undefined ? [] : [[api_key, merchant_id, key_type, hint, former_hint, changed_at]];
+        return change === undefined ? [] : [[change, merchant_id, key_type, hint, former_hint, changed_at]];
       });
 
     it("tells of each key that is made, replaced or revoked, once, by the ends of the keys", async () => {
@@ -292,7 +292,7 @@ describe("RegenerateApiKey", () => {
     expect(proxy.requests.map(({ operation }) => operation)).toEqual(Array(4).fill("read"));
     const log = instance.log.map(({ text }) => text).join();
     expect(log).toContain('"cause":"store: 429"');
-    expect(log).toContain('"store_call":"findApiKeys","attempts":4,"failure":"store: 429","duration_ms":');
+    expect(log).toContain('"operation":"findApiKeys","attempts":4,"failure":"store: 429","duration_ms":');
     await stop();
   });
 

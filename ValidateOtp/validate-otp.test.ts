@@ -1,8 +1,9 @@
+import * as t from "io-ts";
 import { makeApiKey } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
 import { discount, discountId, expectProblem, fiscalCode } from "../tests/support/api";
 import type { Reply } from "../tests/support/api";
-import { right } from "../tests/support/either";
+import { decode, right } from "../tests/support/either";
 import { readItems, startBehindFaults, startService } from "../tests/support/service";
 import type { Service } from "../tests/support/service";
 
@@ -278,6 +279,69 @@ describe("ValidateOtp", () => {
         expect.objectContaining({ merchant_id: "shop-1", store_round_trips: 2 }),
       ]);
       expect(outcomes.at(-1)).not.toContain("test");
+    });
+  });
+
+  describe("the log's last line", () => {
+    const telling = [
+      "status",
+      "problem",
+      "merchant_id",
+      "claimed_merchant_id",
+      "discount_id",
+      "invalidate_otp",
+      "repetition",
+    ];
+    const outcomeOf = async (call: () => Promise<Reply>): Promise<unknown> => {
+      service.log.length = 0;
+      await call();
+      const line = decode(t.record(t.string, t.unknown), JSON.parse(service.log.at(-1)?.text ?? ""));
+      return Object.fromEntries(Object.entries(line).filter(([name]) => telling.includes(name)));
+    };
+
+    it("tells a question from a use, and a use from its repetition", async () => {
+      const code = await service.newCode();
+      const known = { status: 200, merchant_id: "shop-1", discount_id: discountId };
+      expect(await outcomeOf(() => service.ask(apiKey, code))).toEqual(known);
+      expect(await outcomeOf(() => service.use(apiKey, code, "cart 1"))).toEqual({
+        ...known,
+        invalidate_otp: true,
+      });
+      expect(await outcomeOf(() => service.use(apiKey, code, "cart 1"))).toEqual({
+        ...known,
+        invalidate_otp: true,
+        repetition: true,
+      });
+      expect(await outcomeOf(() => service.use(apiKey, code, "cart 2"))).toEqual({
+        ...known,
+        status: 404,
+        problem: "otp-already-used",
+        invalidate_otp: true,
+      });
+    });
+
+    it("does not take a use whose answer the store lost for a repetition", async () => {
+      const code = await service.newCode();
+      const { proxy, instance, stop } = await startBehindFaults(service, 5000);
+      proxy.script(({ operation, index }) =>
+        operation === "replace" && index < 4 ? { kind: "reset-after" } : undefined,
+      );
+      expect((await instance.use(apiKey, code, "cart 1")).status).toBe(200);
+      expect(instance.log.at(-1)?.text).toContain('"invalidate_otp":true}');
+      await stop();
+    });
+
+    it("names the merchant of a key that is in force, and that of another as claimed", async () => {
+      const forged = makeApiKey(right(MerchantId.decode("shop-1")), "primary");
+      expect(await outcomeOf(() => service.ask(forged, "AAAAAAAAAAA"))).toEqual({
+        status: 401,
+        problem: "unauthorized",
+        claimed_merchant_id: "shop-1",
+      });
+      expect(await outcomeOf(() => service.ask("not a key", "AAAAAAAAAAA"))).toEqual({
+        status: 401,
+        problem: "unauthorized",
+      });
     });
   });
 

@@ -89,6 +89,7 @@ const validateOtp = async (
   invocation: Invocation,
   dependencies: Dependencies,
 ): Promise<Either<Failure, Success>> => {
+  invocation.note({ isUse: invalidate });
   const presented = decodeApiKey(apiKey ?? "");
   if (presented === undefined) {
     return E.left({ tag: "unauthorized" });
@@ -106,6 +107,7 @@ const validateOtp = async (
     return apiKeys;
   }
   if (apiKeys.right === undefined || !isInForce(presented, apiKeys.right.value)) {
+    invocation.note({ claimedMerchantId: merchantId });
     return E.left({ tag: "unauthorized" });
   }
   invocation.note({ merchantId, isTest: presented.isTest });
@@ -118,6 +120,7 @@ const validateOtp = async (
   if (found.right === undefined) {
     return E.left({ tag: "otp-not-found" });
   }
+  invocation.note({ discountId: found.right.stored.value.discountId });
   const { keyring } = found.right;
   const attempt = invalidate
     ? {
@@ -143,7 +146,7 @@ interface KnownValidation {
  */
 const decideAndUse = async (
   { merchantId, found, attempt }: KnownValidation,
-  { store, signal }: Invocation,
+  { store, signal, note }: Invocation,
   { lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
   const nextAttempt = makeBackoff(signal);
@@ -162,6 +165,7 @@ const decideAndUse = async (
       case "live":
         return E.right(toBody(decision.otp));
       case "used-by-this-call":
+        note({ isRepetition: decision.use.attemptId !== attempt?.attemptId });
         return E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }));
       case "use": {
         const entry = {

@@ -1,17 +1,23 @@
 /** How the service calls the store: what it retries, how long it waits, and what it reports to the caller. */
 import { CosmosDiagnostics } from "@azure/cosmos";
+import type { CosmosHeaders } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import { makeBackoff, makePauses } from "../backoff";
 import { deadlinePassed } from "../domain/failure";
 import type { Store, StoreCall, StoreResult, WriteResult } from "../domain/store";
 import { noAnswer } from "./client";
-import { isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./error";
+import { headersOf, isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./error";
 import type { StoreError } from "./error";
 
 export interface Diagnosed {
   readonly diagnostics?: CosmosDiagnostics;
+  readonly headers?: CosmosHeaders;
 }
+
+/** What the store charged for a request. 0 if it does not say, as for one that it did not answer. */
+const chargeOf = (headers: CosmosHeaders | undefined): number =>
+  Number(headers?.["x-ms-request-charge"] ?? 0) || 0;
 
 /** How many requests an SDK call made, including the SDK's own retries. */
 const countAttempts = ({ diagnostics }: Diagnosed): number =>
@@ -33,10 +39,11 @@ export interface Caller {
   isInDoubt: boolean;
 }
 
-/** The result of an SDK call, and how many requests it made. */
+/** The result of an SDK call, how many requests it made, and what they were charged. */
 interface Requested<R> {
   readonly result: Either<StoreError, R>;
   readonly attempts: number;
+  readonly requestUnits: number;
 }
 
 /** Makes one SDK call. */
@@ -45,9 +52,11 @@ type Attempt = <R extends Diagnosed>(call: () => Promise<R>) => Promise<Requeste
 export const attempt: Attempt = async (call) => {
   try {
     const response = await call();
-    return { result: E.right(response), attempts: countAttempts(response) };
+    const requestUnits = chargeOf(response.headers);
+    return { result: E.right(response), attempts: countAttempts(response), requestUnits };
   } catch (error) {
-    return { result: E.left(toStoreError(error)), attempts: isDiagnosed(error) ? countAttempts(error) : 1 };
+    const attempts = isDiagnosed(error) ? countAttempts(error) : 1;
+    return { result: E.left(toStoreError(error)), attempts, requestUnits: chargeOf(headersOf(error)) };
   }
 };
 
@@ -90,6 +99,7 @@ interface ObservedCall {
 const observeCall = (operation: keyof Store, { signal, onCall }: Caller): ObservedCall => {
   const start = performance.now();
   let attempts = 0;
+  let requestUnits = 0;
   let attemptsUnderWay = 0;
   let lastFailure: string = noAnswer;
   const tell = (failure: string | undefined): void => {
@@ -97,6 +107,7 @@ const observeCall = (operation: keyof Store, { signal, onCall }: Caller): Observ
       operation,
       attempts: attempts + attemptsUnderWay,
       durationMs: performance.now() - start,
+      requestUnits,
       failure,
     });
   };
@@ -110,6 +121,7 @@ const observeCall = (operation: keyof Store, { signal, onCall }: Caller): Observ
       const requested = await attempt(call);
       attemptsUnderWay = 0;
       attempts += requested.attempts;
+      requestUnits += requested.requestUnits;
       lastFailure = E.isLeft(requested.result) ? requested.result.left.cause : noAnswer;
       return requested;
     },

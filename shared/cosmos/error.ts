@@ -1,5 +1,6 @@
 /** The one place that reads an error of the SDK. */
 import { ErrorResponse } from "@azure/cosmos";
+import type { CosmosHeaders } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import type { ServiceUnavailable } from "../domain/failure";
@@ -21,6 +22,12 @@ const codeOf = (error: unknown): number | string => {
     return error.code;
   }
   return "name" in error && typeof error.name === "string" ? error.name : "error";
+};
+
+/** The headers of the answer that an SDK call rejected with, if there was one. */
+export const headersOf = (error: unknown): CosmosHeaders | undefined => {
+  const origin = unwrap(error);
+  return origin instanceof ErrorResponse ? origin.headers : undefined;
 };
 
 /** What an SDK call that rejected came to. */

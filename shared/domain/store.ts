@@ -81,6 +81,8 @@ export interface StoreCall {
   /** How many requests it took, answered or not. */
   readonly attempts: number;
   readonly durationMs: number;
+  /** What the store charged for those that it answered. */
+  readonly requestUnits: number;
   /** Why it did not do what it was to do, in fixed words; undefined when it did, or when a rival came first. */
   readonly failure: string | undefined;
 }

@@ -9,7 +9,7 @@ import { decode, right } from "../../tests/support/either";
 import { startBehindFaults, startService } from "../../tests/support/service";
 import type { LogLine, Service } from "../../tests/support/service";
 import { Defect } from "../domain/failure";
-import { MerchantId } from "../domain/identifiers";
+import { DiscountId, MerchantId } from "../domain/identifiers";
 import { json } from "./answer";
 import { makeHttpFunction } from "./function";
 import type { Invocation } from "./function";
@@ -26,7 +26,11 @@ describe("a function", () => {
   afterAll(() => service.stop());
 
   /** Calls a function that runs so, and tells the answer and what was logged. */
-  const callFunction = async (run: Run, deadlineMs = 5000): Promise<{ reply: Reply; log: LogLine[] }> => {
+  const callFunction = async (
+    run: Run,
+    deadlineMs = 5000,
+    headers: Record<string, string> = {},
+  ): Promise<{ reply: Reply; log: LogLine[] }> => {
     const log: LogLine[] = [];
     const runtime = { storeForCall: service.store.forCall, deadlineMs };
     const host = makeHost(
@@ -39,7 +43,7 @@ describe("a function", () => {
       ],
       (level, ...args) => log.push({ level, text: args.map(String).join(" ") }),
     );
-    const reply = await call(`http://127.0.0.1:${await listen(host, 0)}/test`);
+    const reply = await call(`http://127.0.0.1:${await listen(host, 0)}/test`, { headers });
     await close(host);
     return { reply, log };
   };
@@ -87,7 +91,7 @@ describe("a function", () => {
         expectProblem(await instance.regenerate(), 503, "service-unavailable");
         const [storeCall, outcome, ...others] = linesOf(instance.log);
         expect(others).toEqual([]);
-        expect(storeCall).toMatchObject({ store_call: "findApiKeys" });
+        expect(storeCall).toMatchObject({ event: "store-call", operation: "findApiKeys" });
         expect(storeCall?.["failure"]).toContain(failure);
         const attempts = decode(t.number, storeCall?.["attempts"]);
         // The last one may have been on its way when the time was up.
@@ -169,7 +173,8 @@ describe("a function", () => {
       const start = performance.now();
       const { reply, log } = await callFunction(async (_, { store, note }) => {
         const merchantId = right(MerchantId.decode("shop-1"));
-        note({ merchantId });
+        note({ merchantId, discountId: right(DiscountId.decode("discount-1")), isUse: true });
+        note({ isTest: false });
         await store.findApiKeys(merchantId);
         await store.findApiKeys(merchantId);
         return E.left({ tag: "otp-not-found" });
@@ -178,11 +183,16 @@ describe("a function", () => {
       expect(others).toEqual([]);
       const { duration_ms: durationMs, invocation_id: invocationId, ...rest } = line ?? {};
       expect(rest).toEqual({
+        event: "request",
         function: "Test",
         status: 404,
         problem: "otp-not-found",
         store_round_trips: 2,
+        // The embedded store charges 1 for whatever it is asked.
+        request_units: 2,
         merchant_id: "shop-1",
+        discount_id: "discount-1",
+        invalidate_otp: true,
       });
       expect(decode(t.number, durationMs)).toBeGreaterThanOrEqual(0);
       expect(durationMs).toBeLessThanOrEqual(Math.ceil(performance.now() - start));
@@ -193,11 +203,27 @@ describe("a function", () => {
     it("nothing of a problem for a 200", async () => {
       const { log } = await callFunction(() => Promise.resolve(E.right(json({}))));
       expect(Object.keys(linesOf(log)[0] ?? {})).toEqual([
+        "event",
         "function",
         "invocation_id",
         "status",
         "duration_ms",
         "store_round_trips",
+        "request_units",
+      ]);
+    });
+
+    it("the caller's trace in each line", async () => {
+      const { log } = await callFunction(
+        () => {
+          throw new Error("a bug");
+        },
+        undefined,
+        { traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" },
+      );
+      expect(linesOf(log).map(({ event, trace_id }) => [event, trace_id])).toEqual([
+        ["defect", "4bf92f3577b34da6a3ce929d0e0e4736"],
+        ["request", "4bf92f3577b34da6a3ce929d0e0e4736"],
       ]);
     });
   });

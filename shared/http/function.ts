@@ -7,7 +7,7 @@ import type { Store, StoreCall, StoreForCall } from "../domain/store";
 import { toAnswer, withCommonHeaders } from "./answer";
 import type { Success } from "./answer";
 import { beforeDeadline } from "./deadline";
-import { makeLog } from "./log";
+import { makeLog, traceIdOf } from "./log";
 import type { ApiKeyChange, CallSubject, Log } from "./log";
 import { toProblem } from "./problem";
 
@@ -73,7 +73,7 @@ const makeAnsweringFunction = (
 ): HttpFunction => ({
   ...definition,
   handler: async (request, context) => {
-    const log = makeLog(context);
+    const log = makeLog(context, traceIdOf(request.headers.get("traceparent")));
     const result = await run(request, log);
     const answer = E.isRight(result)
       ? toAnswer(result.right)

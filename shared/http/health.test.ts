@@ -182,7 +182,7 @@ describe("a flood of calls to Info and Status", () => {
     }
     // The second call shares the look-up of the first, and starts no deadline of its own.
     expect(performance.now() - start).toBeLessThan(1500);
-    expect(instance.log.some(({ text }) => text.includes('"store_call":"describeAccount"'))).toBe(true);
+    expect(instance.log.some(({ text }) => text.includes('"operation":"describeAccount"'))).toBe(true);
     proxy.script(() => undefined);
     service.clock.advance(5);
     expect((await instance.status()).json).toEqual({ status: "up" });

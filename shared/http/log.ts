@@ -3,7 +3,7 @@ import type { InvocationContext } from "@azure/functions";
 import type { KeyType } from "../domain/api-key";
 import { Defect } from "../domain/failure";
 import type { Failure } from "../domain/failure";
-import type { MerchantId } from "../domain/identifiers";
+import type { DiscountId, MerchantId } from "../domain/identifiers";
 import type { StoreCall } from "../domain/store";
 
 /** A change of a merchant's keys in force, for whoever has to account for it. It names no key. */
@@ -18,9 +18,19 @@ export interface ApiKeyChange {
   readonly changedAt: Date;
 }
 
+/** What a line is about: `event` in each line. Queries and alerts go by it. */
+export type LogEvent = "request" | "store-call" | "api-key" | "defect";
+
 /** What a call is about, as far as it is known and valid. */
 export interface CallSubject {
   readonly merchantId?: MerchantId;
+  /** The merchant that a well-formed API key names, which is not in force. Anybody can make up such a key. */
+  readonly claimedMerchantId?: MerchantId;
+  readonly discountId?: DiscountId;
+  /** The call is to use the OTP, and does not only ask. */
+  readonly isUse?: boolean;
+  /** An earlier call with the same `Idempotency-Key` used the OTP: it counts as used once. */
+  readonly isRepetition?: boolean;
   /** The call was made with a test key, and counts apart. */
   readonly isTest?: boolean;
 }
@@ -39,31 +49,50 @@ export interface Log {
   readonly outcome: (status: number, failure: Failure | undefined) => void;
 }
 
-export const makeLog = (context: InvocationContext): Log => {
+/**
+ * The trace of the caller (W3C Trace Context, section 3.2), by which its call is found in its own log. Undefined if the caller
+ * names none.
+ */
+export const traceIdOf = (traceparent: string | null): string | undefined => {
+  const [, version, traceId] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/.exec(traceparent ?? "") ?? [];
+  return version === "ff" || traceId === "0".repeat(32) ? undefined : traceId;
+};
+
+/** Leaves out of a line what is not so. */
+const ifTrue = (value: boolean | undefined): true | undefined => (value === true ? true : undefined);
+
+/** Whether this process has answered a call: the first one of each waits longer. */
+let hasAnswered = false;
+
+/** @param traceId of the caller. */
+export const makeLog = (context: InvocationContext, traceId: string | undefined): Log => {
   const start = performance.now();
   let subject: CallSubject = {};
   let storeRoundTrips = 0;
+  let requestUnits = 0;
   let isClosed = false;
-  const write = (level: "info" | "warn" | "error", entry: object): void => {
+  const write = (level: "info" | "warn" | "error", event: LogEvent, entry: object): void => {
     if (!isClosed) {
-      context[level](
-        JSON.stringify({ function: context.functionName, invocation_id: context.invocationId, ...entry }),
-      );
+      const { functionName, invocationId } = context;
+      const common = { event, function: functionName, invocation_id: invocationId, trace_id: traceId };
+      context[level](JSON.stringify({ ...common, ...entry }));
     }
   };
   return {
     note: (more) => {
       subject = { ...subject, ...more };
     },
-    storeCall: ({ operation, attempts, durationMs, failure }) => {
+    storeCall: ({ operation, attempts, durationMs, requestUnits: charged, failure }) => {
       storeRoundTrips += attempts;
+      requestUnits += charged;
       if (failure !== undefined || attempts > 1) {
-        write("warn", { store_call: operation, attempts, failure, duration_ms: Math.round(durationMs) });
+        write("warn", "store-call", { operation, attempts, failure, duration_ms: Math.round(durationMs) });
       }
     },
     apiKeyChange: ({ merchantId, keyType, change, hint, formerHint, changedAt }) => {
-      write("info", {
-        api_key: change,
+      write("info", "api-key", {
+        change,
         merchant_id: merchantId,
         key_type: keyType,
         hint,
@@ -72,18 +101,26 @@ export const makeLog = (context: InvocationContext): Log => {
       });
     },
     defect: (error) => {
-      write("error", describeDefect(error));
+      write("error", "defect", describeDefect(error));
     },
     outcome: (status, failure) => {
-      write(status < 500 ? "info" : "warn", {
+      write(status < 500 ? "info" : "warn", "request", {
         status,
         problem: failure?.tag,
         cause: failure?.tag === "service-unavailable" ? failure.cause : undefined,
         duration_ms: Math.round(performance.now() - start),
         store_round_trips: storeRoundTrips,
+        // The store charges in hundredths.
+        request_units: Math.round(requestUnits * 100) / 100,
         merchant_id: subject.merchantId,
-        test: subject.isTest === true ? true : undefined,
+        claimed_merchant_id: subject.claimedMerchantId,
+        discount_id: subject.discountId,
+        invalidate_otp: ifTrue(subject.isUse),
+        repetition: ifTrue(subject.isRepetition),
+        test: ifTrue(subject.isTest),
+        first_call: ifTrue(!hasAnswered),
       });
+      hasAnswered = true;
       isClosed = true;
     },
   };

@@ -250,7 +250,11 @@ describe("what is deployed", () => {
       async (host) => {
         expectProblem(await host.regenerate(), 503, "service-unavailable");
         const [storeCall, outcome] = host.log.map(({ text }): unknown => JSON.parse(text));
-        expect(storeCall).toMatchObject({ store_call: "findApiKeys", failure: "store: 503" });
+        expect(storeCall).toMatchObject({
+          event: "store-call",
+          operation: "findApiKeys",
+          failure: "store: 503",
+        });
         const { attempts } = decode(t.type({ attempts: t.number }), storeCall);
         expect(attempts).toBeGreaterThan(1);
         expect(outcome).toMatchObject({ cause: "deadline", store_round_trips: attempts });
