@@ -52,7 +52,7 @@ export const makeHost = (
     }
     // For HEAD, Node leaves the body out by itself.
     const isRead = method === "GET" || method === "HEAD";
-    const page = isRead ? await findPage(path) : undefined;
+    const page = isRead ? await findPage(path, request.headers["host"]) : undefined;
     if (page !== undefined) {
       response.writeHead(200, page.headers).end(page.body);
       return;

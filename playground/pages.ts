@@ -124,28 +124,37 @@ const programLanguages: Readonly<Record<string, string>> = {
   python: "Python",
 };
 
-/** The OpenAPI document, with the guide's programs for Redoc to show beside the call that they make. */
-const readDocumentWithPrograms = async (): Promise<unknown> => {
+/**
+ * The OpenAPI document as this host shows it: its server is this host instead of production, and Redoc finds the guide's
+ * programs beside the call that they make.
+ */
+const readDocumentForHost = async (host: string | undefined): Promise<unknown> => {
   const document: unknown = parse(await readFile("openapi.yaml", "utf8"));
   const guide = await readFile(path.join("docs", "merchant-integration.md"), "utf8");
-  const validation = Document.is(document)
-    ? document.paths["/api/v1/merchant/cgn/otp/validate"]?.["post"]
-    : undefined;
+  if (!Document.is(document)) {
+    return document;
+  }
+  const validation = document.paths["/merchant/cgn/otp/validate"]?.["post"];
   if (validation !== undefined) {
     validation["x-codeSamples"] = markdown.parse(guide, {}).flatMap(({ type, info, content }) => {
       const label = type === "fence" ? programLanguages[info] : undefined;
       return label === undefined ? [] : [{ lang: info, label, source: content }];
     });
   }
-  return document;
+  const origin = host === undefined || host === "" ? "" : `http://${host}`;
+  return { ...document, servers: [{ url: `${origin}/api/v1`, description: "The local host." }] };
 };
 
 /**
  * The page at a path, if there is one: `/` is the playground, whose other files are under `/playground/`, `/docs` is
  * the OpenAPI document rendered, and any other path, such as that of a problem's type, the Markdown file of that name
  * in `docs/`. Files are read from the project's folder at each request.
+ * @param host the `Host` of the request, which names this host as its reader does. Without one, addresses are relative.
  */
-export const findPage = async (pathname: string): Promise<ServedPage | undefined> => {
+export const findPage = async (
+  pathname: string,
+  host: string | undefined,
+): Promise<ServedPage | undefined> => {
   if (pathname === "/") {
     return readPage(playgroundFolder, "index.html");
   }
@@ -165,7 +174,7 @@ export const findPage = async (pathname: string): Promise<ServedPage | undefined
   if (pathname === "/docs/openapi.json") {
     return {
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(await readDocumentWithPrograms()),
+      body: JSON.stringify(await readDocumentForHost(host)),
     };
   }
   if (pathname === "/docs/redoc.standalone.js") {

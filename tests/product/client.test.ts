@@ -16,7 +16,7 @@ const run = async (): Promise<void> => {
   const client = createClient<paths>({ baseUrl: process.argv[2] ?? "" });
 
   const regenerate = async (key_type: "primary" | "test", press: string): Promise<string> => {
-    const { data, error } = await client.POST("/api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
+    const { data, error } = await client.POST("/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
       params: {
         path: { merchant_id: "${merchantId}", key_type },
         header: { "Idempotency-Key": press },
@@ -31,12 +31,12 @@ const run = async (): Promise<void> => {
   const press = crypto.randomUUID();
   const testApiKey = await regenerate("test", press);
   const isSameKey: boolean = testApiKey === (await regenerate("test", press));
-  const keys = await client.GET("/api/v1/cgn/merchants/{merchant_id}/api-keys", {
+  const keys = await client.GET("/cgn/merchants/{merchant_id}/api-keys", {
     params: { path: { merchant_id: "${merchantId}" } },
   });
   const hints = keys.data?.api_keys.map(({ key_type, hint }): string => key_type + " " + hint);
   const isHinted = hints?.join() === "primary " + apiKey.slice(-4) + ",test " + testApiKey.slice(-4);
-  const otp = await client.POST("/api/v1/cgn/otp/{fiscalcode}", {
+  const otp = await client.POST("/cgn/otp/{fiscalcode}", {
     params: { path: { fiscalcode: "${fiscalCode}" } },
     body: { merchant_id: "${merchantId}", discount_id: "${discountId}" },
   });
@@ -44,7 +44,7 @@ const run = async (): Promise<void> => {
     throw new Error(otp.error.title);
   }
   const use = (key: string, code: string, cart: string) =>
-    client.POST("/api/v1/merchant/cgn/otp/validate", {
+    client.POST("/merchant/cgn/otp/validate", {
       params: { header: { "Idempotency-Key": cart } },
       headers: { "Ocp-Apim-Subscription-Key": key },
       body: { otp_code: code, invalidate_otp: true },
@@ -52,12 +52,12 @@ const run = async (): Promise<void> => {
   const used = await use(apiKey, otp.data.code, "cart-1");
   const again = await use(apiKey, otp.data.code, "cart-2");
   const tried = await use(testApiKey, "TESTRACE000", "cart-3");
-  const revoked = await client.DELETE("/api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
+  const revoked = await client.DELETE("/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
     params: { path: { merchant_id: "${merchantId}", key_type: "test" } },
   });
   const lifetime: number = otp.data.ttl;
   const type: string | undefined = again.error?.type;
-  const info = await client.GET("/api/v1/info");
+  const info = await client.GET("/info");
   console.log(
     JSON.stringify({
       keys: [isSameKey, isHinted, revoked.response.status],
@@ -107,7 +107,7 @@ describe("a client generated from openapi.yaml", () => {
     );
     await build({ entryPoints: [source], bundle: true, platform: "node", outfile: bundle });
 
-    const client = startProgram([bundle, service.baseUrl], {});
+    const client = startProgram([bundle, `${service.baseUrl}/api/v1`], {});
     expect([await client.ended, client.errors()]).toEqual([0, ""]);
     const alreadyUsed: unknown = expect.stringMatching(/\/otp-already-used$/);
     expect(JSON.parse(client.output())).toEqual({

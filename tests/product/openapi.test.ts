@@ -10,7 +10,7 @@ import { deadlinePassed } from "../../shared/domain/failure";
 import type { IssuedOtp } from "../../shared/domain/failure";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
 import { OtpBody } from "../../shared/http/bodies";
-import { problemNames, toProblem } from "../../shared/http/problem";
+import { problemNames, problemTypeBase, toProblem } from "../../shared/http/problem";
 import { call, fiscalCode, makeApi, merchantId } from "../support/api";
 import type { Api } from "../support/api";
 import {
@@ -138,6 +138,17 @@ describe("openapi.yaml", () => {
     expect(described.sort(byName)).toEqual(served.sort(byName));
   });
 
+  it("names one server, production, which has the host of the problems' types", () => {
+    const description: unknown = expect.stringMatching(/^Production\b/);
+    const { origin } = new URL(problemTypeBase);
+    expect(lookUp(["servers"]).value).toEqual([{ url: `${origin}/api/v1`, description }]);
+  });
+
+  it("says in `x-summary`, which ModI asks for, what it says in the `summary` of OpenAPI 3.1", () => {
+    const [summary, again] = ["summary", "x-summary"].map((name) => lookUp(["info", name]).value);
+    expect([typeof summary, again]).toEqual(["string", summary]);
+  });
+
   it("asks for an API key where the service requires one, in the header that the challenge names", async () => {
     const refusing = describedAnswers.filter(({ status }) => status === "401");
     const { headers } = await service.ask("", "AAAAAAAAAAA");
@@ -257,7 +268,7 @@ describe("openapi.yaml", () => {
     const apiKeys = text.match(/\bcgn_[\w-]{20,}/g) ?? [];
     expect(apiKeys.length).toBeGreaterThan(0);
     expect(apiKeys.map(decodeApiKey)).not.toContain(undefined);
-    const answer = ["paths", "/api/v1/info", "get", "responses", "200", "content", "application/json"];
+    const answer = ["paths", "/info", "get", "responses", "200", "content", "application/json"];
     const schema = ["components", "schemas", "ServiceInfo", "properties", "version"];
     const versions = [
       ["info", "version"],

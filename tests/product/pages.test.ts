@@ -4,6 +4,7 @@ import * as t from "io-ts";
 import type { Browser } from "playwright-core";
 import { parse } from "yaml";
 import { close, listen } from "../../local/server";
+import { findPage } from "../../playground/pages";
 import { problemTypeBase, toProblem } from "../../shared/http/problem";
 import { call } from "../support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
@@ -135,7 +136,7 @@ describe("the pages of the local host", () => {
     expect(page.headers.get("content-security-policy")).toMatch(/^default-src 'self';/);
   });
 
-  it("show the contract unchanged, with the guide's programs beside their call", async () => {
+  it("show the contract with this host as its server and the guide's programs beside their call, and change nothing else", async () => {
     const shown = await call(`${service.baseUrl}/docs/openapi.json`);
     let samples: unknown;
     const contract: unknown = JSON.parse(shown.text, (key, value: unknown) => {
@@ -145,13 +146,22 @@ describe("the pages of the local host", () => {
       }
       return value;
     });
-    expect(contract).toEqual(parse(await readFile("openapi.yaml", "utf8")));
+    const published = decode(t.UnknownRecord, parse(await readFile("openapi.yaml", "utf8")));
+    expect(contract).toEqual({
+      ...published,
+      servers: [{ url: `${service.baseUrl}/api/v1`, description: "The local host." }],
+    });
     const programs = decode(t.array(t.type({ label: t.string, source: t.string })), samples);
     expect(programs.map(({ label }) => label)).toEqual(["curl", "Node.js", "PHP", "Python"]);
     const guide = await readFile("docs/merchant-integration.md", "utf8");
     for (const { source } of programs) {
       expect(guide).toContain(`\n${source}\`\`\`\n`);
     }
+  });
+
+  it.each([undefined, ""])("give the contract's server a relative address for the Host %j", async (host) => {
+    const { body = "" } = (await findPage("/docs/openapi.json", host)) ?? {};
+    expect(JSON.parse(body.toString())).toMatchObject({ servers: [{ url: "/api/v1" }] });
   });
 
   it("explain each problem and contain each guide at the paths in the contract", async () => {

@@ -69,12 +69,15 @@ const securityAt = (place: Place): readonly SecurityScheme[] =>
       header: String(lookUp(["components", "securitySchemes", name, "name"]).value),
     }));
 
+/** The path of the server, to which the document's paths are relative. */
+const basePath = new URL(String(lookUp(["servers", "0", "url"]).value)).pathname;
+
 const methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 interface Operation {
   readonly id: string;
   readonly method: string;
-  /** With the names of its parameters in braces. */
+  /** The whole path on the wire, with the names of its parameters in braces. */
   readonly path: string;
   readonly pattern: RegExp;
   readonly place: Place;
@@ -96,11 +99,12 @@ interface SecurityScheme {
 }
 
 /** Every operation that the document describes. */
-export const operations: readonly Operation[] = keysAt(["paths"]).flatMap((path) =>
-  keysAt(["paths", path])
+export const operations: readonly Operation[] = keysAt(["paths"]).flatMap((relativePath) =>
+  keysAt(["paths", relativePath])
     .filter((key) => methods.includes(key))
     .map((method) => {
-      const place = ["paths", path, method];
+      const place = ["paths", relativePath, method];
+      const path = basePath + relativePath;
       return {
         id: String(lookUp([...place, "operationId"]).value),
         method: method.toUpperCase(),
