@@ -19,24 +19,29 @@ export const testDiscountId: DiscountId = pipe(
 /** How a test code answers: as valid, or with a failure. */
 export type TestOutcome = "valid" | Failure;
 
-interface TestCode {
+interface TestOutcomes {
   readonly ask: TestOutcome;
   readonly use: TestOutcome;
 }
 
-const always = (outcome: TestOutcome): TestCode => ({ ask: outcome, use: outcome });
+const always = (outcome: TestOutcome): TestOutcomes => ({ ask: outcome, use: outcome });
 
 /** The contract's table. Each code is a well-formed OTP code that says what it is for. */
-const testCodes: ReadonlyMap<string, TestCode> = new Map([
-  ["TESTLIVE000", always("valid")],
+const testCodes = {
+  TESTLIVE000: always("valid"),
   // Somebody else used it between the question and the use.
-  ["TESTRACE000", { ask: "valid", use: { tag: "otp-already-used" } }],
-  ["TESTEXPIRED", always({ tag: "otp-expired" })],
-  ["TESTUSED000", always({ tag: "otp-already-used" })],
-  ["TESTNEWER00", always({ tag: "otp-conflict" })],
-  ["TESTDOWN000", always({ tag: "service-unavailable", retryAfterSeconds: 1, cause: "test code" })],
-]);
+  TESTRACE000: { ask: "valid", use: { tag: "otp-already-used" } },
+  TESTEXPIRED: always({ tag: "otp-expired" }),
+  TESTUSED000: always({ tag: "otp-already-used" }),
+  TESTNEWER00: always({ tag: "otp-conflict" }),
+  TESTDOWN000: always({ tag: "service-unavailable", retryAfterSeconds: 1, cause: "test code" }),
+} satisfies Readonly<Record<string, TestOutcomes>>;
+
+/** The codes of the table. */
+export type TestCode = keyof typeof testCodes;
+
+const outcomesByCode: ReadonlyMap<string, TestOutcomes> = new Map(Object.entries(testCodes));
 
 /** @param invalidate whether the shop uses the code, and does not only ask. */
 export const decideTestCode = (code: OtpCode, invalidate: boolean): TestOutcome =>
-  (testCodes.get(code) ?? always({ tag: "otp-not-found" }))[invalidate ? "use" : "ask"];
+  (outcomesByCode.get(code) ?? always({ tag: "otp-not-found" }))[invalidate ? "use" : "ask"];
