@@ -15,8 +15,9 @@ import {
 } from "./cart";
 import type { Cart } from "./cart";
 import { byId, make, setBusy, setChildren, setText } from "./dom";
+import { subtotalOf, testDiscount } from "./merchants";
+import type { Merchant } from "./merchants";
 import type { Locale } from "./messages";
-import { subtotalOf } from "./merchants";
 import { showNotices } from "./notices";
 import type { Page, Panel } from "./page";
 import { keyInUseOf } from "./shop";
@@ -28,6 +29,10 @@ export interface Checkout extends Panel {
 }
 
 const startCart = (typed?: string): Cart => makeCart(`cart-${crypto.randomUUID()}`, typed);
+
+/** While a shop uses its test key, it knows the discount of the test codes. */
+const merchantOf = ({ merchant, isTesting }: Shop): Merchant =>
+  isTesting ? { ...merchant, discounts: [testDiscount] } : merchant;
 
 /** @param whenUsed is called with each code that was used. */
 export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Checkout => {
@@ -45,6 +50,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
   const payButton = byId("pay", HTMLButtonElement);
   const newCart = byId("new-cart", HTMLButtonElement);
   const loseAnswer = byId("lose-answer", HTMLInputElement);
+  const useTestKey = byId("use-test-key", HTMLInputElement);
 
   select.append(...page.shops.map(({ merchant }) => make("option", { value: merchant.id }, merchant.name)));
   select.addEventListener("change", () => {
@@ -66,6 +72,20 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
       change(page.shop(), startCart());
       field.focus();
     }
+  });
+
+  useTestKey.addEventListener("change", () => {
+    page.shop().isTesting = useTestKey.checked;
+    change(page.shop(), startCart());
+  });
+  const testCodes = Object.keys(page.locale().messages.testCodes).map((code) => {
+    const meaning = make("span");
+    const choose = make("button", { type: "button" }, make("code", {}, code), " ", meaning);
+    choose.addEventListener("click", () => {
+      enterCode(page.shop().merchant.id, code);
+    });
+    byId("test-codes-list", HTMLElement).append(make("li", {}, choose));
+    return { code, meaning };
   });
 
   const change = (shop: Shop, cart: Cart): void => {
@@ -93,7 +113,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
     const answer = await page.api.validate(apiKey, codeIn(asking));
     // The customer may have typed another code in the meantime.
     if (cartOf(shop) === asking) {
-      change(shop, afterAsking(asking, shop.merchant, answer, apiKey));
+      change(shop, afterAsking(asking, merchantOf(shop), answer, apiKey));
     }
   };
 
@@ -150,19 +170,46 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
     ]);
   };
 
-  return {
-    enterCode: (merchantId, code) => {
+  const enterCode = (merchantId: string, code: string): void => {
+    if (page.shop().merchant.id !== merchantId) {
       page.chooseShop(merchantId);
-      const shop = page.shop();
-      const cart = cartOf(shop);
-      if (cart.stage.tag === "paid") {
-        change(shop, startCart(code));
-      } else if (isOpen(cart)) {
-        change(shop, typeCode(cart, code));
-      }
-      // An unsettled payment comes first: the focus moves to it, and the code waits in the app.
-      (isOpen(cartOf(shop)) ? applyButton : payButton).focus();
-    },
+    }
+    const shop = page.shop();
+    const cart = cartOf(shop);
+    if (cart.stage.tag === "paid") {
+      change(shop, startCart(code));
+    } else if (isOpen(cart)) {
+      change(shop, typeCode(cart, code));
+    }
+    // An unsettled payment comes first: the focus moves to it, and the code waits in the app.
+    (isOpen(cartOf(shop)) ? applyButton : payButton).focus();
+  };
+
+  const renderTest = ({ isTesting, keys }: Shop, cart: Cart, locale: Locale): void => {
+    const { messages } = locale;
+    const hasTestKey = keys.test.given !== undefined;
+    useTestKey.checked = isTesting;
+    // The outcome of a payment can only be learned with a key of the same kind.
+    useTestKey.disabled = (!hasTestKey && !isTesting) || (!isOpen(cart) && cart.stage.tag !== "paid");
+    setText(
+      byId("use-test-key-hint", HTMLElement),
+      hasTestKey ? messages.useTestKeyHint : messages.noTestKey,
+    );
+    byId("checkout", HTMLElement).classList.toggle("is-testing", isTesting);
+    showNotices(
+      byId("test-mark", HTMLElement),
+      isTesting ? [{ level: "warning", text: () => messages.testMark }] : [],
+      locale,
+    );
+    byId("test-codes", HTMLElement).hidden = !isTesting;
+    const meanings: Readonly<Record<string, string>> = messages.testCodes;
+    for (const { code, meaning } of testCodes) {
+      setText(meaning, meanings[code] ?? "");
+    }
+  };
+
+  return {
+    enterCode,
     render: () => {
       const locale = page.locale();
       const { messages, formatPrice } = locale;
@@ -171,6 +218,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
       const { stage } = cart;
       select.value = merchant.id;
       renderCart(cart, locale);
+      renderTest(page.shop(), cart, locale);
       setText(byId("idempotency-key", HTMLElement), cart.idempotencyKey);
       // An assignment would move the cursor to the end, so assign only a different text.
       if (field.value !== cart.typed) {

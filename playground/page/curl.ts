@@ -4,9 +4,9 @@ import type { Call } from "./api";
 const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** A shell command that repeats the call. */
-export const toCurl = ({ url, request }: Call): string =>
+export const toCurl = ({ method, url, request }: Call): string =>
   [
-    "curl -sS -X POST",
+    `curl -sS -X ${method}`,
     ...request.headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`),
     ...(request.body === "" ? [] : [`--data-raw ${quote(request.body)}`]),
     quote(url),

@@ -8,6 +8,21 @@ export const byId = <E extends Element>(id: string, type: abstract new () => E):
   return found;
 };
 
+/**
+ * A copy of the `<template>` with this id. Each id in it, and each reference to one, gets the prefix, so that the page may
+ * have several copies.
+ */
+export const copyTemplate = (id: string, prefix: string): DocumentFragment => {
+  const copy = document.importNode(byId(id, HTMLTemplateElement).content, true);
+  for (const attribute of ["id", "for", "aria-labelledby"]) {
+    for (const element of copy.querySelectorAll(`[${attribute}]`)) {
+      const ids = element.getAttribute(attribute) ?? "";
+      element.setAttribute(attribute, ids.replaceAll(/\S+/g, `${prefix}-$&`));
+    }
+  }
+  return copy;
+};
+
 export const make = <K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Readonly<Record<string, string>> = {},

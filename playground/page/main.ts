@@ -42,13 +42,8 @@ const page: Page = {
   chooseShop: (merchantId) => {
     shop = shops.find(({ merchant }) => merchant.id === merchantId) ?? shop;
     const chosen = shop;
-    chosen.ready = Promise.all([chosen.ready, whenStoreKindIsKnown]).then(async () => {
-      // This retries a setup that failed before. In a store that is not the local host's own, the user has to ask for
-      // it.
-      if (storeKind === "own") {
-        await portal.setUp(chosen);
-      }
-    });
+    // This retries a setup that failed before.
+    chosen.ready = Promise.all([chosen.ready, whenStoreKindIsKnown]).then(() => portal.open(chosen));
     page.render();
   },
   render: () => {

@@ -1,3 +1,4 @@
+import { testDiscountId } from "../../shared/domain/test-codes";
 import type { Language } from "./messages";
 
 type Translated = Readonly<Record<Language, string>>;
@@ -66,6 +67,13 @@ export const merchants: readonly [Merchant, ...Merchant[]] = [
     ],
   },
 ];
+
+/** The discount of the test codes, which each shop grants while it uses its test key. */
+export const testDiscount: Discount = {
+  id: testDiscountId,
+  percent: 10,
+  name: { it: "10% di prova", en: "10% as a test" },
+};
 
 export const subtotalOf = (cart: readonly Item[]): number =>
   cart.reduce((sum, { priceInCents }) => sum + priceInCents, 0);

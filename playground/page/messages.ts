@@ -1,3 +1,5 @@
+import type { TestCode } from "../../shared/domain/test-codes";
+
 export type Language = "it" | "en";
 
 const it = {
@@ -46,33 +48,74 @@ const it = {
     `Ordine confermato: hai pagato ${price}. Riprovare con la stessa Idempotency-Key non ha usato il codice due volte.`,
   newCart: "Nuovo carrello",
   noAnswer: "Il servizio non risponde. Riprova tra qualche istante.",
-  keyRefused: "Il negozio ha una chiave che non vale più: si sistema nel portale.",
+  keyRefused:
+    "Il negozio ha una chiave che non vale più, perché è stata rigenerata o revocata. Per tornare: nel portale genera una chiave e dalla al negozio, o fagli usare l'altra.",
   keyMissing: "Il negozio non ha ancora una chiave: si genera nel portale.",
+
+  useTestKey: "Usa la chiave di test",
+  useTestKeyHint: "Con i codici di test la cassa prova ogni esito, senza app e senza usare niente.",
+  noTestKey: "Il negozio non ha una chiave di test: generala nel portale, e dalla al negozio.",
+  testMark:
+    "Prova con la chiave di test: nessun codice viene usato. L'app non serve: scegli un codice di test.",
+  testCodesTitle: "Codici di test",
+  testCodes: {
+    TESTLIVE000: "valido, e si può usare quante volte vuoi",
+    TESTRACE000: "valido, ma prima che tu paghi qualcuno lo usa",
+    TESTEXPIRED: "scaduto",
+    TESTUSED000: "già usato",
+    TESTNEWER00: "superato: chi ha la carta ne ha uno più recente",
+    TESTDOWN000: "il servizio non è disponibile",
+  } satisfies Readonly<Record<TestCode, string>>,
+  otherTestCodes: "Ogni altro codice non esiste, nemmeno se viene dall'app.",
 
   portalTitle: "Portale operatori",
   portalRole: (shop: string) => `Chi gestisce ${shop}`,
   namedStore:
-    "Il servizio usa l'account indicato nelle impostazioni: questa pagina non vi crea chiavi finché non lo chiedi tu. Al negozio ne servono due: se ne ha già, quelle smettono subito di funzionare. La pagina non conserva le chiavi: se la ricarichi, bisogna generarne altre.",
+    "Il servizio usa l'account indicato nelle impostazioni: questa pagina non vi crea chiavi finché non lo chiedi tu. Al negozio ne servono due, la primaria e la secondaria: se ne ha già, quelle smettono subito di funzionare. La pagina non conserva le chiavi: se la ricarichi, bisogna generarne altre.",
   makeKeys: "Genera le chiavi",
   keys: "Chiavi API",
-  keyTitle: { primary: "Chiave primaria", secondary: "Chiave secondaria" },
+  keyTitle: { primary: "Chiave primaria", secondary: "Chiave secondaria", test: "Chiave di test" },
   noKey: "Nessuna chiave",
-  createdAt: (time: string) => `Generata alle ${time}`,
+  unknownKey: "Non si sa",
+  readKeys: "Rileggi le chiavi",
+  createdAt: (time: string) => `Generata: ${time}`,
   generateKey: "Genera",
   regenerate: "Rigenera",
+  retryKey: "Riprova",
+  revoke: "Revoca",
   inUse: "Il negozio usa questa",
+  aboutTestKey: "Per provare la cassa: conosce i codici di test, e nessun codice vero.",
+  testKeyInUse: "Il negozio usa questa, che conosce i codici di test e nessun codice vero.",
   replaced: "Il negozio ha ancora la chiave di prima, che ora è rifiutata.",
+  replacedInShop:
+    "Il negozio ha un'altra chiave, che è rifiutata. Per tornare: rigenera questa e dalla al negozio.",
+  revokedInShop:
+    "La chiave del negozio è stata revocata, ed è rifiutata. Per tornare: generane una e dalla al negozio.",
   shownOnce: "Chiave nuova: copiala adesso, poi il portale non la mostra più.",
   give: "Dalla al negozio",
   given: (key: string) => `Il negozio ha la nuova ${key.toLowerCase()}.`,
   generated: (key: string) => `${key} generata.`,
   regenerated: (key: string) => `${key} rigenerata.`,
+  regeneratedOnRetry: (key: string) =>
+    `${key} fatta una volta sola: alla stessa Idempotency-Key il servizio dice la stessa chiave.`,
+  keyUnsettled:
+    "Il portale non sa se la chiave è stata fatta. Riprova: l'Idempotency-Key è la stessa, e la risposta dice la chiave già fatta, se c'è.",
+  revoked: (key: string) => `${key} revocata.`,
   switched: (key: string) => `Il negozio ora usa la ${key.toLowerCase()}.`,
-  confirmTitle: (key: string) => `Rigenerare la ${key.toLowerCase()}?`,
-  confirmInUse:
-    "Il negozio usa questa chiave, e quella di adesso smette subito di funzionare. Per non fermare il negozio, fagli prima usare l'altra.",
-  confirmNotInUse: "Quella di adesso smette subito di funzionare. Il negozio usa l'altra, e non si ferma.",
+  regenerateTitle: (key: string) => `Rigenerare la ${key.toLowerCase()}?`,
+  regenerateInUse:
+    "Il negozio usa questa chiave, e quella di adesso smette subito di funzionare. Per non fermare il negozio, fagli prima usare un'altra chiave.",
+  regenerateNotInUse:
+    "Quella di adesso smette subito di funzionare. Questo negozio non la usa, e non si ferma.",
+  revokeTitle: (key: string) => `Revocare la ${key.toLowerCase()}?`,
+  revokeInUse:
+    "Il negozio usa questa chiave. Da subito il servizio la rifiuta con 401, e alla cassa non si applica più nessuno sconto, finché il negozio non usa un'altra chiave.",
+  revokeNotInUse:
+    "Da subito il servizio la rifiuta con 401, a chiunque la usi. Questo negozio non la usa, e non si ferma.",
   cancel: "Annulla",
+  loseKey: "Perdi la chiave nuova",
+  loseKeyHint:
+    "La prossima volta che generi una chiave, il servizio la fa ma la risposta non arriva al portale.",
 
   traceTitle: "Le chiamate al servizio",
   traceText:
@@ -82,13 +125,14 @@ const it = {
     generate: "App IO: genera un codice",
     ask: "Negozio: chiede se il codice è valido",
     use: "Negozio: usa il codice",
+    list: "Portale: legge quali chiavi sono in vigore",
     regenerate: "Portale: rigenera una chiave",
-    "try-key": "Negozio: prova la sua chiave con un codice inventato",
+    revoke: "Portale: revoca una chiave",
   },
   request: "Richiesta",
   response: "Risposta",
   lost: "persa",
-  lostInTrace: "Il servizio ha risposto così, ma il negozio non l'ha saputo.",
+  lostInTrace: "Il servizio ha risposto così, ma chi ha chiamato non l'ha saputo.",
   noResponse: "Nessuna risposta.",
   noResponseYet: "La risposta non è ancora arrivata.",
   copyAsCurl: "Copia come curl",
@@ -148,33 +192,73 @@ const en: Messages = {
     `Order confirmed: you paid ${price}. Trying again with the same Idempotency-Key did not use the code twice.`,
   newCart: "New cart",
   noAnswer: "The service does not answer. Try again in a few moments.",
-  keyRefused: "The shop has a key that is no longer valid: the portal can put this right.",
+  keyRefused:
+    "The shop has a key that is no longer valid, because it was regenerated or revoked. To come back: generate a key in the portal and give it to the shop, or let the shop use its other one.",
   keyMissing: "The shop has no key yet: the portal can generate it.",
+
+  useTestKey: "Use the test key",
+  useTestKeyHint:
+    "With the test codes the checkout tries every outcome, without the app and using nothing up.",
+  noTestKey: "The shop has no test key: generate it in the portal, and give it to the shop.",
+  testMark: "Trying with the test key: no code is used up. The app is not needed: choose a test code.",
+  testCodesTitle: "Test codes",
+  testCodes: {
+    TESTLIVE000: "valid, and can be used as often as you like",
+    TESTRACE000: "valid, but somebody uses it before you pay",
+    TESTEXPIRED: "expired",
+    TESTUSED000: "already used",
+    TESTNEWER00: "superseded: the card holder has a newer one",
+    TESTDOWN000: "the service is unavailable",
+  },
+  otherTestCodes: "No other code exists, not even one from the app.",
 
   portalTitle: "Merchants' portal",
   portalRole: (shop) => `The manager of ${shop}`,
   namedStore:
-    "The service uses the account that its settings name: this page makes no keys there until you ask for them. The shop needs two: if it has any, those stop working at once. The page does not keep the keys: after a reload it takes new ones.",
+    "The service uses the account that its settings name: this page makes no keys there until you ask for them. The shop needs two, a primary and a secondary: if it has any, those stop working at once. The page does not keep the keys: after a reload it takes new ones.",
   makeKeys: "Generate the keys",
   keys: "API keys",
-  keyTitle: { primary: "Primary key", secondary: "Secondary key" },
+  keyTitle: { primary: "Primary key", secondary: "Secondary key", test: "Test key" },
   noKey: "No key",
-  createdAt: (time) => `Generated at ${time}`,
+  unknownKey: "Not known",
+  readKeys: "Read the keys again",
+  createdAt: (time) => `Generated: ${time}`,
   generateKey: "Generate",
   regenerate: "Regenerate",
+  retryKey: "Try again",
+  revoke: "Revoke",
   inUse: "The shop uses this one",
+  aboutTestKey: "For trying the checkout: it knows the test codes, and no real code.",
+  testKeyInUse: "The shop uses this one, which knows the test codes and no real code.",
   replaced: "The shop still has the previous key, which is now refused.",
+  replacedInShop:
+    "The shop has another key, which is refused. To come back: regenerate this one and give it to the shop.",
+  revokedInShop:
+    "The shop's key was revoked, and is refused. To come back: generate a key and give it to the shop.",
   shownOnce: "New key: copy it now, the portal does not show it again.",
   give: "Give it to the shop",
   given: (key) => `The shop has the new ${key.toLowerCase()}.`,
   generated: (key) => `${key} generated.`,
   regenerated: (key) => `${key} regenerated.`,
+  regeneratedOnRetry: (key) =>
+    `${key} made only once: to the same Idempotency-Key the service tells the same key.`,
+  keyUnsettled:
+    "The portal does not know whether the key was made. Try again: the Idempotency-Key is the same, and the answer tells the key that was made, if one was.",
+  revoked: (key) => `${key} revoked.`,
   switched: (key) => `The shop now uses the ${key.toLowerCase()}.`,
-  confirmTitle: (key) => `Regenerate the ${key.toLowerCase()}?`,
-  confirmInUse:
-    "The shop uses this key, and the present one stops working at once. To keep the shop going, let it use the other one first.",
-  confirmNotInUse: "The present one stops working at once. The shop uses the other one, and goes on.",
+  regenerateTitle: (key) => `Regenerate the ${key.toLowerCase()}?`,
+  regenerateInUse:
+    "The shop uses this key, and the present one stops working at once. To keep the shop going, let it use another key first.",
+  regenerateNotInUse: "The present one stops working at once. This shop does not use it, and goes on.",
+  revokeTitle: (key) => `Revoke the ${key.toLowerCase()}?`,
+  revokeInUse:
+    "The shop uses this key. From now on the service refuses it with 401, and no discount is applied at the checkout until the shop uses another key.",
+  revokeNotInUse:
+    "From now on the service refuses it with 401, whoever uses it. This shop does not use it, and goes on.",
   cancel: "Cancel",
+  loseKey: "Lose the new key",
+  loseKeyHint:
+    "The next time you generate a key, the service makes it but the answer does not reach the portal.",
 
   traceTitle: "Calls to the service",
   traceText:
@@ -184,13 +268,14 @@ const en: Messages = {
     generate: "IO app: generates a code",
     ask: "Shop: asks whether the code is valid",
     use: "Shop: uses the code up",
+    list: "Portal: reads which keys are in force",
     regenerate: "Portal: regenerates a key",
-    "try-key": "Shop: tries its key with a made-up code",
+    revoke: "Portal: revokes a key",
   },
   request: "Request",
   response: "Response",
   lost: "lost",
-  lostInTrace: "This is what the service answered, but the shop never knew.",
+  lostInTrace: "This is what the service answered, but the caller never knew.",
   noResponse: "No response.",
   noResponseYet: "The response has not arrived yet.",
   copyAsCurl: "Copy as curl",
@@ -210,6 +295,7 @@ export interface Locale {
   readonly messages: Messages;
   readonly formatPrice: (cents: number) => string;
   readonly formatTime: (date: Date) => string;
+  readonly formatDateTime: (date: Date) => string;
 }
 
 const tags: Readonly<Record<Language, string>> = { it: "it-IT", en: "en-IE" };
@@ -217,10 +303,12 @@ const tags: Readonly<Record<Language, string>> = { it: "it-IT", en: "en-IE" };
 export const makeLocale = (language: Language): Locale => {
   const prices = new Intl.NumberFormat(tags[language], { style: "currency", currency: "EUR" });
   const times = new Intl.DateTimeFormat(tags[language], { timeStyle: "medium" });
+  const dateTimes = new Intl.DateTimeFormat(tags[language], { dateStyle: "medium", timeStyle: "medium" });
   return {
     language,
     messages: catalogue[language],
     formatPrice: (cents) => prices.format(cents / 100),
     formatTime: (date) => times.format(date),
+    formatDateTime: (date) => dateTimes.format(date),
   };
 };

@@ -1,217 +1,306 @@
-/** The merchant's profile in the portal: its two keys, and which of them its shop uses. */
-import type { ApiKeyBody } from "../../shared/http/bodies";
+/** The merchant's profile in the portal: which of its keys are in force, and which of them its shop has and uses. */
+import type { ApiKeyBody, ApiKeysBody } from "../../shared/http/bodies";
+import { keyTypes, shopKeyTypes } from "./api";
 import type { Answer, KeyType } from "./api";
-import { makeCopyButton } from "./copy-button";
 import { byId, setBusy, setText } from "./dom";
-import { findKeptKey, keepKey } from "./kept-keys";
+import { makeKeyRow } from "./key-row";
 import type { Messages } from "./messages";
 import { explain, showNotices } from "./notices";
 import type { Notice } from "./notices";
 import type { Page, Panel } from "./page";
-import type { Key, Shop } from "./shop";
-
-const keyTypes: readonly KeyType[] = ["primary", "secondary"];
+import { findListed, typeInUseOf } from "./shop";
+import type { Shop } from "./shop";
+import { findGivenKey, keepGivenKey } from "./shop-settings";
 
 export interface Portal extends Panel {
-  /** Gives a shop its missing keys: kept ones that still work, or new ones. */
-  setUp(shop: Shop): Promise<void>;
+  /**
+   * Reads which of a shop's keys are in force. On the local host's own store it also makes the keys that the shop never
+   * had. A key that was replaced or revoked since the shop got it stays so, over a reload too.
+   */
+  open(shop: Shop): Promise<void>;
 }
 
 export const makePortal = (page: Page): Portal => {
   const notices = new Map<Shop, readonly Notice[]>();
-  let toConfirm: KeyType = "primary";
+  let toConfirm: { readonly action: "regenerate" | "revoke"; readonly keyType: KeyType } = {
+    action: "regenerate",
+    keyType: "primary",
+  };
 
   const dialog = byId("confirm", HTMLDialogElement);
-  byId("confirm-yes", HTMLButtonElement).addEventListener("click", () => {
+  const confirmButton = byId("confirm-yes", HTMLButtonElement);
+  confirmButton.addEventListener("click", () => {
+    const { action, keyType } = toConfirm;
     dialog.close();
-    void regenerate(page.shop(), toConfirm);
+    void (action === "revoke" ? revoke : regenerate)(page.shop(), keyType);
   });
   byId("confirm-no", HTMLButtonElement).addEventListener("click", () => {
     dialog.close();
   });
+  const confirm = (asked: typeof toConfirm): void => {
+    toConfirm = asked;
+    page.render();
+    dialog.showModal();
+  };
 
   const say = (shop: Shop, ...said: readonly Notice[]): void => {
     notices.set(shop, said);
     page.render();
   };
-  const sayOfKey = (
-    shop: Shop,
-    keyType: KeyType,
-    text: (messages: Messages, key: string) => string,
-  ): void => {
-    say(shop, { level: "success", text: ({ messages }) => text(messages, messages.keyTitle[keyType]) });
-  };
+  const success = (keyType: KeyType, text: (messages: Messages) => (key: string) => string): Notice => ({
+    level: "success",
+    text: ({ messages }) => text(messages)(messages.keyTitle[keyType]),
+  });
 
-  /** One call at a time: the answers of two calls could come in the wrong order, and the page would show a dead key. */
-  const issue = async (shop: Shop, keyType: KeyType): Promise<Answer<ApiKeyBody>> => {
-    const key = shop.keys[keyType];
-    key.isRegenerating = true;
-    say(shop);
-    const answer = await page.api.regenerate(shop.merchant.id, keyType);
-    key.isRegenerating = false;
-    if (answer.tag === "answered") {
-      key.issued = answer.value;
-      if (page.storeKind() === "own") {
-        keepKey(shop.merchant.id, keyType, answer.value);
-      }
+  /** Only the last reading that was started counts: the answer of an earlier one may come later. */
+  const readList = async (shop: Shop): Promise<Answer<ApiKeysBody>> => {
+    const reading = Symbol("reading");
+    shop.reading = reading;
+    page.render();
+    const answer = await page.api.list(shop.merchant.id);
+    if (shop.reading === reading) {
+      shop.reading = undefined;
+      shop.list =
+        answer.tag === "answered" ? { tag: "read", apiKeys: answer.value.api_keys } : { tag: "failed" };
     }
     return answer;
   };
 
-  /** The key that the browser kept from an earlier visit, unless the service refuses it. */
-  const findWorkingKey = async (shop: Shop, keyType: KeyType): Promise<ApiKeyBody | undefined> => {
-    const kept = page.storeKind() === "own" ? findKeptKey(shop.merchant.id, keyType) : undefined;
-    if (kept === undefined) {
-      return undefined;
+  /** Does something to keys, reads the list again, and says what came of it. */
+  const change = async (
+    shop: Shop,
+    changed: readonly KeyType[],
+    task: () => Promise<readonly Notice[]>,
+  ): Promise<void> => {
+    for (const keyType of changed) {
+      const key = shop.keys[keyType];
+      key.isBusy = true;
+      key.fresh = undefined;
     }
-    const key = shop.keys[keyType];
-    key.isRegenerating = true;
-    page.render();
-    const isWorking = await page.api.tryKey(kept.api_key);
-    key.isRegenerating = false;
-    return isWorking ? kept : undefined;
+    say(shop);
+    const said = await task();
+    const list = await readList(shop);
+    for (const keyType of changed) {
+      shop.keys[keyType].isBusy = false;
+    }
+    say(shop, ...(list.tag === "answered" || said.some(isFailure) ? said : [...said, explain(list)]));
   };
 
-  const regenerate = async (shop: Shop, keyType: KeyType): Promise<void> => {
-    const isFirst = shop.keys[keyType].issued === undefined;
-    const answer = await issue(shop, keyType);
-    if (answer.tag === "answered") {
-      sayOfKey(shop, keyType, (messages, key) => (isFirst ? messages.generated : messages.regenerated)(key));
-    } else {
-      say(shop, explain(answer));
+  /**
+   * Each press has an `Idempotency-Key` of its own, which nobody can guess. As long as nobody knows what came of the press,
+   * the next one repeats it: that is told the key which was made, and makes no other.
+   */
+  const issue = async (shop: Shop, keyType: KeyType, loseAnswer = false): Promise<Answer<ApiKeyBody>> => {
+    const key = shop.keys[keyType];
+    const idempotencyKey = key.unsettled ?? crypto.randomUUID();
+    const answer = await page.api.regenerate(shop.merchant.id, keyType, { idempotencyKey, loseAnswer });
+    key.unsettled = isUnsettled(answer) ? idempotencyKey : undefined;
+    return answer;
+  };
+
+  const give = (shop: Shop, keyType: KeyType, { api_key: apiKey }: ApiKeyBody): void => {
+    const key = shop.keys[keyType];
+    key.given = apiKey;
+    key.fresh = undefined;
+    if (page.storeKind() === "own") {
+      keepGivenKey(shop.merchant.id, keyType, apiKey);
     }
   };
+
+  /** Gives the shop the keys that it never had. */
+  const setUp = async (shop: Shop): Promise<void> => {
+    const missing = shopKeyTypes.filter((keyType) => {
+      const { given, fresh, isBusy } = shop.keys[keyType];
+      return given === undefined && fresh === undefined && !isBusy;
+    });
+    if (missing.length === 0) {
+      return;
+    }
+    await change(shop, missing, async () => {
+      let failure: readonly Notice[] = [];
+      for (const keyType of missing) {
+        const answer = await issue(shop, keyType);
+        if (answer.tag === "answered") {
+          give(shop, keyType, answer.value);
+        } else {
+          failure = explainIssue(answer);
+        }
+      }
+      return failure;
+    });
+  };
+
+  const open = async (shop: Shop): Promise<void> => {
+    const isOwnStore = page.storeKind() === "own";
+    const isFirst = shop.list.tag !== "read";
+    if (shop.list.tag === "failed") {
+      say(shop);
+    }
+    if (isOwnStore && isFirst) {
+      for (const keyType of keyTypes) {
+        shop.keys[keyType].given ??= findGivenKey(shop.merchant.id, keyType);
+      }
+    }
+    const answer = await readList(shop);
+    if (answer.tag !== "answered") {
+      say(shop, explain(answer));
+      return;
+    }
+    if (isOwnStore && isFirst && answer.value.api_keys.length === 0) {
+      // The store that the kept keys were for has ended.
+      for (const keyType of keyTypes) {
+        shop.keys[keyType].given = undefined;
+      }
+    }
+    page.render();
+    // In a store that is not the local host's own, the user has to ask for keys.
+    if (isOwnStore) {
+      await setUp(shop);
+    }
+  };
+
+  const loseKey = byId("lose-key", HTMLInputElement);
+
+  const regenerate = (shop: Shop, keyType: KeyType): Promise<void> => {
+    const key = shop.keys[keyType];
+    const isRetry = key.unsettled !== undefined;
+    const isFirst = isAbsent(shop, keyType);
+    const loseAnswer = loseKey.checked;
+    // Lose one answer only, so that the retry succeeds.
+    loseKey.checked = false;
+    return change(shop, [keyType], async () => {
+      const answer = await issue(shop, keyType, loseAnswer);
+      if (answer.tag !== "answered") {
+        return explainIssue(answer);
+      }
+      key.fresh = answer.value;
+      return [
+        success(keyType, (messages) =>
+          isRetry ? messages.regeneratedOnRetry : isFirst ? messages.generated : messages.regenerated,
+        ),
+      ];
+    });
+  };
+
+  const revoke = (shop: Shop, keyType: KeyType): Promise<void> =>
+    change(shop, [keyType], async () => {
+      const answer = await page.api.revoke(shop.merchant.id, keyType);
+      if (answer.tag !== "answered") {
+        return [explain(answer)];
+      }
+      shop.keys[keyType].unsettled = undefined;
+      return [success(keyType, (messages) => messages.revoked)];
+    });
 
   const askSection = byId("ask-for-keys", HTMLElement);
   const askButton = byId("ask-for-keys-button", HTMLButtonElement);
   askButton.addEventListener("click", () => {
     const shop = page.shop();
-    if (!isAtWork(shop)) {
+    if (!isSettingUp(shop)) {
       shop.ready = setUp(shop);
     }
   });
-
-  const rows = keyTypes.map((keyType) => {
-    const inRow = (part: string): string => `${keyType}-${part}`;
-    const regenerateButton = byId(inRow("regenerate"), HTMLButtonElement);
-    const radio = byId(inRow("in-use"), HTMLInputElement);
-    const isFresh = ({ issued, given }: Key): boolean => issued?.api_key !== given;
-    regenerateButton.addEventListener("click", () => {
-      const { issued, isRegenerating } = page.shop().keys[keyType];
-      if (isRegenerating) {
-        return;
-      }
-      if (issued === undefined) {
-        // The page knows of no key that would stop working, or the user was asked before.
-        void regenerate(page.shop(), keyType);
-        return;
-      }
-      toConfirm = keyType;
-      page.render();
-      dialog.showModal();
-    });
-    byId(inRow("give"), HTMLButtonElement).addEventListener("click", () => {
-      const key = page.shop().keys[keyType];
-      key.given = key.issued?.api_key;
-      sayOfKey(page.shop(), keyType, (messages, name) => messages.given(name));
-      radio.focus();
-    });
-    radio.addEventListener("change", () => {
-      page.shop().keyInUse = keyType;
-      sayOfKey(page.shop(), keyType, (messages, name) => messages.switched(name));
-    });
-    const renderCopy = makeCopyButton(
-      byId(inRow("copy"), HTMLButtonElement),
-      () => page.shop().keys[keyType].issued?.api_key ?? "",
-      ({ messages }) => messages.copy,
-      page.locale,
-    );
-
-    return (): void => {
-      const { messages, formatTime } = page.locale();
-      const { keys, keyInUse } = page.shop();
-      const key = keys[keyType];
-      const { issued, given, isRegenerating } = key;
-      setText(byId(inRow("title"), HTMLElement), messages.keyTitle[keyType]);
-      setText(regenerateButton, issued === undefined ? messages.generateKey : messages.regenerate);
-      setBusy(regenerateButton, isRegenerating);
-      regenerateButton.hidden = hasToAsk(page.shop());
-      setText(
-        byId(inRow("value"), HTMLElement),
-        issued !== undefined
-          ? isFresh(key)
-            ? issued.api_key
-            : mask(issued.api_key)
-          : isRegenerating
-            ? "…"
-            : messages.noKey,
-      );
-      setText(
-        byId(inRow("created"), HTMLElement),
-        issued === undefined ? "" : messages.createdAt(formatTime(new Date(issued.created_at))),
-      );
-      byId(inRow("fresh"), HTMLElement).hidden = !isFresh(key);
-      byId(inRow("replaced"), HTMLElement).hidden = !isFresh(key) || given === undefined;
-      radio.checked = keyInUse === keyType;
-      renderCopy();
-    };
+  const readButton = byId("read-keys", HTMLButtonElement);
+  readButton.addEventListener("click", () => {
+    const shop = page.shop();
+    if (shop.reading === undefined) {
+      shop.ready = open(shop);
+    }
   });
 
-  const setUp = async (shop: Shop): Promise<void> => {
-    for (const keyType of keyTypes) {
-      const key = shop.keys[keyType];
-      if (key.issued !== undefined || key.isRegenerating) {
-        continue;
-      }
-      const kept = await findWorkingKey(shop, keyType);
-      if (kept !== undefined) {
-        key.issued = kept;
-        key.given = kept.api_key;
-        page.render();
-        continue;
-      }
-      const answer = await issue(shop, keyType);
-      if (answer.tag === "answered") {
-        key.given = answer.value.api_key;
-        page.render();
-      } else {
-        say(shop, explain(answer));
-      }
-    }
-  };
-
-  const isAtWork = ({ keys }: Shop): boolean => keyTypes.some((keyType) => keys[keyType].isRegenerating);
+  const isSettingUp = ({ keys }: Shop): boolean => shopKeyTypes.some((keyType) => keys[keyType].isBusy);
 
   /** In a store that the settings name, the page makes no key for a shop before the user asks for it. */
   const hasToAsk = ({ keys }: Shop): boolean =>
-    page.storeKind() === "named" && keyTypes.every((keyType) => keys[keyType].issued === undefined);
+    page.storeKind() === "named" &&
+    shopKeyTypes.every((keyType) => keys[keyType].given === undefined && keys[keyType].fresh === undefined);
+
+  const rows = keyTypes.map((keyType) =>
+    makeKeyRow(page, keyType, {
+      regenerate: () => {
+        const shop = page.shop();
+        // No key stops working, or the user was asked before.
+        if (isAbsent(shop, keyType) || shop.keys[keyType].unsettled !== undefined) {
+          void regenerate(shop, keyType);
+        } else {
+          confirm({ action: "regenerate", keyType });
+        }
+      },
+      revoke: () => {
+        confirm({ action: "revoke", keyType });
+      },
+      give: () => {
+        const shop = page.shop();
+        const { fresh } = shop.keys[keyType];
+        if (fresh !== undefined) {
+          give(shop, keyType, fresh);
+          say(
+            shop,
+            success(keyType, (messages) => messages.given),
+          );
+        }
+      },
+      choose: () => {
+        const shop = page.shop();
+        if (keyType !== "test") {
+          shop.keyInUse = keyType;
+          say(
+            shop,
+            success(keyType, (messages) => messages.switched),
+          );
+        }
+      },
+      hasToAsk,
+    }),
+  );
 
   return {
-    setUp,
+    open,
     render: () => {
       const locale = page.locale();
       const { messages } = locale;
-      const { merchant, keyInUse } = page.shop();
-      setText(byId("portal-role", HTMLElement), messages.portalRole(merchant.name));
-      setText(byId("confirm-title", HTMLElement), messages.confirmTitle(messages.keyTitle[toConfirm]));
-      setText(
-        byId("confirm-text", HTMLElement),
-        toConfirm === keyInUse ? messages.confirmInUse : messages.confirmNotInUse,
-      );
-      const hadFocus = document.activeElement === askButton;
-      askSection.hidden = !hasToAsk(page.shop());
-      setBusy(askButton, isAtWork(page.shop()));
-      for (const renderRow of rows) {
-        renderRow();
+      const shop = page.shop();
+      const { action, keyType } = toConfirm;
+      setText(byId("portal-role", HTMLElement), messages.portalRole(shop.merchant.name));
+      const isUsed = keyType === typeInUseOf(shop) && shop.keys[keyType].given !== undefined;
+      const [title, textIfUsed, textIfNot] =
+        action === "revoke"
+          ? [messages.revokeTitle, messages.revokeInUse, messages.revokeNotInUse]
+          : [messages.regenerateTitle, messages.regenerateInUse, messages.regenerateNotInUse];
+      setText(byId("confirm-title", HTMLElement), title(messages.keyTitle[keyType]));
+      setText(byId("confirm-text", HTMLElement), isUsed ? textIfUsed : textIfNot);
+      setText(confirmButton, messages[action]);
+      confirmButton.classList.toggle("btn-primary", action === "regenerate");
+      confirmButton.classList.toggle("btn-danger", action === "revoke");
+      const hadFocus = [askButton, readButton].find((button) => button === document.activeElement);
+      askSection.hidden = !hasToAsk(shop);
+      setBusy(askButton, isSettingUp(shop));
+      readButton.hidden = shop.list.tag !== "failed";
+      setBusy(readButton, shop.reading !== undefined);
+      for (const row of rows) {
+        row.render();
       }
-      if (hadFocus && askSection.hidden) {
+      if (hadFocus?.closest("[hidden]")) {
         byId("primary-regenerate", HTMLButtonElement).focus();
       }
-      showNotices(byId("portal-notices", HTMLElement), notices.get(page.shop()) ?? [], locale);
+      showNotices(byId("portal-notices", HTMLElement), notices.get(shop) ?? [], locale);
     },
   };
 };
 
-/** The part of a key that the portal still shows after showing it once: whose it is, and its last characters. */
-const mask = (apiKey: string): string =>
-  `${apiKey.slice(0, apiKey.lastIndexOf("_") + 1)}••••${apiKey.slice(-4)}`;
+const isFailure = ({ level }: Notice): boolean => level === "danger";
+
+/** Nobody knows whether a call without an answer, or one that failed, made a key. */
+const isUnsettled = (answer: Answer<ApiKeyBody>): boolean =>
+  answer.tag === "lost" || (answer.tag === "refused" && answer.problem.status >= 500);
+
+const explainIssue = (answer: Exclude<Answer<ApiKeyBody>, { tag: "answered" }>): readonly Notice[] => [
+  explain(answer),
+  ...(isUnsettled(answer)
+    ? [{ level: "info", text: ({ messages }) => messages.keyUnsettled } satisfies Notice]
+    : []),
+];
+
+/** The list says that there is no such key. */
+const isAbsent = (shop: Shop, keyType: KeyType): boolean =>
+  shop.list.tag === "read" && findListed(shop, keyType) === undefined;

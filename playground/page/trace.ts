@@ -1,4 +1,5 @@
 /** Shows each call that the page makes, the latest first. */
+import { isSuccess } from "./api";
 import type { Call, Message, Outcome } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { toCurl } from "./curl";
@@ -50,7 +51,7 @@ export const makeTrace = (locale: () => Locale): Trace => {
 };
 
 const makeEntry = (call: Call, id: string, locale: () => Locale): Entry => {
-  const { pathname } = new URL(call.url);
+  const requestLine = `${call.method} ${new URL(call.url).pathname}`;
   let outcome: Outcome | undefined;
 
   const status = make("span");
@@ -81,13 +82,13 @@ const makeEntry = (call: Call, id: string, locale: () => Locale): Entry => {
       {},
       status,
       make("span", { class: "operation" }, name, " ", lost),
-      make("code", { class: "call" }, `POST ${pathname}`),
+      make("code", { class: "call" }, requestLine),
       time,
     ),
     make(
       "div",
       { class: "exchange" },
-      make("div", {}, requestTitle, make("pre", {}, `POST ${pathname}\n${print(call.request)}`), copy),
+      make("div", {}, requestTitle, make("pre", {}, `${requestLine}\n${print(call.request)}`), copy),
       make("div", {}, responseTitle, received, note),
     ),
   );
@@ -96,7 +97,8 @@ const makeEntry = (call: Call, id: string, locale: () => Locale): Entry => {
     const { messages, formatTime } = locale();
     const response = outcome?.response;
     element.ariaBusy = String(outcome === undefined);
-    status.className = `badge ${outcome === undefined ? "bg-secondary" : response?.status === 200 ? "bg-success" : "bg-danger"}`;
+    const hasSucceeded = response !== undefined && isSuccess(response.status);
+    status.className = `badge ${outcome === undefined ? "bg-secondary" : hasSucceeded ? "bg-success" : "bg-danger"}`;
     setText(status, outcome === undefined ? "…" : String(response?.status ?? "—"));
     setText(name, messages.operations[call.operation]);
     lost.hidden = outcome?.withheld !== true;

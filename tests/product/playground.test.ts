@@ -5,7 +5,8 @@ import * as t from "io-ts";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { makeLocale } from "../../playground/page/messages";
 import type { Messages } from "../../playground/page/messages";
-import { OtpBody } from "../../shared/http/bodies";
+import type { TestCode } from "../../shared/domain/test-codes";
+import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { call, fiscalCode } from "../support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
 import { decode } from "../support/either";
@@ -159,7 +160,12 @@ describe("the playground's files", () => {
   let complaints: string[];
   let addresses: string[];
   /** The calls of the contract, as they went over the wire. */
-  let calls: { readonly path: string; readonly body: unknown; readonly idempotencyKey: string | undefined }[];
+  let calls: {
+    readonly method: string;
+    readonly path: string;
+    readonly body: unknown;
+    readonly idempotencyKey: string | undefined;
+  }[];
   let statuses: number[];
 
   beforeAll(async () => {
@@ -194,7 +200,8 @@ describe("the playground's files", () => {
       addresses.push(origin);
       if (pathname.startsWith("/api/")) {
         const body: unknown = request.postDataJSON();
-        calls.push({ path: pathname, body, idempotencyKey: request.headers()["idempotency-key"] });
+        const idempotencyKey = request.headers()["idempotency-key"];
+        calls.push({ method: request.method(), path: pathname, body, idempotencyKey });
       }
     });
     page.on("response", (response) => {
@@ -208,13 +215,17 @@ describe("the playground's files", () => {
     await host.program.stop();
     expect(complaints).toEqual([]);
     expect(new Set(addresses)).toEqual(new Set([host.baseUrl]));
-    expect(host.program.errors()).toBe("");
+    // The host logs each 503, also that of a test code.
+    const errors = host.program.errors().split("\n");
+    expect(errors.filter((line) => line !== "" && !line.includes('"cause":"test code"'))).toEqual([]);
   });
+
+  /** The calls for a shop without keys: reading the list, making both keys, and reading the list again. */
+  const setUpCalls = 4;
 
   const open = async (path = "/"): Promise<void> => {
     await page.goto(host.baseUrl + path);
-    // Wait for the calls that make both keys.
-    await expectTrace(2);
+    await expectTrace(setUpCalls);
   };
 
   /** Replaces the host by one with other settings. */
@@ -298,6 +309,22 @@ describe("the playground's files", () => {
     await notice(`${title} rigenerata.`).waitFor();
   };
 
+  const revoke = async (title: string): Promise<void> => {
+    await button(`Revoca ${title}`).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Revoca" }).click();
+    await notice(`${title} revocata.`).waitFor();
+  };
+
+  /** Gives the shop a test key, and has it use that one. */
+  const startTesting = async (language: "it" | "en" = "it"): Promise<void> => {
+    const { messages } = makeLocale(language);
+    await button(`${messages.generateKey} ${messages.keyTitle.test}`).click();
+    await button(`${messages.give} ${messages.keyTitle.test}`).click();
+    await page.getByRole("switch", { name: messages.useTestKey }).focus();
+    await page.keyboard.press("Space");
+    await notice(messages.testMark).waitFor();
+  };
+
   const unavailable = {
     status: 503,
     contentType: "application/problem+json",
@@ -341,8 +368,8 @@ describe("the playground's files", () => {
       await page.getByLabel(field, { exact: true }).fill(code);
       await button(apply).click();
       await notice(used).waitFor();
-      expect(statuses).toEqual([200, 200, 200, 200, 200, 404]);
-      expect(calls.slice(3).map(({ body }) => body)).toEqual(
+      expect(statuses).toEqual([200, 200, 200, 200, 200, 200, 200, 404]);
+      expect(calls.slice(setUpCalls + 1).map(({ body }) => body)).toEqual(
         [false, true, false].map((invalidate_otp) => ({ otp_code: code, invalidate_otp })),
       );
       expect(calls.map(({ path }) => path).join()).not.toContain("demo-shop");
@@ -370,7 +397,7 @@ describe("the playground's files", () => {
     expect(await shownCode()).toBe(code);
     await page.reload();
     await button("Generate code").waitFor();
-    await expectTrace(2);
+    await expectTrace(1);
   });
 
   it("shows the same code when the user asks again while it is live, and says so", async () => {
@@ -380,7 +407,7 @@ describe("the playground's files", () => {
     await button("Genera codice").click();
     await notice("Hai già un codice attivo per questa agevolazione: eccolo.").waitFor();
     expect(await shownCode()).toBe(code);
-    expect(statuses.slice(2)).toEqual([200, 409]);
+    expect(statuses.slice(setUpCalls)).toEqual([200, 409]);
   });
 
   it("counts down each code's life with the ring and the clock, and says when it is over", async () => {
@@ -437,7 +464,7 @@ describe("the playground's files", () => {
     await notice("Il codice sconto è scaduto").waitFor();
     await button("Genera codice").click();
     await page.locator("#code").filter({ hasNotText: code }).waitFor();
-    expect(statuses.slice(2)).toEqual([200, 404, 200]);
+    expect(statuses.slice(setUpCalls)).toEqual([200, 404, 200]);
   });
 
   it("replaces a shop's keys without a single refusal", async () => {
@@ -449,14 +476,14 @@ describe("the playground's files", () => {
       await notice("Sconto applicato").waitFor();
     };
     await page.getByRole("radio", { name: "Il negozio usa questa Chiave secondaria" }).check();
-    await ask(5);
-    await regenerate("Chiave primaria");
     await ask(7);
+    await regenerate("Chiave primaria");
+    await ask(10);
     await button("Dalla al negozio Chiave primaria").click();
     await page.getByRole("radio", { name: "Il negozio usa questa Chiave primaria" }).check();
-    await ask(8);
+    await ask(11);
     await regenerate("Chiave secondaria");
-    await ask(10);
+    await ask(14);
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
 
@@ -465,11 +492,11 @@ describe("the playground's files", () => {
     await applyNewCode();
     const value = page.locator("#primary-value");
     const masked = await value.innerText();
-    expect(masked).toMatch(/^cgn_esempio-libreria_•+[0-9a-f]{4}$/);
+    expect(masked).toMatch(/^•••• [0-9a-f]{4}$/);
     await button("Rigenera Chiave primaria").click();
     await page.getByRole("dialog").getByRole("button", { name: "Annulla" }).click();
     expect(await value.innerText()).toBe(masked);
-    await expectTrace(4);
+    await expectTrace(setUpCalls + 2);
 
     await regenerate("Chiave primaria");
     const key = await value.innerText();
@@ -482,7 +509,7 @@ describe("the playground's files", () => {
     expect(statuses.at(-1)).toBe(401);
 
     await button("Dalla al negozio Chiave primaria").click();
-    expect(await value.innerText()).toBe(`cgn_esempio-libreria_••••${key.slice(-4)}`);
+    expect(await value.innerText()).toBe(`•••• ${key.slice(-4)}`);
     await button("Applica").click();
     await notice("Sconto applicato").waitFor();
     expect((await host.ask(key, await shownCode())).status).toBe(200);
@@ -503,74 +530,109 @@ describe("the playground's files", () => {
     const values = (): Promise<readonly string[]> =>
       Promise.all(["primary", "secondary"].map((keyType) => page.locator(`#${keyType}-value`).innerText()));
 
-    it("keeps its keys while they work, so that a copied key keeps working", async () => {
+    it("still has the keys that the shop was given, and makes no others", async () => {
       await open();
       await regenerate("Chiave primaria");
       const copied = await page.locator("#primary-value").innerText();
-      const kept = [`cgn_esempio-libreria_••••${copied.slice(-4)}`, (await values())[1]];
+      await button("Dalla al negozio Chiave primaria").click();
+      const before = await values();
       await chooseShop("Cinema Aurora");
-      await expectTrace(5);
+      await expectTrace(2 * setUpCalls + 2);
       calls = [];
       await page.reload();
-      await expectTrace(2);
-      expect(await values()).toEqual(kept);
-      await page
-        .getByText(/^Negozio: prova la sua chiave/)
-        .first()
-        .waitFor();
-      expect(calls.map(({ body }) => body)).toEqual(
-        ["primary", "secondary"].map(() => ({ otp_code: "00000000000", invalidate_otp: false })),
-      );
+      await expectTrace(1);
+      expect(await values()).toEqual(before);
       await applyNewCode();
       expect((await host.ask(copied, await shownCode())).status).toBe(200);
       await chooseShop("Cinema Aurora");
-      await expectTrace(6);
-      expect(calls.map(({ path }) => path).filter((path) => path.includes("api-keys"))).toEqual([]);
+      await expectTrace(4);
       // Another window of the same browser does not replace a key either.
       const other = await context.newPage();
       await other.goto(host.baseUrl);
-      await other.locator("#trace > li [aria-busy=false]").nth(1).waitFor();
+      await other.locator("#trace > li [aria-busy=false]").waitFor();
       await other.close();
-      await button("Applica").waitFor();
       expect((await host.ask(copied, "AAAAAAAAAAA")).status).toBe(404);
+      expect(calls.filter(({ path }) => path.includes("api-keys/"))).toEqual([]);
     });
 
-    it("replaces kept keys that the service refuses", async () => {
+    it("keeps no key that the shop was not given, leaves that key in force, and says how to come back", async () => {
+      await open();
+      await regenerate("Chiave primaria");
+      const copied = await page.locator("#primary-value").innerText();
+      const stored = decode(t.string, await page.evaluate("JSON.stringify(localStorage)"));
+      expect(stored).toMatch(/cgn_esempio-libreria_[0-9a-f]+/);
+      expect(stored).not.toContain(copied);
+      await page.reload();
+      await expectTrace(1);
+      expect((await values())[0]).toBe(`•••• ${copied.slice(-4)}`);
+      await page.locator("#primary-refused").getByText("Il negozio ha un'altra chiave").waitFor();
+      await codeField().fill("AAAAAAAAAAA");
+      await button("Applica").click();
+      await notice("Il negozio ha una chiave che non vale più").waitFor();
+      expect((await host.ask(copied, "AAAAAAAAAAA")).status).toBe(404);
+      await regenerate("Chiave primaria");
+      await button("Dalla al negozio Chiave primaria").click();
+      expect(await page.locator("#primary-refused").isVisible()).toBe(false);
+      await applyNewCode();
+    });
+
+    it("makes no key in place of one that was revoked", async () => {
+      await open();
+      await revoke("Chiave primaria");
+      await page.reload();
+      await expectTrace(1);
+      expect((await values())[0]).toBe("Nessuna chiave");
+      await page.locator("#primary-refused").getByText("è stata revocata").waitFor();
+    });
+
+    it("makes new keys when the store that they were for has ended", async () => {
       await open();
       const before = await values();
       await restart({ PORT: new URL(host.baseUrl).port });
       await page.reload();
-      await expectTrace(4);
-      expect(statuses.slice(2)).toEqual([401, 200, 401, 200]);
+      await expectTrace(setUpCalls);
       const after = await values();
       expect(after.filter((value) => before.includes(value))).toEqual([]);
       await applyNewCode();
       await page.reload();
-      await expectTrace(2);
+      await expectTrace(1);
       expect(await values()).toEqual(after);
     });
 
-    it("does not replace kept keys when nobody knows whether they work", async () => {
-      await open();
-      const before = await values();
-      await page.route("**/validate", (route) => route.fulfill(unavailable), { times: 1 });
-      await page.reload();
-      await expectTrace(2);
-      expect(await values()).toEqual(before);
-      await page.route("**/validate", (route) => route.abort(), { times: 1 });
-      await page.reload();
-      await expectTrace(2);
-      expect(await values()).toEqual(before);
-      await applyNewCode();
-      expectFailuresOnly();
-    });
+    it.each(["503", "no answer"])(
+      "replaces nothing when nobody knows which keys are in force (%s), and reads the list on request",
+      async (fault) => {
+        await open();
+        const before = await values();
+        await page.route("**/api-keys", (route) =>
+          fault === "503" ? route.fulfill(unavailable) : route.abort(),
+        );
+        await page.reload();
+        await expectTrace(1);
+        expect(await values()).toEqual(["Non si sa", "Non si sa"]);
+        // The shop's server does not depend on the portal.
+        await applyNewCode();
+        await button("Rileggi le chiavi").focus();
+        await page.keyboard.press("Enter");
+        await expectTrace(4);
+        await focused(button("Rileggi le chiavi"));
+        await page.unroute("**/api-keys");
+        await page.keyboard.press("Enter");
+        await focused(button("Rigenera Chiave primaria"));
+        await expectTrace(5);
+        expect(await values()).toEqual(before);
+        expect(await page.locator("#portal-notices .alert").count()).toBe(0);
+        expect(await button("Rileggi le chiavi").isVisible()).toBe(false);
+        expectFailuresOnly();
+      },
+    );
 
-    it.each(["not JSON", "[]", '{"esempio-libreria":{"primary":"a key"}}'])(
+    it.each(["not JSON", "[]", '{"esempio-libreria":{"primary":{"api_key":"a key"}}}'])(
       "ignores storage that it did not write itself: %s",
       async (text) => {
         await page.addInitScript(`localStorage.setItem("cgn-otp.keys", ${JSON.stringify(text)})`);
         await open();
-        expect(statuses).toEqual([200, 200]);
+        expect(statuses).toEqual([200, 200, 200, 200]);
         await applyNewCode();
       },
     );
@@ -580,8 +642,8 @@ describe("the playground's files", () => {
         Object.defineProperty(window, "localStorage", { get() { throw new Error("not allowed"); } });`);
       await open();
       await page.reload();
-      await expectTrace(2);
-      expect(statuses).toEqual([200, 200, 200, 200]);
+      await expectTrace(setUpCalls);
+      expect(statuses).toEqual(Array.from({ length: 2 * setUpCalls }, () => 200));
       await applyNewCode();
     });
   });
@@ -609,11 +671,18 @@ describe("the playground's files", () => {
           await page.getByLabel(messages.shop, { exact: true }).selectOption(shop);
           await page.getByText(messages.namedStore).waitFor();
         }
-        expect(await page.locator("[id$=-regenerate]:visible").count()).toBe(0);
+        expect(await page.locator("[id$=-regenerate]:visible").getAttribute("id")).toBe("test-regenerate");
         await page.locator("#code-field").fill("AAAAAAAAAAA");
         await button(messages.apply).click();
         await notice(messages.keyMissing).waitFor();
         expect(await readItems(service.apiKeys)).toEqual(stored);
+
+        // The list tells what nobody but its owner made.
+        await page
+          .locator("#primary-value")
+          .getByText(/^•••• [0-9a-f]{4}$/)
+          .waitFor();
+        await page.locator("#secondary-value").getByText(messages.noKey).waitFor();
 
         const letThrough = await delayAnswer("**/api-keys/primary");
         await button(messages.makeKeys).focus();
@@ -622,7 +691,8 @@ describe("the playground's files", () => {
         await page.keyboard.press("Enter");
         letThrough();
         await focused(button(`${messages.regenerate} ${messages.keyTitle.primary}`));
-        await expectTrace(3);
+        // Three times a shop was chosen, once a code was asked about; then come two keys and the list.
+        await expectTrace(7);
         expect(await page.getByText(messages.namedStore).isVisible()).toBe(false);
         await expectSound();
         await button(messages.generate).click();
@@ -635,7 +705,7 @@ describe("the playground's files", () => {
         const made = await readItems(service.apiKeys);
         await page.reload();
         await page.getByText(messages.namedStore).waitFor();
-        expect(await entries().count()).toBe(0);
+        await expectTrace(1);
         expect(await readItems(service.apiKeys)).toEqual(made);
       },
     );
@@ -645,14 +715,14 @@ describe("the playground's files", () => {
       await page.route("**/api-keys/*", (route) => route.abort());
       await button("Genera le chiavi").click();
       await notice("Il servizio non risponde.").waitFor();
-      await expectTrace(2);
+      await expectTrace(setUpCalls);
       await page.unroute("**/api-keys/*");
       await page.route("**/api-keys/secondary", (route) => route.fulfill(unavailable), { times: 1 });
       await button("Genera le chiavi").click();
       await notice("Non disponibile").waitFor();
       // The user asked for these keys, and they are missing.
-      await button("Genera Chiave secondaria").click();
-      await notice("Chiave secondaria generata.").waitFor();
+      await button("Riprova Chiave secondaria").click();
+      await notice("Chiave secondaria fatta una volta sola").waitFor();
       await applyNewCode();
       expectFailuresOnly();
     });
@@ -665,8 +735,278 @@ describe("the playground's files", () => {
       await page.route("**/store.json", (route) => route.abort());
       await page.reload();
       await button("Genera le chiavi").waitFor();
-      expect(calls).toEqual([]);
+      expect(calls.filter(({ method }) => method !== "GET")).toEqual([]);
       expectFailuresOnly();
+    });
+  });
+
+  describe("the portal", () => {
+    /** The hint and the date of each key, as the page shows them. */
+    const shownKeys = async (): Promise<readonly (readonly string[])[]> =>
+      Promise.all(
+        ["primary", "secondary", "test"].map((keyType) =>
+          Promise.all(["value", "created"].map((part) => page.locator(`#${keyType}-${part}`).innerText())),
+        ),
+      );
+    /** What it has to show, according to the service. */
+    const listedKeys = async (): Promise<readonly (readonly string[])[]> => {
+      const { api_keys } = decode(ApiKeysBody, (await host.list("esempio-libreria")).json);
+      return ["primary", "secondary", "test"].map((keyType) => {
+        const key = api_keys.find(({ key_type }) => key_type === keyType);
+        const { messages, formatDateTime } = makeLocale("it");
+        return key === undefined
+          ? [messages.noKey, ""]
+          : [`•••• ${key.hint}`, messages.createdAt(formatDateTime(new Date(key.created_at)))];
+      });
+    };
+
+    it("shows the hint and the date of the keys in force as ListApiKeys tells them, and no key", async () => {
+      await open();
+      expect(await shownKeys()).toEqual(await listedKeys());
+      // Another program of the merchant changes its keys.
+      const former = await listedKeys();
+      const apiKey = await host.newApiKey("esempio-libreria", "primary");
+      await host.newApiKey("esempio-libreria", "test");
+      await host.revoke("esempio-libreria", "secondary");
+      await chooseShop("Cinema Aurora");
+      await expectTrace(2 * setUpCalls);
+      await chooseShop("Libreria Il Segnalibro");
+      await expectTrace(2 * setUpCalls + 1);
+      const listed = await listedKeys();
+      expect(listed[0]?.[0]).toBe(`•••• ${apiKey.slice(-4)}`);
+      expect(listed.filter((key, index) => key[0] === former[index]?.[0])).toEqual([]);
+      expect(await shownKeys()).toEqual(listed);
+      expect(await panel("Portale operatori").innerText()).not.toContain("cgn_");
+    });
+
+    it("asks before it revokes a key, and does nothing when that is cancelled", async () => {
+      await open();
+      const before = await shownKeys();
+      for (const [title, text] of [
+        ["Chiave primaria", "Il negozio usa questa chiave. Da subito il servizio la rifiuta con 401"],
+        ["Chiave secondaria", "Questo negozio non la usa, e non si ferma."],
+      ] as const) {
+        for (const cancel of ["Escape", "Enter"]) {
+          await button(`Revoca ${title}`).click();
+          const dialog = page.getByRole("dialog", { name: `Revocare la ${title.toLowerCase()}?` });
+          await dialog.getByText(text).waitFor();
+          await focused(dialog.getByRole("button", { name: "Annulla" }));
+          await page.keyboard.press(cancel);
+          await dialog.waitFor({ state: "hidden" });
+          await focused(button(`Revoca ${title}`));
+        }
+      }
+      expect(await entries().count()).toBe(setUpCalls);
+      expect(await shownKeys()).toEqual(before);
+    });
+
+    it("revokes a key, reads the list again, and says how a shop that is refused comes back", async () => {
+      await open();
+      await applyNewCode();
+      calls = [];
+      await revoke("Chiave primaria");
+      expect(calls.map(({ method, path }) => `${method} ${path}`)).toEqual([
+        "DELETE /api/v1/cgn/merchants/esempio-libreria/api-keys/primary",
+        "GET /api/v1/cgn/merchants/esempio-libreria/api-keys",
+      ]);
+      expect(statuses.slice(-2)).toEqual([204, 200]);
+      await entries().nth(1).getByText("Portale: revoca una chiave").waitFor();
+      await entries().nth(1).locator("summary .bg-success").getByText("204").waitFor();
+      expect(await shownKeys()).toEqual(await listedKeys());
+      expect((await shownKeys())[0]).toEqual(["Nessuna chiave", ""]);
+      await page.locator("#primary-refused").getByText("La chiave del negozio è stata revocata").waitFor();
+      // The pressed button is gone. The way back has the focus.
+      await focused(button("Genera Chiave primaria"));
+
+      await button("Applica").click();
+      await notice("Per tornare: nel portale genera una chiave e dalla al negozio").waitFor();
+      expect(statuses.at(-1)).toBe(401);
+      await page.getByRole("radio", { name: "Il negozio usa questa Chiave secondaria" }).check();
+      await button("Applica").click();
+      await notice("Sconto applicato").waitFor();
+
+      // No key stops working, so there is nothing to confirm.
+      await button("Genera Chiave primaria").click();
+      await notice("Chiave primaria generata.").waitFor();
+      await button("Dalla al negozio Chiave primaria").click();
+      await page.getByRole("radio", { name: "Il negozio usa questa Chiave primaria" }).check();
+      expect(await page.locator("#primary-refused").isVisible()).toBe(false);
+      await button("Applica").click();
+      await notice("Sconto applicato").waitFor();
+    });
+
+    it("repeats a press whose answer was lost with its Idempotency-Key, and is told the key that was made", async () => {
+      await open();
+      calls = [];
+      const lose = page.getByRole("switch", { name: "Perdi la chiave nuova" });
+      await lose.focus();
+      await page.keyboard.press("Space");
+      await button("Rigenera Chiave secondaria").click();
+      await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+      await notice("Il portale non sa se la chiave è stata fatta.").waitFor();
+      expect(await lose.isChecked()).toBe(false);
+      // The list tells that there is another key, and nobody was told which.
+      const made = await shownKeys();
+      expect(made).toEqual(await listedKeys());
+      expect(await entries().nth(1).locator("summary").innerText()).toMatch(
+        /^200\s*Portale: rigenera una chiave\s*persa/,
+      );
+      await button("Riprova Chiave secondaria").click();
+      await notice("Chiave secondaria fatta una volta sola").waitFor();
+      const key = await page.locator("#secondary-value").innerText();
+      expect(`•••• ${key.slice(-4)}`).toBe(made[1]?.[0]);
+      expect((await shownKeys())[1]?.[1]).toBe(made[1]?.[1]);
+      expect((await host.ask(key, "AAAAAAAAAAA")).status).toBe(404);
+      const [second, first] = await entries()
+        .locator("pre")
+        .filter({ hasText: `"api_key": "${key}"` })
+        .allTextContents();
+      expect(second).toBe(first);
+      expect(second).toBeDefined();
+
+      // The next press is another one.
+      await regenerate("Chiave secondaria");
+      expect(await page.locator("#secondary-value").innerText()).not.toBe(key);
+      const presses = calls.flatMap(({ method, idempotencyKey }) =>
+        method === "POST" ? [idempotencyKey] : [],
+      );
+      expect(presses.map((each) => presses.indexOf(each))).toEqual([0, 0, 2]);
+      for (const press of presses) {
+        expect(press).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+      }
+    });
+
+    it("starts a new press after one that was refused", async () => {
+      await open();
+      calls = [];
+      await page.route("**/api-keys/secondary", (route) => route.abort(), { times: 1 });
+      await button("Rigenera Chiave secondaria").click();
+      await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+      await notice("Il portale non sa").waitFor();
+      // The call arrived after all, and somebody has replaced its key since.
+      const idempotencyKey = calls[0]?.idempotencyKey;
+      await host.newApiKey("esempio-libreria", "secondary", idempotencyKey);
+      await host.newApiKey("esempio-libreria", "secondary");
+      await button("Riprova Chiave secondaria").click();
+      await page.locator("#portal-notices .alert-danger").waitFor();
+      expect(statuses.slice(-2)).toEqual([400, 200]);
+      await regenerate("Chiave secondaria");
+      expectFailuresOnly();
+    });
+
+    it("shows the latest list, even if the answer of an earlier reading comes later", async () => {
+      await open();
+      const letThrough = await delayAnswer("**/api-keys");
+      await button("Rigenera Chiave primaria").click();
+      await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+      await page.locator("#primary-fresh:visible").waitFor();
+      await expectTrace(setUpCalls + 2, 1);
+      await revoke("Chiave secondaria");
+      letThrough();
+      await notice("Chiave primaria rigenerata.").waitFor();
+      expect((await shownKeys())[1]).toEqual(["Nessuna chiave", ""]);
+    });
+  });
+
+  describe("the test key", () => {
+    /** What the shop is told of each code when it asks, and when it uses the code. */
+    const outcomes: Readonly<
+      Record<"it" | "en", Readonly<Record<TestCode, readonly [asked: string, used?: string | RegExp]>>>
+    > = {
+      it: {
+        TESTLIVE000: ["Sconto applicato: 10% di prova.", /Ordine confermato: hai pagato 36,27\s€\./],
+        TESTRACE000: ["Sconto applicato: 10% di prova.", "Il codice sconto è già stato usato"],
+        TESTEXPIRED: ["Il codice sconto è scaduto"],
+        TESTUSED000: ["Il codice sconto è già stato usato"],
+        TESTNEWER00: ["C'è già un altro codice sconto attivo"],
+        TESTDOWN000: ["Il servizio non è disponibile"],
+      },
+      en: {
+        TESTLIVE000: ["Discount applied: 10% as a test.", /Order confirmed: you paid €36\.27\./],
+        TESTRACE000: ["Discount applied: 10% as a test.", "The discount code has already been used"],
+        TESTEXPIRED: ["The discount code has expired"],
+        TESTUSED000: ["The discount code has already been used"],
+        TESTNEWER00: ["There is already another active discount code"],
+        TESTDOWN000: ["The service is not available"],
+      },
+    };
+
+    it.each(languages)("plays the outcome of each test code of the list, in %s", async (language) => {
+      const { messages } = makeLocale(language);
+      await open(`/?lang=${language}`);
+      expect(await page.getByRole("switch", { name: messages.useTestKey }).isDisabled()).toBe(true);
+      await page.getByText(messages.noTestKey).waitFor();
+      const code = await host.newCode(fiscalCode, {
+        merchant_id: "esempio-libreria",
+        discount_id: "libri-15",
+      });
+      await startTesting(language);
+      await page.locator("#test-row.is-in-use").getByText(messages.testKeyInUse).waitFor();
+      const list = page.getByRole("list", { name: messages.testCodesTitle }).getByRole("button");
+      expect(await list.allInnerTexts()).toEqual(
+        Object.entries(messages.testCodes).map(([each, meaning]) => `${each}\n${meaning}`),
+      );
+      for (const [testCode, [asked, used]] of Object.entries(outcomes[language])) {
+        await button(new RegExp(`^${testCode}`)).click();
+        await focused(button(messages.apply));
+        await page.keyboard.press("Enter");
+        await notice(asked).waitFor();
+        await notice(messages.testMark).waitFor();
+        if (used !== undefined) {
+          await page.locator("#pay").click();
+          await notice(used).waitFor();
+        }
+      }
+      await page.locator("#code-field").fill(code);
+      await button(messages.apply).click();
+      await notice(
+        language === "it" ? "Il codice sconto non esiste" : "The discount code does not exist",
+      ).waitFor();
+      expect(statuses.slice(-9)).toEqual([200, 200, 200, 404, 404, 404, 409, 503, 404]);
+      // With its other key the shop sells again, and the code is as good as new.
+      await page.getByRole("switch", { name: messages.useTestKey }).press("Space");
+      expect(await page.locator("#test-codes, #test-mark .alert").filter({ visible: true }).count()).toBe(0);
+      await page.locator("#code-field").fill(code);
+      await button(messages.apply).click();
+      await page.locator("#cart-total .reduction").waitFor();
+      expectFailuresOnly();
+    });
+
+    it("can be given up at once, which the shop is told, and is kept over a reload like the others", async () => {
+      await open();
+      await startTesting();
+      await page.reload();
+      await expectTrace(1);
+      await page.getByRole("switch", { name: "Usa la chiave di test" }).press("Space");
+      await button(/^TESTLIVE000/).click();
+      await button("Applica").click();
+      await notice("Sconto applicato: 10% di prova.").waitFor();
+      await button("Revoca Chiave di test").click();
+      await page.getByRole("dialog").getByText("Il negozio usa questa chiave.").waitFor();
+      await page.getByRole("dialog").getByRole("button", { name: "Revoca" }).click();
+      await notice("Chiave di test revocata.").waitFor();
+      await button("Applica").click();
+      await notice("Il negozio ha una chiave che non vale più").waitFor();
+      await page.getByRole("switch", { name: "Usa la chiave di test" }).press("Space");
+      await applyNewCode();
+    });
+
+    it("waits for the outcome of a payment that another key has begun", async () => {
+      await open();
+      await startTesting();
+      const useTestKey = page.getByRole("switch", { name: "Usa la chiave di test" });
+      await useTestKey.press("Space");
+      await applyNewCode();
+      await page.getByRole("switch", { name: "Perdi la risposta" }).focus();
+      await page.keyboard.press("Space");
+      await button(/^Paga/).click();
+      await button("Riprova a pagare").waitFor();
+      expect(await useTestKey.isDisabled()).toBe(true);
+      await button("Riprova a pagare").click();
+      await notice("Ordine confermato").waitFor();
+      await useTestKey.press("Space");
+      await total("40,30").waitFor();
+      await button(/^TESTLIVE000/).waitFor();
     });
   });
 
@@ -680,14 +1020,14 @@ describe("the playground's files", () => {
     await page.keyboard.press("Space");
     await button(/^Paga/).click();
     await notice("il negozio non sa se il codice è stato usato").waitFor();
-    expect(await page.getByRole("switch").isChecked()).toBe(false);
+    expect(await loseAnswer.isChecked()).toBe(false);
     expect(await entries().first().locator("summary").innerText()).toMatch(
       /^200\s*Negozio: usa il codice\s*persa/,
     );
     await button("Riprova a pagare").click();
     await notice("non ha usato il codice due volte").waitFor();
 
-    const uses = calls.slice(4);
+    const uses = calls.slice(setUpCalls + 2);
     expect(uses).toHaveLength(2);
     expect(uses[0]).toEqual(uses[1]);
     expect(uses[0]?.body).toEqual({ otp_code: code, invalidate_otp: true });
@@ -743,7 +1083,9 @@ describe("the playground's files", () => {
       await notice(/hai pagato 34,25\s€/).waitFor();
       await focused(button("Nuovo carrello"));
       expect(await page.locator("#idempotency-key").innerText()).toBe(idempotencyKey);
-      expect(new Set(calls.slice(5).map((each) => each.idempotencyKey))).toEqual(new Set([idempotencyKey]));
+      expect(new Set(calls.slice(setUpCalls + 3).map((each) => each.idempotencyKey))).toEqual(
+        new Set([idempotencyKey]),
+      );
 
       // The app also shows the used code as over, and the other code waits for its cart.
       await button("Usalo alla cassa").click();
@@ -767,7 +1109,7 @@ describe("the playground's files", () => {
     await button(/^Paga 34,25/).click();
     await atWork("pay");
     await chooseShop("Cinema Aurora");
-    await expectTrace(7, 1);
+    await expectTrace(2 * setUpCalls + 3, 1);
     await total("23,50").waitFor();
     expect(await codeField().inputValue()).toBe("");
     const letRefusalThrough = await delayAnswer("**/validate");
@@ -775,12 +1117,12 @@ describe("the playground's files", () => {
     await button("Applica").click();
     await atWork("apply");
     await chooseShop("Meridiana Viaggi");
-    await expectTrace(10, 2);
+    await expectTrace(3 * setUpCalls + 4, 2);
     await button(/^Paga 123,90/).click();
     await notice(/hai pagato 123,90\s€/).waitFor();
     letPaymentThrough();
     letRefusalThrough();
-    await expectTrace(10);
+    await expectTrace(3 * setUpCalls + 4);
     await chooseShop("Cinema Aurora");
     await notice("Il codice sconto non esiste").waitFor();
     expect(await codeField().inputValue()).toBe("AAAAAAAAAAA");
@@ -797,6 +1139,7 @@ describe("the playground's files", () => {
       notices: string,
       path: string,
       press: () => Promise<void>,
+      callsOfPress = 1,
     ): Promise<void> => {
       const count = calls.length;
       const letThrough = await delayAnswer(path);
@@ -811,7 +1154,7 @@ describe("the playground's files", () => {
       letThrough();
       await page.locator(`#${notices} .alert`).waitFor();
       expect(await page.locator(`#${id}[aria-busy=true], #${id}[aria-disabled=true]`).count()).toBe(0);
-      expect(calls).toHaveLength(count + 1);
+      expect(calls).toHaveLength(count + callsOfPress);
     };
     const generate = (): Promise<void> =>
       pressTwice("generate", "app-notices", "**/otp/*", () => button("Genera codice").click());
@@ -831,10 +1174,16 @@ describe("the playground's files", () => {
     await apply();
 
     const regenerateKey = (): Promise<void> =>
-      pressTwice("secondary-regenerate", "portal-notices", "**/api-keys/secondary", async () => {
-        await button("Rigenera Chiave secondaria").click();
-        await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
-      });
+      pressTwice(
+        "secondary-regenerate",
+        "portal-notices",
+        "**/api-keys/secondary",
+        async () => {
+          await button("Rigenera Chiave secondaria").click();
+          await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+        },
+        2,
+      );
     await regenerateKey();
     await regenerateKey();
     const key = await page.locator("#secondary-value").innerText();
@@ -846,7 +1195,7 @@ describe("the playground's files", () => {
     await page.locator("#pay").click({ force: true });
     letThrough();
     await notice("Ordine confermato").waitFor();
-    expect(calls).toHaveLength(9);
+    expect(calls).toHaveLength(setUpCalls + 9);
   });
 
   it("applies only the code that is in the field when the answer comes", async () => {
@@ -858,7 +1207,7 @@ describe("the playground's files", () => {
     await atWork("apply");
     await codeField().pressSequentially("X");
     letThrough();
-    await expectTrace(4);
+    await expectTrace(setUpCalls + 2);
     await total("40,30").waitFor();
     expect(await page.locator("#checkout-notices .alert").count()).toBe(0);
     await button("Applica").click();
@@ -877,7 +1226,7 @@ describe("the playground's files", () => {
     const code = await shownCode();
     await chooseOffer("15% sui libri");
     letThrough();
-    await expectTrace(4);
+    await expectTrace(setUpCalls + 2);
     expect(await page.locator("#app-notices .alert, #code:visible").count()).toBe(0);
     await chooseOffer("30% al cinema");
     await notice("Il codice è pronto").waitFor();
@@ -906,7 +1255,7 @@ describe("the playground's files", () => {
     await button("Dalla al negozio Chiave primaria").click();
     await button("Riprova a pagare").click();
     await notice(/hai pagato 34,25\s€\. Riprovare/).waitFor();
-    expect(statuses.slice(4)).toEqual([200, 401, 200, 200, 401, 200]);
+    expect(statuses.slice(setUpCalls + 2)).toEqual([200, 200, 401, 200, 200, 200, 401, 200]);
   });
 
   it("withdraws the discount when a code proves to be used, and moves the focus to its field", async () => {
@@ -943,8 +1292,8 @@ describe("the playground's files", () => {
       [
         "portal-notices",
         async () => {
-          await button("Rigenera Chiave secondaria").click();
-          await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
+          await button("Revoca Chiave secondaria").click();
+          await page.getByRole("dialog").getByRole("button", { name: "Revoca" }).click();
         },
       ],
     ] as const;
@@ -962,7 +1311,7 @@ describe("the playground's files", () => {
       await said.locator(".alert").first().waitFor();
     }
     // The service failed, which says nothing about the code.
-    expect(statuses.slice(-3)).toEqual([404, 503, 200]);
+    expect(statuses.filter((status) => status >= 400)).toEqual([503, 503, 404, 503]);
     expectFailuresOnly();
   });
 
@@ -991,16 +1340,15 @@ describe("the playground's files", () => {
     await open();
     await page.route("**/api-keys/*", (route) => route.abort());
     await chooseShop("Cinema Aurora");
-    await expectTrace(4);
+    await expectTrace(2 * setUpCalls);
     await page.locator("#primary-value").getByText("Nessuna chiave").waitFor();
     await notice("Il servizio non risponde.").waitFor();
     await codeField().fill("AAAAAAAAAAA");
     await button("Applica").click();
     await notice("Il negozio non ha ancora una chiave").waitFor();
     await page.unroute("**/api-keys/*");
-    // No key stops working, so there is nothing to confirm.
-    await button("Genera Chiave primaria").click();
-    await notice("Chiave primaria generata.").waitFor();
+    await button("Riprova Chiave primaria").click();
+    await notice("Chiave primaria fatta una volta sola").waitFor();
     await button("Dalla al negozio Chiave primaria").click();
     await button("Applica").click();
     await notice("Il codice sconto non esiste").waitFor();
@@ -1009,7 +1357,7 @@ describe("the playground's files", () => {
     await chooseShop("Cinema Aurora");
     await page.locator("#secondary-value").getByText(/•{4}/).waitFor();
     expect(await page.locator("#portal-notices .alert").count()).toBe(0);
-    await expectTrace(8);
+    await expectTrace(2 * setUpCalls + 8);
     expectFailuresOnly();
   });
 
@@ -1026,7 +1374,7 @@ describe("the playground's files", () => {
     await page.unroute("**/validate");
     await button("Riprova a pagare").click();
     await notice("Ordine confermato").waitFor();
-    expect(new Set(calls.slice(4).map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
+    expect(new Set(calls.slice(setUpCalls + 2).map(({ idempotencyKey }) => idempotencyKey)).size).toBe(1);
     expectFailuresOnly();
   });
 
@@ -1068,7 +1416,7 @@ describe("the playground's files", () => {
     await button(/^Paga 40,30/).click();
     await notice(/hai pagato 40,30\s€/).waitFor();
     await focused(button("Nuovo carrello"));
-    await expectTrace(2);
+    await expectTrace(setUpCalls);
     // The second click of a double click is for the pay button, not for the button that replaced it.
     await button("Nuovo carrello").hover();
     await page.mouse.down({ clickCount: 2 });
@@ -1116,7 +1464,7 @@ describe("the playground's files", () => {
         await entry.getByRole("button", { name: "Copia come curl" }).click();
         const shell = spawnSync("sh", ["-c", await clipboard()], { encoding: "utf8" });
         expect(shell.stderr).toBe("");
-        return JSON.parse(shell.stdout);
+        return shell.stdout === "" ? undefined : JSON.parse(shell.stdout);
       };
       expect(await run(0)).toMatchObject({ discount_id: "libri-15" });
       expect(await run(1)).toMatchObject({ status: 409, otp: { code: await shownCode() } });
@@ -1124,7 +1472,19 @@ describe("the playground's files", () => {
         status: 400,
         title: "Il codice sconto non è scritto correttamente",
       });
-      expect(await run(3)).toMatchObject({ key_type: "secondary" });
+      expect(await run(3)).toEqual((await host.list("esempio-libreria")).json);
+      // A repetition with the same Idempotency-Key replaces nothing.
+      const { api_key: apiKey } = decode(ApiKeyBody, await run(5));
+      await button("Applica").click();
+      await expectTrace(setUpCalls + 4);
+      expect(statuses.at(-1)).toBe(200);
+
+      await revoke("Chiave secondaria");
+      const renewed = await host.newApiKey("esempio-libreria", "secondary");
+      expect((await host.ask(renewed, "AAAAAAAAAAA")).status).toBe(404);
+      expect(await run(1)).toBeUndefined();
+      expect((await host.ask(renewed, "AAAAAAAAAAA")).status).toBe(401);
+      expect((await host.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
     },
   );
 
@@ -1148,7 +1508,7 @@ describe("the playground's files", () => {
 
   it("keeps the latest fifty calls in the trace, and no more", async () => {
     await open();
-    for (let count = 3; count <= 50; count++) {
+    for (let count = setUpCalls + 1; count <= 50; count++) {
       await button("Genera codice").click();
       await entries()
         .nth(count - 1)
@@ -1159,24 +1519,25 @@ describe("the playground's files", () => {
     expect(await entries().first().locator("summary").innerText()).toContain("/merchant/cgn/otp/validate");
   });
 
+  const Focused = t.type({ name: t.string, outline: t.string, shadow: t.string });
+  const focusedElement = `(() => {
+    const element = document.activeElement;
+    // A switch shows its focus on the lever beside it.
+    const { outlineStyle, boxShadow } = getComputedStyle(
+      element.role === "switch" ? element.nextElementSibling : element,
+    );
+    return { name: element.outerHTML.slice(0, 100), outline: outlineStyle, shadow: boxShadow };
+  })()`;
+  const tabTo = async (target: Locator, key = "Tab"): Promise<void> => {
+    do {
+      await page.keyboard.press(key);
+      const { name, outline, shadow } = decode(Focused, await page.evaluate(focusedElement));
+      expect([name, outline, shadow]).not.toEqual([name, "none", "none"]);
+    } while ((await target.and(page.locator(":focus")).count()) === 0);
+  };
+
   it("can be used with the keyboard alone, and always shows the focus", async () => {
     await open();
-    const Focused = t.type({ name: t.string, outline: t.string, shadow: t.string });
-    const focused = `(() => {
-      const element = document.activeElement;
-      // A switch shows its focus on the lever beside it.
-      const { outlineStyle, boxShadow } = getComputedStyle(
-        element.role === "switch" ? element.nextElementSibling : element,
-      );
-      return { name: element.outerHTML.slice(0, 100), outline: outlineStyle, shadow: boxShadow };
-    })()`;
-    const tabTo = async (target: Locator, key = "Tab"): Promise<void> => {
-      do {
-        await page.keyboard.press(key);
-        const { name, outline, shadow } = decode(Focused, await page.evaluate(focused));
-        expect([name, outline, shadow]).not.toEqual([name, "none", "none"]);
-      } while ((await target.and(page.locator(":focus")).count()) === 0);
-    };
     await tabTo(page.getByRole("link", { name: "Vai al contenuto" }));
     await page.keyboard.press("Enter");
     await tabTo(page.getByRole("radio", { name: "15% sui libri" }));
@@ -1218,11 +1579,35 @@ describe("the playground's files", () => {
       .waitFor();
     await page.keyboard.press("ArrowDown");
     await notice("Il negozio ora usa la chiave secondaria.").waitFor();
-    await tabTo(entries().nth(1).locator("summary"));
+    await tabTo(entries().nth(2).locator("summary"));
     await page.keyboard.press("Enter");
-    await tabTo(entries().nth(1).getByRole("button", { name: "Copia come curl" }));
+    await tabTo(entries().nth(2).getByRole("button", { name: "Copia come curl" }));
     await page.keyboard.press("Enter");
     expect(await clipboard()).toContain("Idempotency-Key: cart-");
+  });
+
+  it("can be tried with the test key, and have a key revoked, with the keyboard alone", async () => {
+    await open();
+    await tabTo(button("Revoca Chiave secondaria"));
+    await page.keyboard.press("Enter");
+    await tabTo(page.getByRole("dialog").getByRole("button", { name: "Revoca" }), "Shift+Tab");
+    await page.keyboard.press("Enter");
+    await notice("Chiave secondaria revocata.").waitFor();
+    await focused(button("Genera Chiave secondaria"));
+    await tabTo(button("Genera Chiave di test"));
+    await page.keyboard.press("Enter");
+    await notice("Chiave di test generata.").waitFor();
+    await tabTo(button("Dalla al negozio Chiave di test"));
+    await page.keyboard.press("Enter");
+    await focused(button("Rigenera Chiave di test"));
+    await tabTo(page.getByRole("switch", { name: "Usa la chiave di test" }), "Shift+Tab");
+    await page.keyboard.press("Space");
+    await tabTo(button(/^TESTUSED000/));
+    await page.keyboard.press("Enter");
+    await focused(button("Applica"));
+    await page.keyboard.press("Enter");
+    await notice("Il codice sconto è già stato usato").waitFor();
+    await focused(codeField());
   });
 
   it.each([
@@ -1254,13 +1639,32 @@ describe("the playground's files", () => {
       await button(`${messages.give} ${messages.keyTitle.primary}`).click();
       await button(messages.apply).click();
       await page.locator("#cart-total .reduction").waitFor();
-      await page.getByRole("switch").focus();
+      await page.getByRole("switch", { name: messages.loseAnswer }).focus();
       await page.keyboard.press("Space");
       await page.locator("#pay").click();
       await notice(messages.answerLost).waitFor();
       await expectSound();
       await button(messages.retry).click();
       await button(messages.newCart).waitFor();
+      await expectSound();
+      await button(`${messages.revoke} ${messages.keyTitle.secondary}`).click();
+      await expectSound();
+      await page.getByRole("dialog").getByRole("button", { name: messages.revoke }).click();
+      await page.locator("#secondary-refused:visible").waitFor();
+      await page.getByRole("switch", { name: messages.loseKey }).focus();
+      await page.keyboard.press("Space");
+      await button(`${messages.generateKey} ${messages.keyTitle.test}`).click();
+      await notice(messages.keyUnsettled).waitFor();
+      await expectSound();
+      await button(`${messages.retryKey} ${messages.keyTitle.test}`).click();
+      await page.locator("#test-fresh:visible").waitFor();
+      await expectSound();
+      await button(`${messages.give} ${messages.keyTitle.test}`).click();
+      await page.getByRole("switch", { name: messages.useTestKey }).focus();
+      await page.keyboard.press("Space");
+      await button(/^TESTEXPIRED/).click();
+      await button(messages.apply).click();
+      await page.locator("#checkout-notices .alert").waitFor();
       await expectSound();
     },
   );
@@ -1286,13 +1690,13 @@ describe("the playground's files", () => {
     await page.addInitScript(`
       window.seen = [];
       new MutationObserver(() => {
-        for (const element of document.querySelectorAll(".fresh:not([hidden]), #portal-notices .alert")) {
+        for (const element of document.querySelectorAll(".attention:not([hidden]), #portal-notices .alert")) {
           window.seen.push(element.textContent);
         }
       }).observe(document, { subtree: true, childList: true, attributes: true });`);
     await open();
     await chooseShop("Cinema Aurora");
-    await expectTrace(4);
+    await expectTrace(2 * setUpCalls);
     expect(await page.evaluate("window.seen")).toEqual([]);
     await regenerate("Chiave primaria");
     expect(await page.evaluate("window.seen")).not.toEqual([]);
@@ -1300,7 +1704,7 @@ describe("the playground's files", () => {
 
   it("announces everything in live regions that already exist, and nothing twice", async () => {
     await open();
-    expect(await page.getByRole("status").count()).toBe(4);
+    expect(await page.getByRole("status").count()).toBe(5);
     expect(await page.locator("#cart-total").getAttribute("aria-live")).toBe("polite");
     await button("Genera codice").click();
     await button("Copia").click();
