@@ -270,6 +270,12 @@ describe("ValidateOtp", () => {
       expectProblem(await service.ask(ofNobody, "TESTDOWN000"), 401, "unauthorized");
     });
 
+    it("plays an outage that the log takes for none", async () => {
+      await service.ask(testApiKey, "TESTDOWN000");
+      expect(service.log.at(-1)?.level).toBe("information");
+      expect(service.log.at(-1)?.text).toMatch(/"status":503.*"test":true/);
+    });
+
     it("counts apart in the log", async () => {
       await service.ask(testApiKey, "TESTUSED000");
       await service.ask(apiKey, "AAAAAAAAAAA");

@@ -104,7 +104,8 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
       write("error", "defect", describeDefect(error));
     },
     outcome: (status, failure) => {
-      write(status < 500 ? "info" : "warn", "request", {
+      // A test code that plays an outage is nobody's trouble.
+      write(status < 500 || subject.isTest === true ? "info" : "warn", "request", {
         status,
         problem: failure?.tag,
         cause: failure?.tag === "service-unavailable" ? failure.cause : undefined,
