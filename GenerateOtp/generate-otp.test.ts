@@ -3,8 +3,8 @@ import { OtpBody } from "../shared/http/bodies";
 import { discount, discountId, expectProblem, fiscalCode, merchantId } from "../tests/support/api";
 import { decode } from "../tests/support/either";
 import type { StoreRequest } from "../tests/support/fault-proxy";
-import { readItems, startBehindFaults, startService } from "../tests/support/service";
-import type { Service } from "../tests/support/service";
+import { readItems, startBehindFaults, startInstance, startService } from "../tests/support/service";
+import type { Instance, Service } from "../tests/support/service";
 
 describe("GenerateOtp", () => {
   let service: Service;
@@ -231,5 +231,49 @@ describe("GenerateOtp", () => {
     // Once, and three times more, like each call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "batch")).toHaveLength(4);
     expect(await readItems(service.otps)).toEqual(before);
+  });
+
+  describe("while the secret is replaced", () => {
+    let settings: Readonly<Record<string, string>>;
+    let swapped: Instance;
+    beforeEach(async () => {
+      settings = {
+        ...service.settings,
+        OTP_SECRET: Buffer.alloc(32, "another").toString("base64"),
+        OTP_SECRET_SECOND: service.settings["OTP_SECRET"] ?? "",
+      };
+      swapped = await startInstance(settings, service.clock);
+      service.stopFirst(() => swapped.stop());
+    });
+
+    it("tells the live OTP that lies under the second secret", async () => {
+      const issued = decode(OtpBody, (await service.generate()).json);
+      const reply = await swapped.generate();
+      expectProblem(reply, 409, "otp-conflict");
+      expect(decode(Conflict, reply.json).otp).toEqual(issued);
+    });
+
+    it("issues a new OTP under the first once that one is used or expired", async () => {
+      const apiKey = await service.newApiKey();
+      const used = await service.newCode();
+      expect((await swapped.use(apiKey, used)).status).toBe(200);
+      const code = await swapped.newCode();
+      expect((await swapped.ask(apiKey, code)).status).toBe(200);
+      expectProblem(await service.ask(apiKey, code), 404, "otp-not-found");
+      const expired = await service.newCode("AAAAAA00A00A000B");
+      service.clock.advance(600);
+      expect(await swapped.newCode("AAAAAA00A00A000B")).not.toBe(expired);
+    });
+
+    it("issues nothing while it cannot see what lies under the second secret", async () => {
+      const { proxy, instance, stop } = await startBehindFaults({ ...service, settings }, 500);
+      proxy.script(({ operation }) =>
+        operation === "read" ? { kind: "forbidden", substatus: 1008 } : undefined,
+      );
+      const before = await readItems(service.otps);
+      expectProblem(await instance.generate(), 503, "service-unavailable");
+      expect(await readItems(service.otps)).toEqual(before);
+      await stop();
+    });
   });
 });
