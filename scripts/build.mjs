@@ -35,6 +35,7 @@ await build({
     "local/start.ts",
     "local/start-store.ts",
     "scripts/fuzz.ts",
+    "scripts/load.ts",
     "scripts/record-hostile.ts",
     "scripts/screenshots.ts",
     "scripts/verify.ts",
