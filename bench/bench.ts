@@ -3,12 +3,14 @@
  * results into `docs/benchmarks.md`.
  */
 import { spawnSync } from "node:child_process";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import { unzipSync } from "fflate";
 import { dependencies, devDependencies } from "../package.json";
 import { countRoundTrips } from "../tests/guarantees/round-trips";
-import type { Charge, RoundTrips } from "../tests/guarantees/round-trips";
+import type { RoundTrips } from "../tests/guarantees/round-trips";
+import { unitsOf } from "./capacity";
+import { assumed } from "./capacity-assumptions";
 import { measureHandler } from "./handler";
 import { measureHost } from "./local-host";
 import { describeLoad, measureLoad } from "./load";
@@ -18,9 +20,7 @@ import { profile, profiledParts } from "./profile";
 import { formatSpread, interleave, percentile, ratioOf } from "./statistics";
 import { startStore } from "./store-process";
 import type { StoreProcess } from "./store-process";
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+import { describeWaves, table, writeMeasured } from "./tables";
 
 const throughput = (timings: readonly Timing[] = []): number[] => timings.map(({ perSecond }) => perSecond);
 
@@ -75,25 +75,14 @@ const handlerAlone = async (): Promise<string> => {
   return table(["operation", "throughput", "bar"], rows);
 };
 
-/** An item of up to 1 KB, without indexed properties, by Microsoft's published rules; Strong reads cost twice. */
-const requestUnits: Readonly<Record<Charge, number>> = {
-  "point read": 1 * 2,
-  create: 5.5,
-  replace: 2 * 5.5,
-  other: 0,
-};
-
-const describeRoundTrips = ({ operation, status, waves, bytes }: RoundTrips): string[] => {
-  const charges = waves.flat(2);
-  return [
-    `${operation} (${status})`,
-    String(waves.flat().length),
-    String(waves.length),
-    waves.map((wave) => wave.map((request) => request.join(" + ")).join(" ‖ ")).join(" → "),
-    charges.reduce((sum, charge) => sum + requestUnits[charge], 0).toFixed(1),
-    (bytes / 1000).toFixed(1),
-  ];
-};
+const describeRoundTrips = ({ operation, status, waves, bytes }: RoundTrips): string[] => [
+  `${operation} (${status})`,
+  String(waves.flat().length),
+  String(waves.length),
+  describeWaves(waves),
+  unitsOf(waves, assumed).toFixed(1),
+  (bytes / 1000).toFixed(1),
+];
 
 const growth = async (stores: ReadonlyMap<number, StoreProcess>): Promise<string> => {
   const subjects: {
@@ -204,14 +193,7 @@ const run = async (): Promise<void> => {
     ...sections,
   ].join("\n\n");
   const file = "docs/benchmarks.md";
-  const page = await readFile(file, "utf8");
-  // The text before and after the tables is written by hand.
-  await writeFile(
-    file,
-    page.replace(/(<!-- measured -->\n)[^]*(\n<!-- \/measured -->)/, (_, begin: string, end: string) =>
-      [begin, text, end].join("\n"),
-    ),
-  );
+  await writeMeasured(file, text);
   console.log(`Written to ${file} after ${((performance.now() - start) / 1000).toFixed(0)} s.`);
 };
 

@@ -20,6 +20,8 @@ export type Subject = "service" | "bare SDK";
 
 export interface Timing {
   readonly perSecond: number;
+  /** Time of this process's processors, for a call. */
+  readonly processorMs: number;
   readonly latenciesMs: readonly number[];
 }
 
@@ -229,6 +231,12 @@ const time = async (calls: readonly (() => Promise<unknown>)[], concurrency: num
     }
   };
   const start = performance.now();
+  const processorBefore = process.cpuUsage();
   await Promise.all(Array.from({ length: concurrency }, lane));
-  return { perSecond: (calls.length / (performance.now() - start)) * 1000, latenciesMs };
+  const { user, system } = process.cpuUsage(processorBefore);
+  return {
+    perSecond: (calls.length / (performance.now() - start)) * 1000,
+    processorMs: (user + system) / 1000 / calls.length,
+    latenciesMs,
+  };
 };

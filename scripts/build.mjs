@@ -40,6 +40,7 @@ await build({
     "scripts/screenshots.ts",
     "scripts/verify.ts",
     "bench/bench.ts",
+    "bench/measure-capacity.ts",
     "bench/store-server.ts",
   ],
   entryNames: "[name]",

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { readFigures } from "../../bench/capacity-page";
 import { countRoundTrips, countRoundTripsWithSecondSecret } from "./round-trips";
 import type { RoundTrips } from "./round-trips";
 
@@ -31,6 +33,13 @@ describe("the requests to the store", () => {
       expect(counted.find((each) => each.operation === operation)).toMatchObject({ status, waves });
     },
   );
+
+  it("are those from which docs/capacity.md computes", () => {
+    const { operations } = readFigures(readFileSync("docs/capacity.md", "utf8"));
+    for (const [operation, { waves }] of Object.entries(operations)) {
+      expect(counted.find((each) => each.operation === operation)).toMatchObject({ waves });
+    }
+  });
 });
 
 describe("while the secret is replaced, the requests to the store", () => {
