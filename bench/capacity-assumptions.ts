@@ -58,8 +58,8 @@ const learn = (title: string, path: string): string =>
 const costReadsWrites = learn("Optimize request cost", "cosmos-db/optimize-cost-reads-writes");
 const storeLimits = learn("Azure Cosmos DB service quotas", "cosmos-db/concepts-limits");
 const flexPlan = learn("Flex Consumption plan", "azure-functions/flex-consumption-plan");
-const storeBill = `${learn("Understand your bill", "cosmos-db/understand-your-bill")}, its examples, read on 25 November 2026`;
-const functionsCosts = `${learn("Consumption-based costs", "azure-functions/functions-consumption-costs")}, its example, read on 25 November 2026`;
+const storeBill = `${learn("Understand your bill", "cosmos-db/understand-your-bill")}, its examples, of 31 March 2022`;
+const functionsCosts = `${learn("Consumption-based costs", "azure-functions/functions-consumption-costs")}, its example, without a date`;
 
 export const explanations: Readonly<Record<keyof Assumptions, Explanation>> = {
   codesPerPurchase: {

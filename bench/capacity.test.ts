@@ -228,6 +228,13 @@ describe("docs/capacity.md", () => {
     expect(normalize(measured)).toBe(normalize(writeCapacity(readFigures(measured), assumed, machine)));
   });
 
+  it("names parameters that the template has", () => {
+    const names = new Set(page.match(/(?<=`)\w+(?:MaxThroughput|Instances)(?=`)/g));
+    const template = readFileSync("infra/main.bicep", "utf8");
+    expect(names.size).toBeGreaterThan(2);
+    expect([...names].filter((name) => !template.includes(`param ${name} `))).toEqual([]);
+  });
+
   it("explains all that is assumed", () => {
     expect(Object.keys(explanations).sort()).toEqual(Object.keys(assumed).sort());
     expect(Object.values(explanations).filter(({ meaning }) => !page.includes(meaning))).toEqual([]);

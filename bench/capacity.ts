@@ -215,12 +215,12 @@ export const limitsOf = (figures: Figures, values: Assumptions): readonly Limit[
     {
       what: "the least throughput of `otps`, 1,000 RU/s",
       at: 1000 / cost.otpUnits,
-      turn: "its autoscale maximum",
+      turn: "its autoscale maximum, `otpsMaxThroughput`",
     },
     {
       what: "one merchant whose codes all lie on one physical partition",
       at: partitionUnitsPerSecond / cost.otpUnits,
-      turn: "the autoscale maximum of `otps`, above 10,000 RU/s, so that the store has more partitions: [a hot merchant](#a-hot-merchant)",
+      turn: "`otpsMaxThroughput`, above 10,000 RU/s, so that the store has more partitions: [a hot merchant](#a-hot-merchant)",
     },
     {
       what: "one merchant, whose keys are one item",
@@ -240,13 +240,13 @@ export const limitsOf = (figures: Figures, values: Assumptions): readonly Limit[
       at: purchases,
       turn:
         callsAtOnce < values.callsPerInstance
-          ? `the calls at once for which an instance is started (HTTP concurrency), from ${values.callsPerInstance} to ${callsAtOnce}, so that the next one is started before this one is full`
+          ? `the calls at once for which an instance is started (perInstanceConcurrency), from ${values.callsPerInstance} to ${callsAtOnce}, so that the next one is started before this one is full`
           : "nothing: the platform starts the next one",
     },
     {
       what: `${values.instancesUnlessSet} instances, the most of an app unless set`,
       at: ofInstances(values.instancesUnlessSet),
-      turn: "the app's maximum instance count",
+      turn: "`maximumInstances`",
     },
     {
       what: `${values.instancesPerSubscription} instances, the most of a subscription in a region`,
