@@ -43,10 +43,6 @@ describe("request units", () => {
     expect(Object.values(figures.operations).map(({ waves }) => unitsOf(waves, plain))).toEqual([11, 4, 15]);
   });
 
-  it("are charged for each KB that is begun", () => {
-    expect([1024, 1025].map((bytes) => unitsOf([[["create"]]], plain, bytes))).toEqual([5.5, 11]);
-  });
-
   it("of a purchase are divided between the containers: each validation reads the merchant's keys", () => {
     expect(costOfPurchase(figures, plain)).toEqual({
       calls: 3,
@@ -226,6 +222,10 @@ describe("docs/capacity.md", () => {
   it("says what follows from its figures and from what is assumed: if not, npm run capacity writes it anew", () => {
     const [, machine = ""] = /^Measured on (.*)\.$/m.exec(measured) ?? [];
     expect(normalize(measured)).toBe(normalize(writeCapacity(readFigures(measured), assumed, machine)));
+  });
+
+  it("has only items of up to 1 KB, of which the charges are", () => {
+    expect(Math.max(...Object.values(readFigures(measured).itemBytes))).toBeLessThanOrEqual(1024);
   });
 
   it("names parameters that the template has", () => {

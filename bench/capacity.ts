@@ -37,9 +37,9 @@ export const unitsOfCharge = (charge: Charge, values: Assumptions): number => {
   }
 };
 
-/** Request units of a call. Larger items are charged in proportion, each KB that is begun. */
-export const unitsOf = (waves: Waves, values: Assumptions, bytes = 1): number =>
-  waves.flat(2).reduce((sum, charge) => sum + unitsOfCharge(charge, values) * Math.ceil(bytes / 1024), 0);
+/** Request units of a call. */
+export const unitsOf = (waves: Waves, values: Assumptions): number =>
+  waves.flat(2).reduce((sum, charge) => sum + unitsOfCharge(charge, values), 0);
 
 /** What one purchase asks for, with the codes that are never used and the repeated questions. */
 export interface PurchaseCost {
@@ -53,18 +53,17 @@ export interface PurchaseCost {
   readonly callMs: number;
 }
 
-export const costOfPurchase = ({ operations, itemBytes }: Figures, values: Assumptions): PurchaseCost => {
+export const costOfPurchase = ({ operations }: Figures, values: Assumptions): PurchaseCost => {
   const times: Readonly<Record<PurchaseOperation, number>> = {
     generate: values.codesPerPurchase,
     ask: values.asksPerPurchase,
     use: 1,
   };
-  const bytes = Math.max(...Object.values(itemBytes));
   const sum = (of: (operation: PurchaseOperation) => number): number =>
     purchaseOperations.reduce((total, operation) => total + times[operation] * of(operation), 0);
-  const all = sum((operation) => unitsOf(operations[operation].waves, values, bytes));
+  const all = sum((operation) => unitsOf(operations[operation].waves, values));
   // Each validation reads the merchant's keys.
-  const keyRead = unitsOf([[["point read"]]], values, bytes);
+  const keyRead = unitsOfCharge("point read", values);
   const apiKeyUnits = (times.ask + times.use) * keyRead;
   return {
     calls: sum(() => 1),
