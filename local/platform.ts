@@ -25,6 +25,8 @@ export interface PlatformRequest {
 const maxRequestLineBytes = 8192;
 const maxHeadersBytes = 32_768;
 const maxHeaders = 100;
+/** Node closes an idle connection after 5 s, perhaps in the moment in which a client sends its next call. */
+const keepAliveTimeoutMs = 130_000;
 
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -171,7 +173,11 @@ export const makePlatformServer = (
 ): Server => {
   // Kestrel accepts a bare line feed, and a body with both lengths, so this parser must be lenient. `receive` refuses
   // the rest of what Kestrel refuses.
-  const server = createServer({ insecureHTTPParser: true, maxHeaderSize: 256 * 1024 });
+  const server = createServer({
+    insecureHTTPParser: true,
+    maxHeaderSize: 256 * 1024,
+    keepAliveTimeout: keepAliveTimeoutMs,
+  });
   const underWay = new WeakMap<Duplex, ServerResponse>();
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     underWay.set(request.socket, response);

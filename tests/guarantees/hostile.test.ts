@@ -60,4 +60,9 @@ describe("a hostile request", () => {
     const lines = service.log.map(({ text }) => text).join("\n");
     expect(lines).not.toMatch(/hostile-stranger|negozio|AAAAAAAAAAA|AAAAAA00A00A000A/);
   });
+
+  it("apart: an idle connection stays open as long as on Kestrel", async () => {
+    const { headers } = await service.info();
+    expect(headers.get("keep-alive")).toBe("timeout=130");
+  });
 });
