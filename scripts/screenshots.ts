@@ -15,7 +15,7 @@ const run = async (): Promise<void> => {
     const page = await browser.newPage({ viewport: { width, height: 900 }, reducedMotion: "reduce" });
     await page.clock.install();
     await page.goto(host.baseUrl);
-    for (const name of ["Genera codice", "Usalo alla cassa", "Applica"]) {
+    for (const name of ["Genera codice", "Usalo al checkout", "Applica"]) {
       await page.getByRole("button", { name }).click();
     }
     await page.locator("#cart-total .reduction").waitFor();

@@ -9,7 +9,7 @@ const it = {
   language: "Lingua",
   brand: "Codici sconto CGN",
   tagline: "Prova il servizio sul tuo computer",
-  lead: "Giulia genera un codice nell'app, lo incolla alla cassa del negozio e paga meno. Il codice si usa una volta sola.",
+  lead: "Giulia genera un codice nell'app, lo incolla al checkout del negozio e paga meno. Il codice si usa una volta sola.",
 
   appTitle: "App IO",
   appRole: "Giulia, 19 anni, titolare della carta",
@@ -19,12 +19,12 @@ const it = {
   expiresIn: "Scade tra",
   expired: "Scaduto",
   used: "Usato",
-  useAtCheckout: "Usalo alla cassa",
-  codeReady: "Il codice è pronto: incollalo alla cassa del negozio.",
+  useAtCheckout: "Usalo al checkout",
+  codeReady: "Il codice è pronto: incollalo al checkout del negozio.",
   sameCode: "Hai già un codice attivo per questa agevolazione: eccolo.",
   codeExpired: "Il codice è scaduto. Puoi generarne uno nuovo.",
 
-  checkoutTitle: "Cassa del negozio",
+  checkoutTitle: "Checkout",
   checkoutRole: "Il negozio online dove Giulia compra",
   shop: "Negozio",
   cart: "Carrello",
@@ -38,7 +38,7 @@ const it = {
   notApplied: "Hai scritto un codice: premi Applica, oppure cancellalo per pagare il prezzo pieno.",
   pay: (price: string) => `Paga ${price}`,
   retry: "Riprova a pagare",
-  loseAnswer: "Perdi la risposta",
+  loseAnswer: "Simula una risposta persa",
   loseAnswerHint:
     "La prossima volta che paghi con un codice, il servizio risponde ma la risposta non arriva al negozio.",
   answerLost:
@@ -47,23 +47,23 @@ const it = {
   paidOnRetry: (price: string) =>
     `Ordine confermato: hai pagato ${price}. Riprovare con la stessa Idempotency-Key non ha usato il codice due volte.`,
   newCart: "Nuovo carrello",
-  noAnswer: "Il servizio non risponde. Riprova tra qualche istante.",
+  noAnswer: "Il servizio non è disponibile. Riprova tra qualche istante.",
   keyRefused:
-    "Il negozio ha una chiave che non vale più, perché è stata rigenerata o revocata. Per tornare: nel portale genera una chiave e dalla al negozio, o fagli usare l'altra.",
+    "Il negozio ha una chiave che non vale più, perché è stata rigenerata o revocata. Per rimediare, genera una chiave nel portale e dalla al negozio, oppure fagli usare l'altra.",
   keyMissing: "Il negozio non ha ancora una chiave: si genera nel portale.",
 
-  useTestKey: "Usa la chiave di test",
-  useTestKeyHint: "Con i codici di test la cassa prova ogni esito, senza app e senza usare niente.",
-  noTestKey: "Il negozio non ha una chiave di test: generala nel portale, e dalla al negozio.",
+  useTestKey: "Usa la chiave di prova",
+  useTestKeyHint: "Con i codici di prova il checkout mostra ogni esito, senza app e senza consumare nulla.",
+  noTestKey: "Il negozio non ha una chiave di prova: generala nel portale e dalla al negozio.",
   testMark:
-    "Prova con la chiave di test: nessun codice viene usato. L'app non serve: scegli un codice di test.",
-  testCodesTitle: "Codici di test",
+    "Stai usando la chiave di prova: nessun codice viene usato. L'app non serve: scegli un codice di prova.",
+  testCodesTitle: "Codici di prova",
   testCodes: {
     TESTLIVE000: "valido, e si può usare quante volte vuoi",
-    TESTRACE000: "valido, ma prima che tu paghi qualcuno lo usa",
+    TESTRACE000: "valido, ma qualcun altro lo usa prima che tu paghi",
     TESTEXPIRED: "scaduto",
     TESTUSED000: "già usato",
-    TESTNEWER00: "superato: chi ha la carta ne ha uno più recente",
+    TESTNEWER00: "superato: il titolare della carta ne ha uno più recente",
     TESTDOWN000: "il servizio non è disponibile",
   } satisfies Readonly<Record<TestCode, string>>,
   otherTestCodes: "Ogni altro codice non esiste, nemmeno se viene dall'app.",
@@ -74,7 +74,7 @@ const it = {
     "Il servizio usa l'account indicato nelle impostazioni: questa pagina non vi crea chiavi finché non lo chiedi tu. Al negozio ne servono due, la primaria e la secondaria: se ne ha già, quelle smettono subito di funzionare. La pagina non conserva le chiavi: se la ricarichi, bisogna generarne altre.",
   makeKeys: "Genera le chiavi",
   keys: "Chiavi API",
-  keyTitle: { primary: "Chiave primaria", secondary: "Chiave secondaria", test: "Chiave di test" },
+  keyTitle: { primary: "Chiave primaria", secondary: "Chiave secondaria", test: "Chiave di prova" },
   noKey: "Nessuna chiave",
   unknownKey: "Non si sa",
   readKeys: "Rileggi le chiavi",
@@ -84,46 +84,46 @@ const it = {
   retryKey: "Riprova",
   revoke: "Revoca",
   inUse: "Il negozio usa questa",
-  aboutTestKey: "Per provare la cassa: conosce i codici di test, e nessun codice vero.",
-  testKeyInUse: "Il negozio usa questa, che conosce i codici di test e nessun codice vero.",
+  aboutTestKey: "Per provare il checkout: conosce i codici di prova e nessun codice vero.",
+  testKeyInUse: "Il negozio usa questa, che conosce i codici di prova e nessun codice vero.",
   replaced: "Il negozio ha ancora la chiave di prima, che ora è rifiutata.",
   replacedInShop:
-    "Il negozio ha un'altra chiave, che è rifiutata. Per tornare: rigenera questa e dalla al negozio.",
+    "Il negozio ha un'altra chiave, che è rifiutata. Per rimediare, rigenera questa e dalla al negozio.",
   revokedInShop:
-    "La chiave del negozio è stata revocata, ed è rifiutata. Per tornare: generane una e dalla al negozio.",
+    "La chiave del negozio è stata revocata e viene rifiutata. Per rimediare, generane una e dalla al negozio.",
   shownOnce: "Chiave nuova: copiala adesso, poi il portale non la mostra più.",
   give: "Dalla al negozio",
   given: (key: string) => `Il negozio ha la nuova ${key.toLowerCase()}.`,
   generated: (key: string) => `${key} generata.`,
   regenerated: (key: string) => `${key} rigenerata.`,
   regeneratedOnRetry: (key: string) =>
-    `${key} fatta una volta sola: alla stessa Idempotency-Key il servizio dice la stessa chiave.`,
+    `${key} generata una volta sola: con la stessa Idempotency-Key il servizio restituisce la stessa chiave.`,
   keyUnsettled:
-    "Il portale non sa se la chiave è stata fatta. Riprova: l'Idempotency-Key è la stessa, e la risposta dice la chiave già fatta, se c'è.",
+    "Il portale non sa se la chiave è stata generata. Riprova: l'Idempotency-Key è la stessa e, se la chiave c'è già, la risposta la contiene.",
   revoked: (key: string) => `${key} revocata.`,
   switched: (key: string) => `Il negozio ora usa la ${key.toLowerCase()}.`,
   regenerateTitle: (key: string) => `Rigenerare la ${key.toLowerCase()}?`,
   regenerateInUse:
-    "Il negozio usa questa chiave, e quella di adesso smette subito di funzionare. Per non fermare il negozio, fagli prima usare un'altra chiave.",
+    "Il negozio usa questa chiave. La chiave attuale smetterà subito di funzionare. Per non interrompere il servizio, passa prima all'altra.",
   regenerateNotInUse:
-    "Quella di adesso smette subito di funzionare. Questo negozio non la usa, e non si ferma.",
+    "La chiave attuale smetterà subito di funzionare. Questo negozio non la usa: il servizio non si interrompe.",
   revokeTitle: (key: string) => `Revocare la ${key.toLowerCase()}?`,
   revokeInUse:
-    "Il negozio usa questa chiave. Da subito il servizio la rifiuta con 401, e alla cassa non si applica più nessuno sconto, finché il negozio non usa un'altra chiave.",
+    "Il negozio usa questa chiave. Il servizio la rifiuterà subito con 401 e al checkout non si applicherà più nessuno sconto, finché il negozio non userà un'altra chiave.",
   revokeNotInUse:
-    "Da subito il servizio la rifiuta con 401, a chiunque la usi. Questo negozio non la usa, e non si ferma.",
+    "Il servizio la rifiuterà subito con 401, chiunque la usi. Questo negozio non la usa: il servizio non si interrompe.",
   cancel: "Annulla",
-  loseKey: "Perdi la chiave nuova",
+  loseKey: "Simula una chiave persa",
   loseKeyHint:
-    "La prossima volta che generi una chiave, il servizio la fa ma la risposta non arriva al portale.",
+    "La prossima volta che generi una chiave, il servizio la crea ma la risposta non arriva al portale.",
 
   traceTitle: "Le chiamate al servizio",
   traceText:
-    "Le ultime 50 richieste HTTP di questa pagina, dalla più recente, con gli header che contano: sono le stesse API che chiamano l'app, i negozi e il portale.",
+    "Le ultime 50 richieste HTTP di questa pagina, dalla più recente, con le intestazioni che contano: sono le stesse API che chiamano l'app, i negozi e il portale.",
   noCalls: "Ancora nessuna chiamata.",
   operations: {
     generate: "App IO: genera un codice",
-    ask: "Negozio: chiede se il codice è valido",
+    ask: "Negozio: verifica il codice",
     use: "Negozio: usa il codice",
     list: "Portale: legge quali chiavi sono in vigore",
     regenerate: "Portale: rigenera una chiave",
@@ -191,7 +191,7 @@ const en: Messages = {
   paidOnRetry: (price) =>
     `Order confirmed: you paid ${price}. Trying again with the same Idempotency-Key did not use the code twice.`,
   newCart: "New cart",
-  noAnswer: "The service does not answer. Try again in a few moments.",
+  noAnswer: "The service is not available. Try again in a few moments.",
   keyRefused:
     "The shop has a key that is no longer valid, because it was regenerated or revoked. To come back: generate a key in the portal and give it to the shop, or let the shop use its other one.",
   keyMissing: "The shop has no key yet: the portal can generate it.",

@@ -295,7 +295,7 @@ describe("the playground's files", () => {
   /** Makes a new code, and applies it at the checkout. */
   const applyNewCode = async (): Promise<string> => {
     await button("Genera codice").click();
-    await button("Usalo alla cassa").click();
+    await button("Usalo al checkout").click();
     await button("Applica").click();
     await notice("Sconto applicato: 15% sui libri.").waitFor();
     return shownCode();
@@ -431,7 +431,7 @@ describe("the playground's files", () => {
     const second = await generate();
     await page.clock.pauseAt(second.endsAt - 500);
     expect((await shown())[0]).toBe("0:01");
-    await button("Usalo alla cassa").focus();
+    await button("Usalo al checkout").focus();
     await page.clock.pauseAt(second.endsAt + 1000);
     // The button with the focus is gone. The next thing to do has the focus.
     await focused(button("Genera codice"));
@@ -441,7 +441,7 @@ describe("the playground's files", () => {
       await over.waitFor();
       expect(await shown()).toEqual(["0:00", "1"]);
       await panel("App IO").getByText("Scaduto", { exact: true }).waitFor();
-      expect(await button("Usalo alla cassa").isVisible()).toBe(false);
+      expect(await button("Usalo al checkout").isVisible()).toBe(false);
       expect(await button("Copia").isVisible()).toBe(false);
     }
     await chooseOffer("30% al cinema");
@@ -712,7 +712,7 @@ describe("the playground's files", () => {
       await page.goto(host.baseUrl);
       await page.route("**/api-keys/*", (route) => route.abort());
       await button("Genera le chiavi").click();
-      await notice("Il servizio non risponde.").waitFor();
+      await notice("Il servizio non è disponibile.").waitFor();
       await expectTrace(setUpCalls);
       await page.unroute("**/api-keys/*");
       await page.route("**/api-keys/secondary", (route) => route.fulfill(unavailable), { times: 1 });
@@ -720,7 +720,7 @@ describe("the playground's files", () => {
       await notice("Non disponibile").waitFor();
       // The user asked for these keys, and they are missing.
       await button("Riprova Chiave secondaria").click();
-      await notice("Chiave secondaria fatta una volta sola").waitFor();
+      await notice("Chiave secondaria generata una volta sola").waitFor();
       await applyNewCode();
       expectFailuresOnly();
     });
@@ -781,8 +781,8 @@ describe("the playground's files", () => {
       await open();
       const before = await shownKeys();
       for (const [title, text] of [
-        ["Chiave primaria", "Il negozio usa questa chiave. Da subito il servizio la rifiuta con 401"],
-        ["Chiave secondaria", "Questo negozio non la usa, e non si ferma."],
+        ["Chiave primaria", "Il negozio usa questa chiave. Il servizio la rifiuterà subito con 401"],
+        ["Chiave secondaria", "Questo negozio non la usa: il servizio non si interrompe."],
       ] as const) {
         for (const cancel of ["Escape", "Enter"]) {
           await button(`Revoca ${title}`).click();
@@ -817,7 +817,7 @@ describe("the playground's files", () => {
       await focused(button("Genera Chiave primaria"));
 
       await button("Applica").click();
-      await notice("Per tornare: nel portale genera una chiave e dalla al negozio").waitFor();
+      await notice("Per rimediare, genera una chiave nel portale e dalla al negozio").waitFor();
       expect(statuses.at(-1)).toBe(401);
       await page.getByRole("radio", { name: "Il negozio usa questa Chiave secondaria" }).check();
       await button("Applica").click();
@@ -836,12 +836,12 @@ describe("the playground's files", () => {
     it("repeats a press whose answer was lost with its Idempotency-Key, and is told the key that was made", async () => {
       await open();
       calls = [];
-      const lose = page.getByRole("switch", { name: "Perdi la chiave nuova" });
+      const lose = page.getByRole("switch", { name: "Simula una chiave persa" });
       await lose.focus();
       await page.keyboard.press("Space");
       await button("Rigenera Chiave secondaria").click();
       await page.getByRole("dialog").getByRole("button", { name: "Rigenera" }).click();
-      await notice("Il portale non sa se la chiave è stata fatta.").waitFor();
+      await notice("Il portale non sa se la chiave è stata generata.").waitFor();
       expect(await lose.isChecked()).toBe(false);
       // The list tells that there is another key, and nobody was told which.
       const made = await shownKeys();
@@ -850,7 +850,7 @@ describe("the playground's files", () => {
         /^200\s*Portale: rigenera una chiave\s*persa/,
       );
       await button("Riprova Chiave secondaria").click();
-      await notice("Chiave secondaria fatta una volta sola").waitFor();
+      await notice("Chiave secondaria generata una volta sola").waitFor();
       const key = await page.locator("#secondary-value").innerText();
       expect(`•••• ${key.slice(-4)}`).toBe(made[1]?.[0]);
       expect((await shownKeys())[1]?.[1]).toBe(made[1]?.[1]);
@@ -975,27 +975,27 @@ describe("the playground's files", () => {
       await startTesting();
       await page.reload();
       await expectTrace(1);
-      await page.getByRole("switch", { name: "Usa la chiave di test" }).press("Space");
+      await page.getByRole("switch", { name: "Usa la chiave di prova" }).press("Space");
       await button(/^TESTLIVE000/).click();
       await button("Applica").click();
       await notice("Sconto applicato: 10% di prova.").waitFor();
-      await button("Revoca Chiave di test").click();
+      await button("Revoca Chiave di prova").click();
       await page.getByRole("dialog").getByText("Il negozio usa questa chiave.").waitFor();
       await page.getByRole("dialog").getByRole("button", { name: "Revoca" }).click();
-      await notice("Chiave di test revocata.").waitFor();
+      await notice("Chiave di prova revocata.").waitFor();
       await button("Applica").click();
       await notice("Il negozio ha una chiave che non vale più").waitFor();
-      await page.getByRole("switch", { name: "Usa la chiave di test" }).press("Space");
+      await page.getByRole("switch", { name: "Usa la chiave di prova" }).press("Space");
       await applyNewCode();
     });
 
     it("waits for the outcome of a payment that another key has begun", async () => {
       await open();
       await startTesting();
-      const useTestKey = page.getByRole("switch", { name: "Usa la chiave di test" });
+      const useTestKey = page.getByRole("switch", { name: "Usa la chiave di prova" });
       await useTestKey.press("Space");
       await applyNewCode();
-      await page.getByRole("switch", { name: "Perdi la risposta" }).focus();
+      await page.getByRole("switch", { name: "Simula una risposta persa" }).focus();
       await page.keyboard.press("Space");
       await button(/^Paga/).click();
       await button("Riprova a pagare").waitFor();
@@ -1010,7 +1010,7 @@ describe("the playground's files", () => {
 
   it("loses an answer once, and gets it by a retry with the same Idempotency-Key", async () => {
     await open();
-    const loseAnswer = page.getByRole("switch", { name: "Perdi la risposta" });
+    const loseAnswer = page.getByRole("switch", { name: "Simula una risposta persa" });
     // Without a code there is no call, so no answer can be lost.
     expect(await loseAnswer.isDisabled()).toBe(true);
     const code = await applyNewCode();
@@ -1055,13 +1055,13 @@ describe("the playground's files", () => {
       await button("Genera codice").click();
       await notice("Il codice è pronto").waitFor();
       if (isLost) {
-        await page.getByRole("switch", { name: "Perdi la risposta" }).focus();
+        await page.getByRole("switch", { name: "Simula una risposta persa" }).focus();
         await page.keyboard.press("Space");
       }
       const letThrough = await delayAnswer("**/validate");
       await button(/^Paga 34,25/).click();
       await atWork("pay");
-      await button("Usalo alla cassa").click();
+      await button("Usalo al checkout").click();
       await focused(page.locator("#pay"));
       expect(await codeField().inputValue()).toBe(code);
       expect(await codeField().isEditable()).toBe(false);
@@ -1069,7 +1069,7 @@ describe("the playground's files", () => {
       letThrough();
       if (isLost) {
         await notice("il negozio non sa se il codice è stato usato").waitFor();
-        await button("Usalo alla cassa").click();
+        await button("Usalo al checkout").click();
         await focused(button("Riprova a pagare"));
         expect(await codeField().inputValue()).toBe(code);
         expect(await codeField().isEditable()).toBe(false);
@@ -1086,13 +1086,13 @@ describe("the playground's files", () => {
       );
 
       // The app also shows the used code as over, and the other code waits for its cart.
-      await button("Usalo alla cassa").click();
+      await button("Usalo al checkout").click();
       await focused(button("Applica"));
       await button("Applica").click();
       await notice("Sconto applicato: 25% per chi va all'università.").waitFor();
       await chooseOffer("15% sui libri");
       await panel("App IO").getByText("Usato", { exact: true }).waitFor();
-      expect(await button("Usalo alla cassa").isVisible()).toBe(false);
+      expect(await button("Usalo al checkout").isVisible()).toBe(false);
       expect(await page.getByRole("timer").isVisible()).toBe(false);
       expect(await page.locator("#ring").getAttribute("stroke-dashoffset")).toBe("1");
       await button("Copia").click();
@@ -1160,7 +1160,7 @@ describe("the playground's files", () => {
     await generate();
     await notice("Hai già un codice attivo").waitFor();
 
-    await button("Usalo alla cassa").click();
+    await button("Usalo al checkout").click();
     const apply = (): Promise<void> =>
       pressTwice("apply", "checkout-notices", "**/validate", async () => {
         await button("Applica").click();
@@ -1199,7 +1199,7 @@ describe("the playground's files", () => {
   it("applies only the code that is in the field when the answer comes", async () => {
     await open();
     await button("Genera codice").click();
-    await button("Usalo alla cassa").click();
+    await button("Usalo al checkout").click();
     const letThrough = await delayAnswer("**/validate");
     await button("Applica").click();
     await atWork("apply");
@@ -1242,7 +1242,7 @@ describe("the playground's files", () => {
     await total("34,25").waitFor();
     expect(await codeField().isEditable()).toBe(true);
     await button("Dalla al negozio Chiave primaria").click();
-    await page.getByRole("switch", { name: "Perdi la risposta" }).focus();
+    await page.getByRole("switch", { name: "Simula una risposta persa" }).focus();
     await page.keyboard.press("Space");
     await button(/^Paga 34,25/).click();
     await button("Riprova a pagare").waitFor();
@@ -1303,9 +1303,9 @@ describe("the playground's files", () => {
       await said.getByText("Non disponibile").waitFor();
       await page.route("**/api/**", (route) => route.abort(), { times: 1 });
       await run();
-      await said.getByText("Il servizio non risponde.").waitFor();
+      await said.getByText("Il servizio non è disponibile.").waitFor();
       await run();
-      await said.getByText("Il servizio non risponde.").waitFor({ state: "detached" });
+      await said.getByText("Il servizio non è disponibile.").waitFor({ state: "detached" });
       await said.locator(".alert").first().waitFor();
     }
     // The service failed, which says nothing about the code.
@@ -1328,7 +1328,7 @@ describe("the playground's files", () => {
     await page.clock.runFor(9_000);
     expect(await page.locator("#generate").getAttribute("aria-busy")).toBe("true");
     await page.clock.runFor(1_500);
-    await notice("Il servizio non risponde.").waitFor();
+    await notice("Il servizio non è disponibile.").waitFor();
     expect(await entries().first().locator("summary").innerText()).toMatch(/^—/);
     await entries().first().getByText("Nessuna risposta.").waitFor();
     expectFailuresOnly();
@@ -1340,13 +1340,13 @@ describe("the playground's files", () => {
     await chooseShop("Cinema Aurora");
     await expectTrace(2 * setUpCalls);
     await page.locator("#primary-value").getByText("Nessuna chiave").waitFor();
-    await notice("Il servizio non risponde.").waitFor();
+    await notice("Il servizio non è disponibile.").waitFor();
     await codeField().fill("AAAAAAAAAAA");
     await button("Applica").click();
     await notice("Il negozio non ha ancora una chiave").waitFor();
     await page.unroute("**/api-keys/*");
     await button("Riprova Chiave primaria").click();
-    await notice("Chiave primaria fatta una volta sola").waitFor();
+    await notice("Chiave primaria generata una volta sola").waitFor();
     await button("Dalla al negozio Chiave primaria").click();
     await button("Applica").click();
     await notice("Il codice sconto non esiste").waitFor();
@@ -1397,7 +1397,7 @@ describe("the playground's files", () => {
     await codeField().fill(` ${code.toLowerCase()} `);
     await button("Applica").click();
     await notice("Il codice sconto non esiste").waitFor();
-    await button("Usalo alla cassa").click();
+    await button("Usalo al checkout").click();
     expect(await page.getByLabel("Negozio", { exact: true }).inputValue()).toBe("esempio-cinema");
     await button("Applica").click();
     await notice("Sconto applicato: 30% al cinema.").waitFor();
@@ -1543,12 +1543,12 @@ describe("the playground's files", () => {
     await tabTo(button("Genera codice"));
     await page.keyboard.press("Enter");
     await notice("Il codice è pronto").waitFor();
-    await tabTo(button("Usalo alla cassa"));
+    await tabTo(button("Usalo al checkout"));
     await page.keyboard.press("Enter");
     // The next element is the field's button.
     await page.keyboard.press("Enter");
     await notice("Sconto applicato: 25% per chi va all'università.").waitFor();
-    await tabTo(page.getByRole("switch", { name: "Perdi la risposta" }));
+    await tabTo(page.getByRole("switch", { name: "Simula una risposta persa" }));
     await page.keyboard.press("Space");
     await tabTo(button(/^Paga/), "Shift+Tab");
     await page.keyboard.press("Enter");
@@ -1592,13 +1592,13 @@ describe("the playground's files", () => {
     await page.keyboard.press("Enter");
     await notice("Chiave secondaria revocata.").waitFor();
     await focused(button("Genera Chiave secondaria"));
-    await tabTo(button("Genera Chiave di test"));
+    await tabTo(button("Genera Chiave di prova"));
     await page.keyboard.press("Enter");
-    await notice("Chiave di test generata.").waitFor();
-    await tabTo(button("Dalla al negozio Chiave di test"));
+    await notice("Chiave di prova generata.").waitFor();
+    await tabTo(button("Dalla al negozio Chiave di prova"));
     await page.keyboard.press("Enter");
-    await focused(button("Rigenera Chiave di test"));
-    await tabTo(page.getByRole("switch", { name: "Usa la chiave di test" }), "Shift+Tab");
+    await focused(button("Rigenera Chiave di prova"));
+    await tabTo(page.getByRole("switch", { name: "Usa la chiave di prova" }), "Shift+Tab");
     await page.keyboard.press("Space");
     await tabTo(button(/^TESTUSED000/));
     await page.keyboard.press("Enter");
@@ -1677,7 +1677,7 @@ describe("the playground's files", () => {
     ] as const) {
       await page.setViewportSize({ width, height: 900 });
       const boxes = await Promise.all(
-        ["App IO", "Cassa del negozio", "Portale operatori"].map((name) => panel(name).boundingBox()),
+        ["App IO", "Checkout", "Portale operatori"].map((name) => panel(name).boundingBox()),
       );
       const distinct = (of: "x" | "y"): number => new Set(boxes.map((box) => box?.[of])).size;
       expect([width, distinct("x"), distinct("y")]).toEqual([width, columns, rows]);
