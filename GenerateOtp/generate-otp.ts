@@ -34,6 +34,7 @@ export const generateOtpDefinition: FunctionDefinition = {
   route: "api/v1/cgn/otp/{fiscalcode}",
   methods: ["POST"],
   authLevel: "function",
+  reader: "developer",
 };
 
 /** Called by the IO platform when a card holder opens a discount: issues the OTP, or tells the live one. */

@@ -15,6 +15,7 @@ export const infoDefinition: FunctionDefinition = {
   route: "api/v1/info",
   methods: ["GET"],
   authLevel: "anonymous",
+  reader: "developer",
 };
 
 /** Called by whoever watches over the service: 200 when it can keep its promises. */

@@ -21,6 +21,7 @@ export const listApiKeysDefinition: FunctionDefinition = {
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys",
   methods: ["GET"],
   authLevel: "function",
+  reader: "developer",
 };
 
 /**

@@ -12,6 +12,7 @@ export const openApiDefinition: FunctionDefinition = {
   route: "api/v1/openapi.yaml",
   methods: ["GET"],
   authLevel: "anonymous",
+  reader: "developer",
 };
 
 /** Called by a developer, or by a tool of theirs: the contract as an OpenAPI document. */

@@ -45,6 +45,7 @@ export const regenerateApiKeyDefinition: FunctionDefinition = {
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
   methods: ["POST"],
   authLevel: "function",
+  reader: "developer",
 };
 
 /** Called by the merchants' portal: makes a key, or makes another in place of one, and tells it in this answer only. */

@@ -25,6 +25,7 @@ export const revokeApiKeyDefinition: FunctionDefinition = {
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
   methods: ["DELETE"],
   authLevel: "function",
+  reader: "developer",
 };
 
 /** Called by the merchants' portal: takes a key out of force, whether or not there is one. */

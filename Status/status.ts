@@ -14,6 +14,7 @@ export const statusDefinition: FunctionDefinition = {
   route: "api/v1/status",
   methods: ["GET"],
   authLevel: "anonymous",
+  reader: "developer",
 };
 
 /** Called by whoever watches over the service, at the path that the Italian interoperability guidelines (ModI) expect. */

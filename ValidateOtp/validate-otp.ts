@@ -48,6 +48,7 @@ export const validateOtpDefinition: FunctionDefinition = {
   methods: ["POST"],
   // The merchant's key is checked here, because it names the merchant whose OTPs can be validated.
   authLevel: "anonymous",
+  reader: "customer",
 };
 
 /** Called by a merchant's server: tells whether a code is valid, and at checkout uses it up. */

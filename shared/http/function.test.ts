@@ -36,7 +36,7 @@ describe("a function", () => {
     const host = makeHost(
       [
         makeHttpFunction(
-          { name: "Test", route: "test", methods: ["GET"], authLevel: "anonymous" },
+          { name: "Test", route: "test", methods: ["GET"], authLevel: "anonymous", reader: "developer" },
           runtime,
           run,
         ),

@@ -10,6 +10,7 @@ import { beforeDeadline } from "./deadline";
 import { makeLog, traceIdOf } from "./log";
 import type { ApiKeyChange, CallSubject, Log } from "./log";
 import { toProblem } from "./problem";
+import type { Reader } from "./problem";
 
 /** A function as a value: what `app.http` registers, and what any other host can mount. */
 export interface HttpFunction extends Required<
@@ -37,8 +38,10 @@ export interface Runtime {
   readonly deadlineMs: number;
 }
 
-/** What the host knows of a function before it is called. */
-export type FunctionDefinition = Omit<HttpFunction, "handler">;
+/** What is known of a function before it is called: what the host is told, and who reads the function's problems. */
+export interface FunctionDefinition extends Omit<HttpFunction, "handler"> {
+  readonly reader: Reader;
+}
 
 /** Makes a function whose every outcome, a defect included, is an answer of the contract, given in time. */
 export const makeHttpFunction = (
@@ -68,7 +71,7 @@ export const makeFailingFunction = (definition: FunctionDefinition, failure: Fai
   makeAnsweringFunction(definition, () => Promise.resolve(E.left(failure)));
 
 const makeAnsweringFunction = (
-  definition: FunctionDefinition,
+  { reader, ...definition }: FunctionDefinition,
   run: (request: HttpRequest, log: Log) => Promise<Either<Failure, Success>>,
 ): HttpFunction => ({
   ...definition,
@@ -77,7 +80,11 @@ const makeAnsweringFunction = (
     const result = await run(request, log);
     const answer = E.isRight(result)
       ? toAnswer(result.right)
-      : toProblem(result.left, request.headers.get("accept-language"), context.invocationId);
+      : toProblem(result.left, {
+          reader,
+          acceptLanguage: request.headers.get("accept-language"),
+          invocationId: context.invocationId,
+        });
     log.outcome(answer.status, E.isLeft(result) ? result.left : undefined);
     return withCommonHeaders(answer);
   },

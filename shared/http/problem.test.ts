@@ -1,8 +1,64 @@
+import * as t from "io-ts";
+import { makeFailures } from "../../tests/support/document";
+import { decode } from "../../tests/support/either";
 import { toProblem } from "./problem";
+import type { Reader } from "./problem";
+
+const languages = ["it", "en"] as const;
+const failures = Object.values(makeFailures(["body"]));
+
+const sentencesOf = (
+  failure: (typeof failures)[number],
+  reader: Reader,
+  acceptLanguage: string,
+): string[] => {
+  const { body } = toProblem(failure, { reader, acceptLanguage, invocationId: "" });
+  const { title, detail } = decode(t.type({ title: t.string, detail: t.string }), JSON.parse(body));
+  return [title, detail];
+};
+
+describe("a problem's two sentences", () => {
+  it.each(
+    failures.flatMap((failure) =>
+      languages.flatMap((language) =>
+        (["customer", "developer"] as const).map(
+          (reader) => [failure.tag, language, reader, failure] as const,
+        ),
+      ),
+    ),
+  )("do not repeat one another: %s in %s, read by a %s", (_tag, language, reader, failure) => {
+    const wordsOf = (sentence: string): string[] => [...(sentence.toLowerCase().match(/\p{L}{4,}/gu) ?? [])];
+    const [title = [], detail = []] = sentencesOf(failure, reader, language).map(wordsOf);
+    expect(title.filter((word) => detail.includes(word))).toEqual([]);
+  });
+
+  it.each([
+    ["it", "In questo momento non possiamo verificare il codice. Riprova più tardi."],
+    ["en", "We cannot check the code at the moment. Try again later."],
+  ])(
+    "tell a customer, in %s, only to try later where the shop or the service is to be mended",
+    (language, told) => {
+      const mendedElsewhere = failures.filter(({ tag }) => !/^(otp-|service-)/.test(tag));
+      expect(mendedElsewhere.map(({ tag }) => tag)).toEqual([
+        ...["invalid-request", "unauthorized", "request-too-large", "internal-error"],
+      ]);
+      for (const failure of mendedElsewhere) {
+        const text = sentencesOf(failure, "customer", language).join(". ");
+        // The names of the fields are a note for the shop.
+        expect([
+          failure.tag,
+          text.replace(/ (?:Nota per il negozio: controllare|Note for the shop: look at) body\.$/, ""),
+        ]).toEqual([failure.tag, told]);
+      }
+    },
+  );
+});
 
 describe("a problem's language", () => {
   const languageFor = (acceptLanguage: string | null): string | undefined =>
-    toProblem({ tag: "otp-expired" }, acceptLanguage, "").headers["Content-Language"];
+    toProblem({ tag: "otp-expired" }, { reader: "customer", acceptLanguage, invocationId: "" }).headers[
+      "Content-Language"
+    ];
 
   it.each([
     null,

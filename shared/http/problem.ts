@@ -10,7 +10,13 @@ export const problemTypeBase = "https://api.cgn.pagopa.it/problems/";
 const languages = ["it", "en"] as const;
 type Language = (typeof languages)[number];
 
-/** Sentences that a shop may show its customer. */
+/**
+ * Who reads an operation's problems: a customer, to whom a shop shows them at its checkout, or the developer of the
+ * program that makes the call.
+ */
+export type Reader = "customer" | "developer";
+
+/** Two sentences that are shown together: what happened, and what to do now. */
 interface Message {
   readonly title: string;
   readonly detail: string;
@@ -35,97 +41,110 @@ export const problemNames: readonly string[] = Object.keys(statuses);
 /** The HTTP status that a failure is answered with. */
 export const statusOf = ({ tag }: Failure): number => statuses[tag];
 
+/** A customer cannot mend these, and does not know what an API key is. The problem's page tells the shop. */
+const notForCustomers: Readonly<Record<Language, Message>> = {
+  it: { title: "In questo momento non possiamo verificare il codice", detail: "Riprova più tardi." },
+  en: { title: "We cannot check the code at the moment", detail: "Try again later." },
+};
+
+/** What a shop may show its customer. */
 const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Message>>>> = {
   it: {
-    "invalid-request": {
-      title: "La richiesta non è valida",
-      detail: "La richiesta non può essere elaborata: un campo manca o non è scritto nel modo previsto.",
-    },
+    "invalid-request": notForCustomers.it,
     "otp-invalid": {
-      title: "Il codice sconto non è scritto correttamente",
-      detail: "Il codice sconto è fatto di 11 caratteri, lettere maiuscole e cifre: controllalo e riprova.",
+      title: "Il formato del codice sconto non è corretto",
+      detail: "Controlla di aver copiato tutti gli 11 caratteri, lettere maiuscole e cifre, e riprova.",
     },
-    unauthorized: {
-      title: "Il negozio non è stato riconosciuto",
-      detail:
-        "Il codice sconto non può essere verificato perché la chiave API del negozio manca o non è valida.",
-    },
+    unauthorized: notForCustomers.it,
     "otp-not-found": {
       title: "Il codice sconto non esiste",
-      detail: "Questo codice sconto non esiste: controlla di averlo copiato per intero e riprova.",
+      detail: "Controlla di averlo copiato per intero dall'app IO e riprova.",
     },
     "otp-expired": {
       title: "Il codice sconto è scaduto",
-      detail: "Questo codice sconto è scaduto: generane uno nuovo nell'app IO.",
+      detail: "Generane uno nuovo nell'app IO e incollalo qui.",
     },
     "otp-already-used": {
       title: "Il codice sconto è già stato usato",
-      detail: "Questo codice sconto è già stato usato: generane uno nuovo nell'app IO.",
+      detail: "Generane uno nuovo nell'app IO e incollalo qui.",
     },
     "otp-conflict": {
       title: "C'è già un altro codice sconto attivo",
-      detail: "Per questa agevolazione c'è già un codice sconto attivo: usa quello che vedi nell'app IO.",
+      detail: "Usa quello che vedi nell'app IO.",
     },
-    "request-too-large": {
-      title: "La richiesta è troppo grande",
-      detail: "La richiesta supera la dimensione massima di 4 KiB.",
-    },
-    "internal-error": {
-      title: "Si è verificato un errore",
-      detail: "La richiesta non è stata completata per un errore del servizio. Riprova più tardi.",
-    },
+    "request-too-large": notForCustomers.it,
+    "internal-error": notForCustomers.it,
     "service-unavailable": {
       title: "Il servizio non è disponibile",
-      detail: "Il servizio è momentaneamente indisponibile. Riprova tra qualche istante.",
+      detail: "Riprova tra qualche istante.",
     },
   },
   en: {
-    "invalid-request": {
-      title: "The request is not valid",
-      detail: "The request cannot be processed: a field is missing or is not written as expected.",
-    },
+    "invalid-request": notForCustomers.en,
     "otp-invalid": {
-      title: "The discount code is not written correctly",
-      detail: "A discount code is made of 11 characters, capital letters and digits: check it and try again.",
+      title: "The discount code is not in the right format",
+      detail: "Check that you copied all 11 characters, capital letters and digits, and try again.",
     },
-    unauthorized: {
-      title: "The shop was not recognised",
-      detail: "The discount code cannot be checked because the shop's API key is missing or not valid.",
-    },
+    unauthorized: notForCustomers.en,
     "otp-not-found": {
       title: "The discount code does not exist",
-      detail: "This discount code does not exist: check that you copied all of it and try again.",
+      detail: "Check that you copied all of it from the IO app, and try again.",
     },
     "otp-expired": {
       title: "The discount code has expired",
-      detail: "This discount code has expired: generate a new one in the IO app.",
+      detail: "Generate a new one in the IO app and paste it here.",
     },
     "otp-already-used": {
       title: "The discount code has already been used",
-      detail: "This discount code has already been used: generate a new one in the IO app.",
+      detail: "Generate a new one in the IO app and paste it here.",
     },
     "otp-conflict": {
       title: "There is already another active discount code",
-      detail: "There is already an active discount code for this discount: use the one shown in the IO app.",
+      detail: "Use the one shown in the IO app.",
     },
-    "request-too-large": {
-      title: "The request is too large",
-      detail: "The request is larger than the limit of 4 KiB.",
-    },
-    "internal-error": {
-      title: "Something went wrong",
-      detail: "The request was not completed because of an error of the service. Try again later.",
-    },
+    "request-too-large": notForCustomers.en,
+    "internal-error": notForCustomers.en,
     "service-unavailable": {
       title: "The service is not available",
-      detail: "The service is temporarily unavailable. Try again in a few moments.",
+      detail: "Try again in a few moments.",
     },
   },
 };
 
-const namingFields: Readonly<Record<Language, (fields: string) => string>> = {
-  it: (fields) => `Da controllare: ${fields}.`,
-  en: (fields) => `To be checked: ${fields}.`,
+/** Where an operation that no customer sees says something else. */
+const messagesForDevelopers: Readonly<Record<Language, Readonly<Partial<Record<Failure["tag"], Message>>>>> =
+  {
+    it: {
+      "invalid-request": {
+        title: "La richiesta non è valida",
+        detail: "Un campo manca o non ha il formato previsto.",
+      },
+      "request-too-large": {
+        title: "La richiesta è troppo grande",
+        detail: "Invia un corpo di 4 KiB al massimo.",
+      },
+      "internal-error": { title: "Si è verificato un errore", detail: "Riprova più tardi." },
+    },
+    en: {
+      "invalid-request": {
+        title: "The request is not valid",
+        detail: "A field is missing or is not in the expected format.",
+      },
+      "request-too-large": { title: "The request is too large", detail: "Send a body of 4 KiB at most." },
+      "internal-error": { title: "Something went wrong", detail: "Try again later." },
+    },
+  };
+
+/** Whom the names of the fields are for has to be plain to a customer, who cannot check them. */
+const namingFields: Readonly<Record<Language, Readonly<Record<Reader, (fields: string) => string>>>> = {
+  it: {
+    customer: (fields) => `Nota per il negozio: controllare ${fields}.`,
+    developer: (fields) => `Da controllare: ${fields}.`,
+  },
+  en: {
+    customer: (fields) => `Note for the shop: look at ${fields}.`,
+    developer: (fields) => `To be checked: ${fields}.`,
+  },
 };
 
 /**
@@ -158,14 +177,21 @@ const headersOf = (failure: Failure): Record<string, string> => {
   }
 };
 
-/** @param acceptLanguage the request's `Accept-Language`. */
+/** What a problem says depends on, besides the failure. */
+export interface ProblemContext {
+  readonly reader: Reader;
+  /** The request's `Accept-Language`. */
+  readonly acceptLanguage: string | null;
+  readonly invocationId: string;
+}
+
 export const toProblem = (
   failure: Failure,
-  acceptLanguage: string | null,
-  invocationId: string,
+  { reader, acceptLanguage, invocationId }: ProblemContext,
 ): Required<Answer> => {
   const language = negotiateLanguage(acceptLanguage);
-  const { title, detail } = messages[language][failure.tag];
+  const forDeveloper = reader === "developer" ? messagesForDevelopers[language][failure.tag] : undefined;
+  const { title, detail } = forDeveloper ?? messages[language][failure.tag];
   const status = statusOf(failure);
   return {
     status,
@@ -181,7 +207,7 @@ export const toProblem = (
       status,
       detail:
         failure.tag === "invalid-request"
-          ? `${detail} ${namingFields[language](failure.fields.join(", "))}`
+          ? `${detail} ${namingFields[language][reader](failure.fields.join(", "))}`
           : detail,
       instance: `urn:uuid:${invocationId}`,
       ...(failure.tag === "otp-conflict" && failure.otp !== undefined ? { otp: otpBody(failure.otp) } : {}),

@@ -11,7 +11,8 @@ import * as t from "io-ts";
 import MarkdownIt from "markdown-it";
 import { close, listen } from "../../local/server";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
-import { problemTypeBase, toProblem } from "../../shared/http/problem";
+import { problemTypeBase, statusOf, toProblem } from "../../shared/http/problem";
+import { deadlinePassed } from "../../shared/domain/failure";
 import { call, expectProblem, fiscalCode, merchantId } from "../support/api";
 import type { Reply } from "../support/api";
 import { makeFailures, nameOf } from "../support/document";
@@ -26,13 +27,26 @@ const languages = [
   ["sh", "example.sh", "sh"],
   ["js", "example.mjs", process.execPath],
   ["php", "example.php", "php"],
+  ["php curl", "example-curl.php", "php"],
   ["python", "example.py", "python3"],
 ] as const;
+
+type ProgramLanguage = (typeof languages)[number][0];
 
 const blocksOf = (guide: string, language: string): string[] =>
   [...readFileSync(guide, "utf8").matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map(
     ([, block = ""]) => block,
   );
+
+/** A program as a reader puts it together: for cURL, PHP's with another `send`. */
+const programsIn = (guide: string, language: ProgramLanguage): readonly string[] => {
+  const blocks = blocksOf(guide, language);
+  return language === "php curl"
+    ? blocks.flatMap((send) =>
+        blocksOf(guide, "php").map((program) => program.replace(/^\/\/ Sends [^]*?\n}\n/m, () => send)),
+      )
+    : blocks;
+};
 
 type Answer = (response: ServerResponse) => void;
 
@@ -61,6 +75,8 @@ const granted = answering(
 );
 const refusing = answering(404, problem("otp-not-found"));
 const unavailable = answering(503, problem("service-unavailable"), { "Retry-After": "2" });
+/** As the platform or a gateway answers, which knows nothing of problems. */
+const throttled = answering(429, "Too Busy", { "Retry-After": "2", "Content-Type": "text/plain" });
 const redirected = answering(302, "", { Location: "/elsewhere" });
 const dropped: Answer = ({ socket }) => socket?.destroy();
 const silent: Answer = () => undefined;
@@ -119,20 +135,58 @@ const againstFake = async (
   }
 };
 
+/** Whether a call is repeated, and what became of the code, as the guides and the pages of the problems put it. */
+interface Repetition {
+  readonly repeat: string;
+  readonly code: string;
+}
+
+const cellsOf = (row: string): string[] =>
+  row
+    .split("|")
+    .slice(1, -1)
+    .map((cell) => cell.trim());
+
+/** What a guide says about each refusal, by its status. */
+const repetitionsIn = (guide: string): ReadonlyMap<number, Repetition> => {
+  const [, rows = ""] =
+    /^\| (?:answer|risposta) .*\n.*\n([^]*?)\n\n/m.exec(readFileSync(guide, "utf8")) ?? [];
+  return new Map(
+    rows.split("\n").flatMap((row) => {
+      const [answer = "", repeat = "", code = ""] = cellsOf(row);
+      const refusals = (answer.match(/\b[345]\d\d\b/g) ?? []).map(Number);
+      return refusals.map((status) => [status, { repeat, code }] as const);
+    }),
+  );
+};
+
 const isThere = (command: string): boolean => spawnSync(command, ["--version"]).status === 0;
 
+/** What a program needs that is not installed. */
+const missingFor = (language: ProgramLanguage | undefined, command: string): string | undefined => {
+  const interpreter = language === "sh" ? "curl" : command;
+  if (!isThere(interpreter)) {
+    return interpreter;
+  }
+  const hasExtension = language !== "php curl" || spawnSync(command, ["--ri", "curl"]).status === 0;
+  return hasExtension ? undefined : "PHP's cURL extension";
+};
+
 describe.each(languages)("the guides' program in %s", (language, file, command) => {
-  const [program = "", ...others] = blocksOf(guides[0], language);
+  const [program = "", ...others] = programsIn(guides[0], language);
 
   it("is a single program, the same in both guides", () => {
     expect(program).not.toBe("");
     expect(others).toEqual([]);
-    expect(blocksOf(guides[1], language)).toEqual([program]);
+    expect(programsIn(guides[1], language)).toEqual([program]);
+    // With cURL nothing of the other way to send is left.
+    expect(program.includes("curl_exec")).toBe(language === "php curl");
+    expect(program.includes("fopen")).toBe(language === "php");
   });
 
-  const interpreter = language === "sh" ? "curl" : command;
-  if (!isThere(interpreter)) {
-    const reason = `${interpreter} is not installed`;
+  const missing = missingFor(language, command);
+  if (missing !== undefined) {
+    const reason = `${missing} is not installed`;
     console.warn(`${reason}: the guides' program in ${language} is not run`);
     it.skip(`is not run, because ${reason}`, () => undefined);
     return;
@@ -185,16 +239,35 @@ describe.each(languages)("the guides' program in %s", (language, file, command) 
         expect(asked.map(({ headers }) => headers["ocp-apim-subscription-key"])).toEqual([apiKey, apiKey]);
       });
 
-      it("waits as long as a 503 says, retries a use with the same key, and gives up after three calls", async () => {
-        const { asked, output } = await runAgainst(granted, unavailable, dropped, unavailable);
-        expect(output).toBe("ask 200 discount-1\nuse 503 service-unavailable\n");
-        const [, first, second, third] = asked;
-        expect([first, second, third].map((call) => call?.headers["idempotency-key"])).toEqual(
-          Array(3).fill("cart-5"),
+      it.each([
+        ["503", unavailable],
+        ["429", throttled],
+      ])(
+        "waits as long as a %s says, retries a use with the same key, and gives up after three calls",
+        async (_, answer) => {
+          const { asked, output } = await runAgainst(granted, answer, dropped, unavailable);
+          expect(output).toBe("ask 200 discount-1\nuse 503 service-unavailable\n");
+          const [, first, second, third] = asked;
+          expect([first, second, third].map((call) => call?.headers["idempotency-key"])).toEqual(
+            Array(3).fill("cart-5"),
+          );
+          expect(asked).toHaveLength(4);
+          expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(1990);
+          expect((third?.at ?? 0) - (second?.at ?? 0)).toBeGreaterThan(990);
+        },
+      );
+
+      it("repeats what the guide says to repeat at once, and nothing else", async () => {
+        const told = await Promise.all(
+          [...repetitionsIn(guides[0])].map(async ([status, { repeat }]) => {
+            const { asked } = await runAgainst(granted, answering(status, ""));
+            return { status, repeat, uses: asked.length - 1 };
+          }),
         );
-        expect(asked).toHaveLength(4);
-        expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThan(1990);
-        expect((third?.at ?? 0) - (second?.at ?? 0)).toBeGreaterThan(990);
+        expect(told.length).toBeGreaterThan(8);
+        expect(told).toEqual(
+          told.map((each) => ({ ...each, uses: each.repeat.startsWith("after ") ? 3 : 1 })),
+        );
       });
 
       it("follows no redirection", async () => {
@@ -288,15 +361,92 @@ describe("the guides", () => {
     const rows = readFileSync(guide, "utf8").matchAll(/^\| (\d+) +\| \[([a-z-]+)\]\(\S+\) +\| (.+?) +\|/gm);
     const told = [...rows].map(([, status, name, title]) => [name, Number(status), title]);
     const given = Object.entries(makeFailures([])).map(([name, failure]) => {
-      const { status, body } = toProblem(failure, language, "");
+      const { status, body } = toProblem(failure, {
+        reader: "customer",
+        acceptLanguage: language,
+        invocationId: "",
+      });
       return [name, status, decode(t.type({ title: t.string }), JSON.parse(body)).title];
     });
     expect(told.sort()).toEqual(given.sort());
   });
 
+  it.each(
+    Object.values(makeFailures([])).flatMap(({ tag }) => [
+      [tag, "English", guides[0]] as const,
+      [tag, "Italiano", guides[1]] as const,
+    ]),
+  )(
+    "say of %s, in %s, whether to repeat and what became of the code, as its page does",
+    (tag, heading, guide) => {
+      const [, part = ""] = readFileSync(`docs/problems/${tag}.md`, "utf8").split(`\n## ${heading}\n`);
+      const [, row = ""] = /^\n\|.*\n\|.*\n(\|.*)\n\n/.exec(part) ?? [];
+      const [repeat, code] = cellsOf(row);
+      expect({ repeat, code }).toEqual(repetitionsIn(guide).get(statusOf(makeFailures([])[tag])));
+    },
+  );
+
+  it("say the same in both languages about repeating and about the code", () => {
+    const [english, italian] = guides.map(repetitionsIn);
+    const pairsOf = (about: keyof Repetition): string[] => [
+      ...new Set(
+        [...(english ?? [])].map(([status, told]) => `${told[about]} = ${italian?.get(status)?.[about]}`),
+      ),
+    ];
+    for (const pairs of [pairsOf("repeat"), pairsOf("code")]) {
+      const sides = pairs.map((pair) => pair.split(" = "));
+      expect(new Set(sides.map(([side]) => side)).size).toBe(pairs.length);
+      expect(new Set(sides.map(([, side]) => side)).size).toBe(pairs.length);
+    }
+    expect([...(italian ?? [])].map(([status]) => status)).toEqual(
+      [...(english ?? [])].map(([status]) => status),
+    );
+  });
+
+  it.each([
+    ["English", guides[0]],
+    ["Italian", guides[1]],
+  ])(
+    "say in %s which answers to repeat after Retry-After, and after a second, as the contract does",
+    (_, guide) => {
+      const statusesIn = (text: string): number[] => (text.match(/\b\d{3}\b/g) ?? []).map(Number).sort();
+      const told = [...repetitionsIn(guide)];
+      const waits = [/`Retry-After`/, /second/].map((wait) =>
+        told.flatMap(([status, { repeat }]) => (wait.test(repeat) ? [status] : [])).sort(),
+      );
+      expect(waits).toEqual([
+        [429, 503],
+        [502, 504],
+      ]);
+      const contract = [...readFileSync("openapi.yaml", "utf8").matchAll(/^ {4}5\. ([^]*?)\n {4}6\. /gm)].map(
+        ([, item = ""]) => item.replaceAll(/\s+/g, " "),
+      );
+      expect(contract).toHaveLength(2);
+      for (const item of contract) {
+        const clauses = item.split(/[.:;] /).map((clause) => [clause, statusesIn(clause)] as const);
+        const after = (wait: RegExp): number[] | undefined =>
+          clauses.find(([clause, statuses]) => wait.test(clause) && statuses.length > 0)?.[1];
+        expect([after(/`Retry-After`/), after(/one second|un secondo/)]).toEqual(waits);
+      }
+    },
+  );
+
+  it("give, in both languages, the sentences for an answer without a problem: those of service-unavailable", () => {
+    const sentences = (["it", "en"] as const).map((acceptLanguage) => {
+      const { body } = toProblem(deadlinePassed, { reader: "customer", acceptLanguage, invocationId: "" });
+      const { title, detail } = decode(t.type({ title: t.string, detail: t.string }), JSON.parse(body));
+      return [title, detail];
+    });
+    for (const guide of guides) {
+      const [, rows = ""] =
+        /^\| (?:language|lingua) .*\n.*\n([^]*?)\n\n/m.exec(readFileSync(guide, "utf8")) ?? [];
+      expect(rows.split("\n").map((row) => cellsOf(row).slice(1))).toEqual(sentences);
+    }
+  });
+
   it.each(Object.values(makeFailures([])))("have a whole page for $tag, with its status", (failure) => {
     const page = readFileSync(`docs/problems/${failure.tag}.md`, "utf8");
-    expect(page).toMatch(new RegExp(`^# ${failure.tag} \\(${toProblem(failure, null, "").status}\\)\n`));
+    expect(page).toMatch(new RegExp(`^# ${failure.tag} \\(${statusOf(failure)}\\)\n`));
     expect(
       [...page.matchAll(/^(?:## (\w+)|\*\*(.+?)\.\*\*)/gm)].map(([, part, step]) => part ?? step),
     ).toEqual([
@@ -579,9 +729,12 @@ describe("docs/portal-integration.md", () => {
       expect(await run(service.baseUrl)).toEqual({ code: 1, output: "400 invalid-request\n" });
     });
 
-    it("repeats a call with the same Idempotency-Key, and waits as long as a 503 says", async () => {
+    it.each([
+      ["503", unavailable],
+      ["429", throttled],
+    ])("repeats a call with the same Idempotency-Key, and waits as long as a %s says", async (_, answer) => {
       const key = answering(200, JSON.stringify({ api_key: "a key" }));
-      const { asked, output } = await againstFake([dropped, unavailable, key], run);
+      const { asked, output } = await againstFake([dropped, answer, key], run);
       expect(output).toBe("200 a key\n");
       expect(asked.map(({ headers }) => headers["idempotency-key"])).toEqual([press, press, press]);
       expect(asked.map(({ headers }) => headers["x-functions-key"])).toEqual(Array(3).fill("a function key"));
@@ -631,6 +784,34 @@ const waysToSend: readonly (readonly [string, string, string, readonly string[]]
     return ["Node.js", word, process.execPath, ["-e", program]] as const;
   }),
   ...[
+    [
+      "`content`",
+      `$context = stream_context_create(["http" => ["method" => "POST", "header" => "Content-Type: application/json",
+         "content" => $body, "ignore_errors" => true]]);
+       fopen(getenv("URL"), "r", false, $context);
+       echo explode(" ", $http_response_header[0])[1];`,
+    ],
+    [
+      "CURLOPT_POSTFIELDS",
+      `$curl = curl_init(getenv("URL"));
+       curl_setopt_array($curl, [CURLOPT_POSTFIELDS => $body, CURLOPT_RETURNTRANSFER => true]);
+       curl_exec($curl);
+       echo curl_getinfo($curl, CURLINFO_RESPONSE_CODE);`,
+    ],
+    [
+      "CURLOPT_UPLOAD",
+      `$curl = curl_init(getenv("URL"));
+       $read = function () use (&$body) { [$sent, $body] = [$body, ""]; return $sent; };
+       curl_setopt_array($curl, [CURLOPT_CUSTOMREQUEST => "POST", CURLOPT_UPLOAD => true,
+         CURLOPT_READFUNCTION => $read, CURLOPT_RETURNTRANSFER => true]);
+       curl_exec($curl);
+       echo curl_getinfo($curl, CURLINFO_RESPONSE_CODE);`,
+    ],
+  ].map(([word = "", send = ""]) => {
+    const program = `$body = getenv("BODY"); ${send}`;
+    return ["PHP", word, "php", ["-r", program]] as const;
+  }),
+  ...[
     ["`bytes`", "body"],
     ["`str`", "body.decode()"],
     ["generator", "(each for each in [body])"],
@@ -661,8 +842,12 @@ describe.each(guides)("what %s says of a body's length and of headers", (guide) 
   it.each(waysToSend)("holds for %s, with %s", async (client, word, command, args) => {
     const row = text.split("\n").find((line) => line.startsWith(`| ${client} `)) ?? "";
     const [, , withLength = "", inChunks = ""] = row.split("|");
-    if (!isThere(client === "curl" ? client : command)) {
-      console.warn(`${client} is not installed: what ${guide} says of it is not tried`);
+    const missing = missingFor(
+      word.startsWith("CURLOPT_") ? "php curl" : client === "curl" ? "sh" : undefined,
+      command,
+    );
+    if (missing !== undefined) {
+      console.warn(`${missing} is not installed: what ${guide} says of ${client} is not tried`);
       return;
     }
     // A 401 shows that the body arrived: only the API key is missing.
@@ -694,10 +879,10 @@ it("the guides' programs end a call without an answer, or with a very slow one, 
   const folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
   const settings = { CGN_API_KEY: "a key", CGN_OTP: "AAAAAAAAAAA", CGN_CART: "cart-6" };
   const runAll = languages
-    .filter(([language, , command]) => isThere(language === "sh" ? "curl" : command))
+    .filter(([language, , command]) => missingFor(language, command) === undefined)
     .flatMap(([language, file, command]) =>
       [silent, dribbling].map(async (first) => {
-        await writeFile(path.join(folder, file), blocksOf(guides[0], language).join(""));
+        await writeFile(path.join(folder, file), programsIn(guides[0], language).join(""));
         const { asked, output } = await againstFake([first, refusing], (baseUrl) =>
           runProgram(command, [path.join(folder, file)], { ...settings, CGN_URL: baseUrl }),
         );

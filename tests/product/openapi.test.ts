@@ -23,6 +23,7 @@ import {
   nameAnswer,
   nameOf,
   operations,
+  readerOf,
   seenAnswers,
 } from "../support/document";
 import { decode } from "../support/either";
@@ -244,7 +245,8 @@ describe("openapi.yaml", () => {
     ({ operation, problems, examples }) => {
       const told = examples.map((example) => {
         const { type, title, detail, instance, otp } = decode(ProblemExample, example);
-        const fields = /: ([\w-]+(?:, [\w-]+)*)\.$/.exec(detail)?.[1]?.split(", ") ?? [];
+        const named = nameOf(type) === "invalid-request" ? / ([\w-]+(?:, [\w-]+)*)\.$/.exec(detail) : null;
+        const fields = named?.[1]?.split(", ") ?? [];
         expect(fieldsOf(operation)).toEqual(expect.arrayContaining(fields));
         const failure = Object.values(makeFailures(fields, otp && toIssuedOtp(otp))).find(
           ({ tag }) => tag === nameOf(type),
@@ -253,7 +255,11 @@ describe("openapi.yaml", () => {
           decode(
             t.intersection([t.UnknownRecord, t.type({ title: t.string })]),
             JSON.parse(
-              toProblem(failure ?? deadlinePassed, language, instance.replace("urn:uuid:", "")).body,
+              toProblem(failure ?? deadlinePassed, {
+                reader: readerOf(operation),
+                acceptLanguage: language,
+                invocationId: instance.replace("urn:uuid:", ""),
+              }).body,
             ),
           ),
         );

@@ -502,7 +502,7 @@ describe("the playground's files", () => {
     expect(await clipboard()).toBe(key);
     await page.getByText("Il negozio ha ancora la chiave di prima").filter({ visible: true }).waitFor();
     await button("Applica").click();
-    await notice("Il negozio non è stato riconosciuto").waitFor();
+    await notice("In questo momento non possiamo verificare il codice").waitFor();
     await total("40,30").waitFor();
     expect(statuses.at(-1)).toBe(401);
 
@@ -518,7 +518,7 @@ describe("the playground's files", () => {
     await applyNewCode();
     await restart({ PORT: new URL(host.baseUrl).port });
     await button("Applica").click();
-    await notice("Il negozio non è stato riconosciuto").waitFor();
+    await notice("In questo momento non possiamo verificare il codice").waitFor();
     await regenerate("Chiave primaria");
     await button("Dalla al negozio Chiave primaria").click();
     await applyNewCode();
@@ -1209,7 +1209,7 @@ describe("the playground's files", () => {
     await total("40,30").waitFor();
     expect(await page.locator("#checkout-notices .alert").count()).toBe(0);
     await button("Applica").click();
-    await notice("Il codice sconto non è scritto correttamente").waitFor();
+    await notice("Il formato del codice sconto non è corretto").waitFor();
   });
 
   it("shows what happened to a code under the code's discount", async () => {
@@ -1379,7 +1379,7 @@ describe("the playground's files", () => {
   it("shows the customer the service's words about a code", async () => {
     await open();
     for (const [code, status, title] of [
-      ["<b>x</b>", 400, "Il codice sconto non è scritto correttamente"],
+      ["<b>x</b>", 400, "Il formato del codice sconto non è corretto"],
       ["AAAAAAAAAAA", 404, "Il codice sconto non esiste"],
     ] as const) {
       await codeField().fill(code);
@@ -1452,7 +1452,7 @@ describe("the playground's files", () => {
       await open();
       await codeField().fill(`'; echo "$HOME" \`id\` \\ '`);
       await button("Applica").click();
-      await notice("non è scritto correttamente").waitFor();
+      await notice("Il formato del codice sconto non è corretto").waitFor();
       await applyNewCode();
       const run = async (index: number): Promise<unknown> => {
         const entry = entries().nth(index);
@@ -1468,7 +1468,7 @@ describe("the playground's files", () => {
       expect(await run(1)).toMatchObject({ status: 409, otp: { code: await shownCode() } });
       expect(await run(2)).toMatchObject({
         status: 400,
-        title: "Il codice sconto non è scritto correttamente",
+        title: "Il formato del codice sconto non è corretto",
       });
       expect(await run(3)).toEqual((await host.list("esempio-libreria")).json);
       // A repetition with the same Idempotency-Key replaces nothing.

@@ -6,6 +6,7 @@ import * as t from "io-ts";
 import { parse } from "yaml";
 import { deadlinePassed } from "../../shared/domain/failure";
 import type { Failure, IssuedOtp } from "../../shared/domain/failure";
+import type { Reader } from "../../shared/http/problem";
 
 const documentName = "openapi.yaml";
 const document: unknown = parse(readFileSync(documentName, "utf8"));
@@ -303,6 +304,9 @@ const checkNoOtherHeaders = (
     }
   }
 };
+
+/** Who reads the problems of an operation. */
+export const readerOf = ({ id }: Operation): Reader => (id === "ValidateOtp" ? "customer" : "developer");
 
 /** The fields of a request that a refusal can name. */
 export const fieldsOf = ({ place, parameters }: Operation): readonly string[] => [
