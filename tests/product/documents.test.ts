@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { scripts } from "../../package.json";
+import { problemNames } from "../../shared/http/problem";
 
 const filesIn = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => path.join(folder, name));
@@ -34,5 +35,54 @@ describe.each(documents)("%s", (name) => {
   it("names scripts that are there", () => {
     const names = findAll(text, /\bnpm run (?:--silent )?([a-z][\w:-]*)/g);
     expect(names.filter((each) => !Object.hasOwn(scripts, each))).toEqual([]);
+  });
+});
+
+describe("CONTRIBUTING.md, on adding a refusal", () => {
+  const [, list = ""] = readFileSync("CONTRIBUTING.md", "utf8").split("\n## Add a refusal\n");
+  const places = [...list.replace(/\n## [^]*/, "").matchAll(/^- \[ \] `([^`]+)`, `([^`]+)`:/gm)].map(
+    ([, file = "", place = ""]) => ({ file, place }),
+  );
+
+  /** What a name stands for in code, the part under a heading, or a whole page. */
+  const partOf = (text: string, place: string): string =>
+    [
+      new RegExp(`const ${place}\\b[^]*?\\n\\n`),
+      // A type may be made of types that follow it.
+      new RegExp(`type ${place}\\b[^]*`),
+      new RegExp(`^( *)## ${place}\\n[^]*?(?=^\\1## |^(?!\\1|$)|(?![^]))`, "m"),
+      new RegExp(`^# ${place} [^]*`),
+    ]
+      .map((pattern) => pattern.exec(text)?.[0])
+      .find((part) => part !== undefined) ?? "";
+
+  it("names places that have every refusal", () => {
+    expect(places.length).toBeGreaterThan(5);
+    const missing = places.flatMap(({ file, place }) =>
+      problemNames
+        .filter((name) => {
+          const path = file.replace("NAME", name);
+          const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+          return !partOf(text, place.replace("NAME", name)).includes(name);
+        })
+        .map((name) => `${name} in ${file}, ${place}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it("names every file that has them all, but tests of behaviour", () => {
+    const files = [
+      ...readdirSync(".", { withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ name }) => name),
+      ...readdirSync(".", { withFileTypes: true })
+        .filter((entry) => entry.isDirectory() && !/^\.|^(node_modules|dist|build)$/.test(entry.name))
+        .flatMap(({ name }) => filesIn(name)),
+    ].filter((name) => /\.(ts|mjs|md|ya?ml|json)$/.test(name) && !name.endsWith(".test.ts"));
+    const complete = files.filter((file) => {
+      const text = readFileSync(file, "utf8");
+      return problemNames.every((name) => text.includes(name));
+    });
+    expect(complete.filter((file) => !places.some((place) => place.file === file))).toEqual([]);
   });
 });
