@@ -19,12 +19,31 @@ const findAll = (text: string, pattern: RegExp): string[] => [
   ...new Set([...text.matchAll(pattern)].map(([, found = ""]) => found)),
 ];
 
+/** How GitHub names the sections of a document. */
+const slugsOf = (text: string): string[] =>
+  [...text.replaceAll(/^ *```.*?^ *```$/gms, "").matchAll(/^#+ (.+)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+
 describe.each(documents)("%s", (name) => {
   const text = readFileSync(name, "utf8");
 
   it("leads to files that are there", () => {
     const links = findAll(text, /\]\((?!https?:|mailto:|#|\/)([^)#\s]+)/g);
     expect(links.filter((link) => !existsSync(path.join(path.dirname(name), link)))).toEqual([]);
+  });
+
+  it("leads to sections that are there", () => {
+    const links = findAll(text, /\]\((?!https?:|mailto:|\/)([^)\s]*#[^)\s]+)/g);
+    const broken = links.filter((link) => {
+      const [file = "", section = ""] = link.split("#");
+      const target = file === "" ? name : path.join(path.dirname(name), file);
+      return target.endsWith(".md") && !slugsOf(readFileSync(target, "utf8")).includes(section);
+    });
+    expect(broken).toEqual([]);
   });
 
   it("names tests that are there", () => {
