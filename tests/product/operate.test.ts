@@ -1,47 +1,8 @@
 /** What operators rely on is what the service does. */
 import { readFileSync } from "node:fs";
-import { InvocationContext } from "@azure/functions";
-import * as t from "io-ts";
 import host from "../../host.json";
 import { makeFunctionsWithoutConfig } from "../../functions";
-import { deadlinePassed } from "../../shared/domain/failure";
-import { DiscountId, MerchantId } from "../../shared/domain/identifiers";
-import { makeLog } from "../../shared/http/log";
-import { decode } from "../support/either";
-
-const Line = t.record(t.string, t.unknown);
-
-/** A line of each event, with every field that it can have. */
-const fullLines = (): readonly t.TypeOf<typeof Line>[] => {
-  const lines: t.TypeOf<typeof Line>[] = [];
-  const context = new InvocationContext({
-    functionName: "Test",
-    invocationId: "id",
-    logHandler: (_level, ...args) => lines.push(decode(Line, JSON.parse(args.map(String).join(" ")))),
-  });
-  const merchantId = decode(MerchantId, "shop-1");
-  const log = makeLog(context, "4bf92f3577b34da6a3ce929d0e0e4736");
-  log.storeCall({ operation: "findOtp", attempts: 2, durationMs: 1, requestUnits: 1, failure: "store: 503" });
-  log.apiKeyChange({
-    merchantId,
-    keyType: "primary",
-    change: "replaced",
-    hint: "0000",
-    formerHint: "1111",
-    changedAt: new Date(0),
-  });
-  log.defect(new Error("a bug"));
-  log.note({
-    merchantId,
-    claimedMerchantId: merchantId,
-    discountId: decode(DiscountId, "discount-1"),
-    isUse: true,
-    isRepetition: true,
-    isTest: true,
-  });
-  log.outcome(503, deadlinePassed);
-  return lines;
-};
+import { fullLines } from "../support/log-lines";
 
 describe("docs/operate.md", () => {
   it("names each event and each field of a line, and no other", () => {
