@@ -98,9 +98,38 @@ param logRetentionInDays int = 30
 @description('Whether each request to the store is logged: a line or two for each call of the service. Changes to the account always are.')
 param logsStoreRequests bool = true
 
+@description('Who gets an e-mail of each alert, up to 100 addresses. Empty: nobody, and alerts are seen in the portal only.')
+@maxLength(100)
+param alertEmails string[] = []
+
+@description('Address of docs/operate.md as it is published: each alert leads to its page there. The default leads nowhere.')
+param runbookUrl string = 'https://cgn-otp.example/cgn-otp/blob/main/docs/operate.md'
+
+@description('Full hour in Italy from which on new codes are expected all the time, 0–24: an alert says if none is issued for 15 minutes.')
+@minValue(0)
+@maxValue(24)
+param busyFromHour int = 9
+
+@description('Full hour in Italy until which new codes are expected, 0–24. Not later than busyFromHour: never.')
+@minValue(0)
+@maxValue(24)
+param busyToHour int = 21
+
+@description('Full hour in Italy at which the merchants\' portal opens, 0–24: an alert says if a key is replaced or revoked while it is closed.')
+@minValue(0)
+@maxValue(24)
+param portalFromHour int = 7
+
+@description('Full hour in Italy at which the merchants\' portal closes, 0–24. With 0 and 24 it never does.')
+@minValue(0)
+@maxValue(24)
+param portalToHour int = 22
+
 var suffix = take(uniqueString(resourceGroup().id, name), 8)
 // The modules, each of which gives the app its role, find each other's resources by these names, and not by outputs, so that `what-if` can see what would change.
 var names = {
+  actionGroup: 'ag-${name}-${suffix}'
+  alerts: 'alert-${name}-${suffix}'
   applicationInsights: 'appi-${name}-${suffix}'
   app: 'func-${name}-${suffix}'
   cosmosDb: 'cosmos-${name}-${suffix}'
@@ -110,6 +139,9 @@ var names = {
   plan: 'asp-${name}-${suffix}'
   storageAccount: 'st${replace(name, '-', '')}${suffix}'
   virtualNetwork: 'vnet-${name}-${suffix}'
+  webTest: 'webtest-${name}-${suffix}'
+  // Azure wants a GUID.
+  workbook: guid(resourceGroup().id, name, 'workbook')
   workspace: 'log-${name}-${suffix}'
 }
 
@@ -118,7 +150,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   location: location
 }
 
-module monitoring 'modules/monitoring.bicep' = {
+module telemetry 'modules/telemetry.bicep' = {
   params: {
     location: location
     workspaceName: names.workspace
@@ -140,7 +172,7 @@ module cosmosDb 'modules/cosmos-db.bicep' = {
     backupTier: backupTier
     otpsMaxThroughput: otpsMaxThroughput
     apiKeysMaxThroughput: apiKeysMaxThroughput
-    workspaceId: monitoring.outputs.workspaceId
+    workspaceId: telemetry.outputs.workspaceId
     logsRequests: logsStoreRequests
   }
 }
@@ -152,7 +184,7 @@ module keyVault 'modules/key-vault.bicep' = {
     identityName: identity.name
     isPrivate: isPrivate
     softDeleteRetentionInDays: softDeleteRetentionInDays
-    workspaceId: monitoring.outputs.workspaceId
+    workspaceId: telemetry.outputs.workspaceId
   }
 }
 
@@ -235,7 +267,7 @@ module functionApp 'modules/function-app.bicep' = {
     storageAccountName: names.storageAccount
     deploymentContainerName: names.deploymentContainer
     applicationInsightsName: names.applicationInsights
-    workspaceId: monitoring.outputs.workspaceId
+    workspaceId: telemetry.outputs.workspaceId
     subnetId: isPrivate ? network!.outputs.appSubnetId : ''
     isZoneRedundant: isZoneRedundant
     alwaysReadyInstances: alwaysReadyInstances
@@ -254,6 +286,27 @@ module functionApp 'modules/function-app.bicep' = {
   // As soon as the app is there the platform reads the secret and looks for the archive, as its identity and by the private
   // endpoints. The store takes the longest by far: meanwhile the other roles get around.
   dependsOn: [otpSecret, otpSecondSecret, cosmosDbEndpoint, keyVaultEndpoint, storage, blobEndpoint]
+}
+
+module monitoring 'monitoring.bicep' = {
+  params: {
+    location: location
+    alertPrefix: names.alerts
+    actionGroupName: names.actionGroup
+    webTestName: names.webTest
+    workbookName: names.workbook
+    applicationInsightsName: names.applicationInsights
+    workspaceId: telemetry.outputs.workspaceId
+    cosmosDbId: cosmosDb.outputs.accountId
+    statusUrl: 'https://${functionApp.outputs.hostName}/api/v1/status'
+    alertEmails: alertEmails
+    runbookUrl: runbookUrl
+    otpTtlInSeconds: otpTtlInSeconds
+    busyFromHour: busyFromHour
+    busyToHour: busyToHour
+    portalFromHour: portalFromHour
+    portalToHour: portalToHour
+  }
 }
 
 // `azd` keeps these as the values of its environment.

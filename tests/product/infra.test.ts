@@ -4,6 +4,7 @@ import path from "node:path";
 import * as E from "fp-ts/Either";
 import { parse as parseYaml } from "yaml";
 import packageJson from "../../package.json";
+import { statusDefinition } from "../../Status/status";
 import { decodeConfig, settingNames } from "../../shared/config";
 import { toDefinition } from "../../shared/cosmos/items";
 import type { ContainerName, ContainerShape } from "../../shared/domain/containers";
@@ -40,6 +41,7 @@ const one = (type: string, resources = deployed): JsonObject => {
 };
 
 const types = {
+  actionGroup: "Microsoft.Insights/actionGroups",
   app: "Microsoft.Web/sites",
   basicPublishing: "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
   container: "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers",
@@ -54,6 +56,8 @@ const types = {
   role: "Microsoft.Authorization/roleAssignments",
   secret: "Microsoft.KeyVault/vaults/secrets",
   storage: "Microsoft.Storage/storageAccounts",
+  webTest: "Microsoft.Insights/webtests",
+  workbook: "Microsoft.Insights/workbooks",
   workspace: "Microsoft.OperationalInsights/workspaces",
 } as const;
 
@@ -434,7 +438,7 @@ describe("the app", () => {
         logs: on(at(body, "properties", "logs")),
         metrics: on(at(body, "properties", "metrics")),
       }));
-    const to = "reference(monitoring).outputs.workspaceId.value";
+    const to = "reference(telemetry).outputs.workspaceId.value";
     const store = { of: "Microsoft.DocumentDB/databaseAccounts/cosmos-cgn-otp", to, metrics: ["Requests"] };
     const others = [
       { of: "Microsoft.KeyVault/vaults/kv-cgn-otp", to, logs: ["AuditEvent"], metrics: [] },
@@ -448,6 +452,180 @@ describe("the app", () => {
     const kept = (given: JsonObject): Json | undefined =>
       at(one(types.workspace, deploy(template, given)), "properties", "retentionInDays");
     expect([kept({}), kept({ logRetentionInDays: 90 })]).toEqual([30, 90]);
+  });
+});
+
+describe("monitoring", () => {
+  const runbook = toText(at(template, "parameters", "runbookUrl", "defaultValue"));
+  const rules = [
+    ...all("Microsoft.Insights/scheduledQueryRules"),
+    ...all("Microsoft.Insights/metricAlerts"),
+    ...all("Microsoft.Insights/activityLogAlerts"),
+  ].map(({ name, body }) => {
+    const properties = body["properties"];
+    const actions = at(properties, "actions");
+    // Each of the three kinds has a form of its own.
+    const [action = actions] = Array.isArray(actions) ? toArray(actions) : [];
+    return {
+      name: pathOf(name).replace("alert-cgn-otp-", ""),
+      properties,
+      severity: at(properties, "severity"),
+      groups: toArray(at(action, "actionGroups") ?? [action ?? null]).map((group) =>
+        pathOf(at(group, "actionGroupId") ?? group),
+      ),
+      runbook: /"runbook":"([^"]*)"/.exec(JSON.stringify(actions))?.[1],
+    };
+  });
+
+  it("raises these alerts, the worst first", () => {
+    const sorted = rules.toSorted((left, right) => Number(left.severity ?? 1) - Number(right.severity ?? 1));
+    expect(sorted.map(({ name, severity }) => [name, severity])).toEqual([
+      ["status-down", 0],
+      ["failures", 1],
+      ["no-codes-issued", 1],
+      ["store-unavailable", 1],
+      ["store-failover", 1],
+      // Azure gives an alert of this kind its severity.
+      ["store-unhealthy", undefined],
+      ["slow-answers", 2],
+      ["internal-error", 2],
+      ["service-unavailable", 2],
+      ["keys-changed-out-of-hours", 2],
+      ["store-throttled", 2],
+      ["refused-keys", 3],
+      ["store-request-units", 3],
+    ]);
+  });
+
+  it.each(rules)(
+    "tells of $name by the action group, with the page that says what to do",
+    ({ name, ...rule }) => {
+      expect(rule.groups).toEqual(["Microsoft.Insights/actionGroups/ag-cgn-otp"]);
+      expect(rule.runbook).toBe(`${runbook}#${name}`);
+      expect(toText(at(rule.properties, "description"))).toMatch(
+        new RegExp(`What to do: ${runbook}#${name}$`),
+      );
+      expect(at(rule.properties, "enabled")).toBe(true);
+    },
+  );
+
+  it("says each alert once, until it is over", () => {
+    const others = rules.filter(({ name }) => name !== "store-unhealthy");
+    expect(others.filter(({ properties }) => at(properties, "autoMitigate") !== true)).toEqual([]);
+  });
+
+  it("looks at the lines every five minutes, longer back than they take to arrive", () => {
+    const logAlerts = all("Microsoft.Insights/scheduledQueryRules").map(({ body }) => body["properties"]);
+    expect(logAlerts).toHaveLength(7);
+    for (const properties of logAlerts) {
+      expect(properties).toMatchObject({
+        evaluationFrequency: "PT5M",
+        windowSize: "PT15M",
+        scopes: ["reference(telemetry).outputs.workspaceId.value"],
+      });
+      // A query returns what is wrong.
+      expect(at(properties, "criteria", "allOf")).toMatchObject([
+        { timeAggregation: "Count", operator: "GreaterThan", threshold: 0 },
+      ]);
+    }
+  });
+
+  it("names in the message the merchant that an alert is about", () => {
+    const dimensions = all("Microsoft.Insights/scheduledQueryRules").flatMap(({ name, body }) =>
+      toArray(at(body, "properties", "criteria", "allOf", 0, "dimensions")).map((dimension) => [
+        pathOf(name),
+        at(dimension, "name"),
+        at(dimension, "values"),
+      ]),
+    );
+    expect(dimensions).toEqual([
+      ["alert-cgn-otp-refused-keys", "claimed_merchant_id", ["*"]],
+      ["alert-cgn-otp-keys-changed-out-of-hours", "merchant_id", ["*"]],
+    ]);
+  });
+
+  it("watches the store by the metrics that Azure has of it", () => {
+    const [store, ...others] = new Set(
+      rules.flatMap(({ name, properties }) =>
+        name.startsWith("store-") ? toArray(at(properties, "scopes")) : [],
+      ),
+    );
+    expect([store, others]).toEqual(["reference(cosmosDb).outputs.accountId.value", []]);
+    const criteria = all("Microsoft.Insights/metricAlerts").flatMap(({ body }) => {
+      const criterion = at(body, "properties", "criteria", "allOf", 0);
+      return criterion === undefined
+        ? []
+        : [["metricName", "timeAggregation", "operator", "threshold"].map((name) => at(criterion, name))];
+    });
+    expect(criteria).toEqual([
+      ["TotalRequests", "Count", "GreaterThan", 0],
+      ["NormalizedRUConsumption", "Maximum", "GreaterThan", 80],
+      ["ServiceAvailability", "Average", "LessThan", 99.9],
+      ["RegionFailover", "Count", "GreaterThan", 0],
+    ]);
+  });
+
+  it("asks for Status from five places, at the path that the service answers", () => {
+    const properties = at(one(types.webTest), "properties");
+    expect(at(properties, "Request", "RequestUrl")).toBe(
+      `https://reference(functionApp).outputs.hostName.value/${statusDefinition.route}`,
+    );
+    expect(at(properties, "ValidationRules")).toMatchObject({
+      ExpectedHttpStatusCode: 200,
+      ContentValidation: { ContentMatch: '"status":"up"', PassIfTextFound: true },
+      SSLCheck: true,
+    });
+    expect(new Set(toArray(at(properties, "Locations")).map((each) => at(each, "Id"))).size).toBe(5);
+    const down = rules.find(({ name }) => name === "status-down");
+    expect(at(down?.properties, "criteria")).toMatchObject({
+      webTestId: `${resourceGroup.id}/providers/${types.webTest}/${toText(one(types.webTest)["name"])}`,
+      failedLocationCount: 2,
+    });
+  });
+
+  it("sends e-mail to whoever is named, and to nobody unless somebody is", () => {
+    const receivers = (given: JsonObject): Json | undefined =>
+      at(one(types.actionGroup, deploy(template, given)), "properties", "emailReceivers");
+    expect(receivers({})).toEqual([]);
+    expect(receivers({ alertEmails: ["a@example.org", "b@example.org"] })).toMatchObject([
+      { emailAddress: "a@example.org", useCommonAlertSchema: true },
+      { emailAddress: "b@example.org" },
+    ]);
+    const outputs = templatesIn(template).flatMap((each) => Object.values(toObject(each["outputs"] ?? {})));
+    expect(JSON.stringify(outputs)).not.toMatch(/mail/i);
+  });
+
+  it("leads to the runbook where the project is published", () => {
+    expect(isPublished(runbook)).toBe(isPublished(publishedAt));
+    expect(new URL(runbook).pathname).toMatch(/\/docs\/operate\.md$/);
+  });
+
+  it("gives the queries the life of a code and the hours that were chosen", () => {
+    const given = {
+      otpTtlInSeconds: 60,
+      busyFromHour: 10,
+      busyToHour: 20,
+      portalFromHour: 8,
+      portalToHour: 18,
+    };
+    const [rule] = all("Microsoft.Insights/scheduledQueryRules", deploy(template, given));
+    expect(
+      toText(at(rule?.body, "properties", "criteria", "allOf", 0, "query"))
+        .split("\n")
+        .slice(0, 5),
+    ).toEqual([
+      "let otp_ttl = 60s;",
+      "let busy_from_hour = 10;",
+      "let busy_to_hour = 20;",
+      "let portal_from_hour = 8;",
+      "let portal_to_hour = 18;",
+    ]);
+  });
+
+  it("has a workbook over the same lines", () => {
+    const properties = at(one(types.workbook), "properties");
+    expect(one(types.workbook)["kind"]).toBe("shared");
+    expect(at(properties, "sourceId")).toBe("reference(telemetry).outputs.workspaceId.value");
   });
 });
 
@@ -571,9 +749,12 @@ describe("the parameters", () => {
     expect(
       Object.fromEntries(parameters.map(([name, parameter]) => [name, at(parameter, "defaultValue")])),
     ).toEqual({
+      alertEmails: [],
       alwaysReadyInstances: 2,
       apiKeysMaxThroughput: 1000,
       backupTier: "Continuous7Days",
+      busyFromHour: 9,
+      busyToHour: 21,
       databaseName: "cgn",
       instanceMemoryInMb: 2048,
       isPrivate: true,
@@ -588,8 +769,11 @@ describe("the parameters", () => {
       otpSecretName: "otp-secret",
       otpTtlInSeconds: 600,
       otpsMaxThroughput: 1000,
+      portalFromHour: 7,
+      portalToHour: 22,
       readLocations: [],
       requestDeadlineInMs: 5000,
+      runbookUrl: "https://cgn-otp.example/cgn-otp/blob/main/docs/operate.md",
       softDeleteRetentionInDays: 90,
       updateStrategy: "Recreate",
       virtualNetworkAddressPrefix: "10.0.0.0/24",
@@ -635,6 +819,10 @@ describe("azure.yaml", () => {
   });
 });
 
+/** Whoever publishes the project changes its address everywhere. */
+const publishedAt = toText(at(toJson(parseYaml(readFileSync("publiccode.yml", "utf8"))), "url"));
+const isPublished = (address: string): boolean => !new URL(address).hostname.endsWith(".example");
+
 describe("the button of the README", () => {
   it("gives the portal infra/main.json, at an address of the owner's once they have one", () => {
     const [, encoded = ""] =
@@ -644,10 +832,7 @@ describe("the button of the README", () => {
     const address = new URL(decodeURIComponent(encoded));
     expect(encodeURIComponent(address.href)).toBe(encoded);
     expect(address.pathname).toMatch(/\/infra\/main\.json$/);
-    // Whoever publishes the project changes both.
-    const { url } = toObject(toJson(parseYaml(readFileSync("publiccode.yml", "utf8"))));
-    const isPublished = (host: string): boolean => !host.endsWith(".example");
-    expect(isPublished(address.hostname)).toBe(isPublished(new URL(toText(url)).hostname));
+    expect(isPublished(address.href)).toBe(isPublished(publishedAt));
   });
 });
 

@@ -160,6 +160,7 @@ const functions: Readonly<Record<string, (inputs: readonly Json[]) => Json>> = {
     Object.entries(toObject(object))
       .toSorted(([left], [right]) => (left < right ? -1 : 1))
       .map(([key, value]) => ({ key, value })),
+  json: ([text]) => toJson(JSON.parse(toText(text))),
   length: ([value]) => (typeof value === "string" ? value.length : toArray(value).length),
   newGuid: () => randomUUID(),
   not: ([value]) => value !== true,
@@ -205,7 +206,8 @@ const evaluateExpression = (expression: Expression, scope: Scope): Json => {
         return at(scope.parameters, toText(first)) ?? null;
       }
       if (name === "variables") {
-        return evaluate(at(scope.variables, toText(first)) ?? null, scope);
+        const loop = loopsIn(scope.variables).find((each) => each["name"] === first);
+        return loop ? repeatInput(loop, scope) : evaluate(at(scope.variables, toText(first)) ?? null, scope);
       }
       if (name === "copyIndex") {
         return scope.indexes[first === undefined ? "" : toText(first)] ?? null;
@@ -235,10 +237,9 @@ const evaluate = (value: Json, scope: Scope): Json => {
     toText(evaluate(name, scope)),
     evaluate(member, scope),
   ]);
-  const loops = Array.isArray(copy) ? toArray(copy).map(toObject) : [];
-  const repeated = loops.map((loop): [string, Json] => [
+  const repeated = loopsIn({ copy: copy ?? null }).map((loop): [string, Json] => [
     toText(loop["name"]),
-    repeat(loop, scope, (inner) => evaluate(loop["input"] ?? null, inner)),
+    repeatInput(loop, scope),
   ]);
   return Object.fromEntries([...evaluated, ...repeated]);
 };
@@ -247,6 +248,13 @@ const repeat = <T>(loop: JsonObject, scope: Scope, make: (scope: Scope) => T): r
   Array.from({ length: Number(evaluate(loop["count"] ?? 0, scope)) }, (_, index) =>
     make({ ...scope, indexes: { ...scope.indexes, "": index, [toText(loop["name"])]: index } }),
   );
+
+/** The loops that make members of an object, or variables. */
+const loopsIn = ({ copy = null }: JsonObject): readonly JsonObject[] =>
+  Array.isArray(copy) ? toArray(copy).map(toObject) : [];
+
+const repeatInput = (loop: JsonObject, scope: Scope): readonly Json[] =>
+  repeat(loop, scope, (inner) => evaluate(loop["input"] ?? null, inner));
 
 export interface Deployed {
   readonly type: string;
