@@ -30,6 +30,10 @@ param readLocations string[] = []
 @allowed(['Continuous7Days', 'Continuous30Days'])
 param backupTier string = 'Continuous7Days'
 
+@description('Name of the Azure Cosmos DB account, if it is one that was restored from a backup into this resource group. Empty: the template makes one.')
+@maxLength(44)
+param restoredCosmosDbName string = ''
+
 @description('Name of the database: COSMOSDB_DATABASE_NAME.')
 @minLength(1)
 @maxLength(255)
@@ -132,7 +136,7 @@ var names = {
   alerts: 'alert-${name}-${suffix}'
   applicationInsights: 'appi-${name}-${suffix}'
   app: 'func-${name}-${suffix}'
-  cosmosDb: 'cosmos-${name}-${suffix}'
+  cosmosDb: empty(restoredCosmosDbName) ? 'cosmos-${name}-${suffix}' : restoredCosmosDbName
   deploymentContainer: 'deployments'
   identity: 'id-${name}-${suffix}'
   keyVault: 'kv-${name}-${suffix}'

@@ -629,6 +629,22 @@ describe("monitoring", () => {
   });
 });
 
+describe("a restored store", () => {
+  const restored = deploy(template, { restoredCosmosDbName: "cosmos-restored" });
+
+  it("gets all that the template gives its own, and the app uses it", () => {
+    expect(one(types.cosmosDb, restored)["name"]).toBe("cosmos-restored");
+    const own = (resources: readonly Deployed[]): string =>
+      JSON.stringify(resources.filter(({ name }) => !name.startsWith("kv-"))).replaceAll(
+        /cosmos-(?:restored|cgn-otp-[0-9a-f]{8})/g,
+        "STORE",
+      );
+    const withoutGuids = (text: string): string => text.replaceAll(/[0-9a-f]{64}/g, "GUID");
+    expect(withoutGuids(own(restored))).toBe(withoutGuids(own(deployed)));
+    expect(own(restored)).toContain("STORE");
+  });
+});
+
 describe("OTP_SECRET", () => {
   const referenceTo = (name: string): string =>
     `@Microsoft.KeyVault(SecretUri=reference(Microsoft.KeyVault/vaults/kv-cgn-otp/secrets/${name}, 2025-05-01).secretUriWithVersion)`;
@@ -773,6 +789,7 @@ describe("the parameters", () => {
       portalToHour: 22,
       readLocations: [],
       requestDeadlineInMs: 5000,
+      restoredCosmosDbName: "",
       runbookUrl: "https://cgn-otp.example/cgn-otp/blob/main/docs/operate.md",
       softDeleteRetentionInDays: 90,
       updateStrategy: "Recreate",
