@@ -2,7 +2,7 @@
 import type { OtpBody } from "../../shared/http/bodies";
 import { makeCopyButton } from "./copy-button";
 import { remainingMs, showCountdown } from "./countdown";
-import { byId, make, setBusy, setText } from "./dom";
+import { byId, make, reveal, setBusy, setText } from "./dom";
 import { merchants } from "./merchants";
 import type { Discount, Merchant } from "./merchants";
 import { explain, showNotices } from "./notices";
@@ -29,6 +29,8 @@ interface Offer {
 export interface AppIo extends Panel {
   /** Marks a code as used. */
   setUsed(code: string): void;
+  /** Whether the code of the chosen discount is there, and can be used. */
+  hasLiveCode(): boolean;
 }
 
 export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: string) => void): AppIo => {
@@ -111,6 +113,20 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
       offer.notices = [explain(answer)];
     }
     page.render();
+    if (offer === chosen) {
+      reveal(otp === undefined ? byId("app-notices", HTMLElement) : card);
+    }
+  };
+
+  /** The code can be used no more. If the focus was on its buttons, which are gone, it moves to the next thing to do. */
+  const end = (offer: Offer, life: "expired" | "used", ...notices: readonly Notice[]): void => {
+    offer.life = life;
+    offer.notices = notices;
+    const hadFocus = card.contains(document.activeElement);
+    page.render();
+    if (hadFocus && offer === chosen) {
+      generateButton.focus();
+    }
   };
 
   /** Counts down the codes on the page, and ends those that have expired. */
@@ -120,13 +136,7 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
     }
     for (const offer of offers) {
       if (offer.otp && offer.life === "live" && remainingMs(offer.otp) === 0) {
-        offer.life = "expired";
-        offer.notices = [{ level: "warning", text: ({ messages }) => messages.codeExpired }];
-        const hadFocus = card.contains(document.activeElement);
-        page.render();
-        if (hadFocus && offer === chosen) {
-          generateButton.focus();
-        }
+        end(offer, "expired", { level: "warning", text: ({ messages }) => messages.codeExpired });
       }
     }
   };
@@ -136,11 +146,11 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
     setUsed: (code) => {
       for (const offer of offers) {
         if (offer.otp?.code === code) {
-          offer.life = "used";
-          offer.notices = [];
+          end(offer, "used");
         }
       }
     },
+    hasLiveCode: () => chosen?.otp !== undefined && chosen.life === "live",
     render: () => {
       const locale = page.locale();
       const { messages } = locale;
@@ -153,6 +163,7 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
       const { otp, life, isAsking, notices } = chosen;
       setBusy(generateButton, isAsking);
       card.hidden = otp === undefined;
+      byId("no-code", HTMLElement).hidden = otp !== undefined;
       if (otp) {
         setText(byId("code", HTMLElement), otp.code);
         showCountdown(ring, timer, otp, life === "used" ? 0 : remainingMs(otp));
@@ -163,7 +174,7 @@ export const makeAppIo = (page: Page, useAtCheckout: (merchantId: string, code: 
         timer.hidden = life === "used";
         card.classList.toggle("is-over", life !== "live");
         byId("use-at-checkout", HTMLButtonElement).hidden = life !== "live";
-        byId("copy-code", HTMLButtonElement).hidden = life === "expired";
+        byId("copy-code", HTMLButtonElement).hidden = life !== "live";
       }
       renderCopy();
       showNotices(byId("app-notices", HTMLElement), notices, locale);

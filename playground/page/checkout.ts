@@ -14,7 +14,7 @@ import {
   typeCode,
 } from "./cart";
 import type { Cart } from "./cart";
-import { byId, make, setBusy, setChildren, setText } from "./dom";
+import { byId, make, reveal, setBusy, setChildren, setText } from "./dom";
 import { subtotalOf, testDiscount } from "./merchants";
 import type { Merchant } from "./merchants";
 import type { Locale } from "./messages";
@@ -26,6 +26,8 @@ import type { Shop } from "./shop";
 export interface Checkout extends Panel {
   /** Puts a code in the field, as if the customer pasted it. */
   enterCode(merchantId: string, code: string): void;
+  /** The cart of the shop on the page. */
+  cart(): Cart;
 }
 
 const startCart = (typed?: string): Cart => makeCart(`cart-${crypto.randomUUID()}`, typed);
@@ -49,6 +51,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
   const applyButton = byId("apply", HTMLButtonElement);
   const payButton = byId("pay", HTMLButtonElement);
   const newCart = byId("new-cart", HTMLButtonElement);
+  const toPortal = byId("to-portal", HTMLAnchorElement);
   const loseAnswer = byId("lose-answer", HTMLInputElement);
   const useTestKey = byId("use-test-key", HTMLInputElement);
 
@@ -73,10 +76,18 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
       field.focus();
     }
   });
+  toPortal.addEventListener("click", (event) => {
+    if (event.detail > 1) {
+      event.preventDefault();
+    }
+  });
 
   useTestKey.addEventListener("change", () => {
     page.shop().isTesting = useTestKey.checked;
     change(page.shop(), startCart());
+    if (useTestKey.checked) {
+      reveal(byId("test-codes", HTMLElement));
+    }
   });
   const testCodes = Object.keys(page.locale().messages.testCodes).map((code) => {
     const meaning = make("span");
@@ -99,6 +110,9 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
       } else if (cart.stage.tag === "open") {
         field.focus();
       }
+    }
+    if (shop === page.shop() && cart.notices.length > 0) {
+      reveal(payButton, toPortal, byId("cart-total", HTMLElement), byId("checkout-notices", HTMLElement));
     }
   };
 
@@ -190,10 +204,15 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
     const hasTestKey = keys.test.given !== undefined;
     useTestKey.checked = isTesting;
     // The outcome of a payment can only be learned with a key of the same kind.
-    useTestKey.disabled = (!hasTestKey && !isTesting) || (!isOpen(cart) && cart.stage.tag !== "paid");
+    const hasToWait = !isOpen(cart) && cart.stage.tag !== "paid";
+    useTestKey.disabled = (!hasTestKey && !isTesting) || hasToWait;
     setText(
       byId("use-test-key-hint", HTMLElement),
-      hasTestKey ? messages.useTestKeyHint : messages.noTestKey,
+      !hasTestKey && !isTesting
+        ? messages.noTestKey
+        : hasToWait
+          ? messages.testKeyWaits
+          : messages.useTestKeyHint,
     );
     byId("checkout", HTMLElement).classList.toggle("is-testing", isTesting);
     showNotices(
@@ -210,6 +229,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
 
   return {
     enterCode,
+    cart: () => cartOf(page.shop()),
     render: () => {
       const locale = page.locale();
       const { messages, formatPrice } = locale;
@@ -225,10 +245,17 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
         field.value = cart.typed;
       }
       field.readOnly = !isOpen(cart);
-      field.ariaInvalid = String(stage.tag === "open" && stage.isCodeRefused);
+      const isRefused = stage.tag === "open" && stage.isCodeRefused;
+      field.ariaInvalid = String(isRefused);
+      field.classList.toggle("is-invalid", isRefused);
       byId("code-form", HTMLFormElement).hidden = stage.tag === "paid";
-      byId("lose-answer-row", HTMLElement).hidden = stage.tag === "paid";
       loseAnswer.disabled = stage.tag !== "applied" && stage.tag !== "unsettled";
+      setText(
+        byId("lose-answer-hint", HTMLElement),
+        grantedIn(cart) === undefined || stage.tag === "paid"
+          ? messages.loseAnswerNeeds
+          : messages.loseAnswerHint,
+      );
       applyButton.hidden = !isOpen(cart);
       setBusy(applyButton, stage.tag === "asking");
       payButton.hidden = stage.tag === "paid";
@@ -240,6 +267,7 @@ export const makeCheckout = (page: Page, whenUsed: (code: string) => void): Chec
           : messages.pay(formatPrice(totalIn(cart, merchant))),
       );
       newCart.hidden = stage.tag !== "paid";
+      toPortal.hidden = stage.tag !== "paid" || page.shop().isTesting;
       showNotices(byId("checkout-notices", HTMLElement), cart.notices, locale);
     },
   };

@@ -55,6 +55,19 @@ export const setChildren = (parent: Element, children: readonly Element[]): void
 };
 
 /**
+ * Brings what changed in a section into the window, if it is outside: on a phone, it may be. If the window is too small for
+ * all of it, the last counts most. Does nothing when the user's focus has moved on to another section meanwhile.
+ */
+export const reveal = (...changed: readonly Element[]): void => {
+  const { activeElement } = document;
+  for (const element of changed) {
+    if (activeElement === document.body || element.closest("section")?.contains(activeElement) === true) {
+      element.scrollIntoView({ block: "nearest" });
+    }
+  }
+};
+
+/**
  * Shows that a button is at work, or that it has to wait. The button keeps the focus, which a `disabled` button would
  * lose. So its click handler must ignore clicks meanwhile.
  */

@@ -1,5 +1,6 @@
 /** The playground: card holder, shop and merchant on one page. It calls the same API as every client. */
 import { makeApi } from "./api";
+import type { Api } from "./api";
 import { makeAppIo } from "./app-io";
 import { makeCheckout } from "./checkout";
 import { byId, setText } from "./dom";
@@ -9,8 +10,10 @@ import type { Language } from "./messages";
 import type { Page } from "./page";
 import { makePortal } from "./portal";
 import { makeShop } from "./shop";
+import type { Shop } from "./shop";
 import { readStoreKind } from "./store-kind";
 import type { StoreKind } from "./store-kind";
+import { makeStory } from "./story";
 import { makeTrace } from "./trace";
 
 const languages: readonly Language[] = ["it", "en"];
@@ -30,24 +33,20 @@ const whenStoreKindIsKnown = readStoreKind().then((kind) => {
 });
 
 const trace = makeTrace(() => locale);
+const spoken = (): Language => locale.language;
 const page: Page = {
-  api: makeApi(
-    () => locale.language,
-    (call) => trace.add(call),
-  ),
+  api: makeApi(spoken, (call) => trace.add(call)),
   locale: () => locale,
   shop: () => shop,
   shops,
   storeKind: () => storeKind,
   chooseShop: (merchantId) => {
     shop = shops.find(({ merchant }) => merchant.id === merchantId) ?? shop;
-    const chosen = shop;
-    // This retries a setup that failed before.
-    chosen.ready = Promise.all([chosen.ready, whenStoreKindIsKnown]).then(() => portal.open(chosen));
+    prepare(shop, page.api);
     page.render();
   },
   render: () => {
-    for (const panel of [appIo, checkout, portal, trace]) {
+    for (const panel of [appIo, checkout, portal, trace, story]) {
       panel.render();
     }
   },
@@ -59,6 +58,17 @@ const portal = makePortal(page);
 const appIo = makeAppIo(page, (merchantId, code) => {
   checkout.enterCode(merchantId, code);
 });
+
+const story = makeStory(page, () => ({
+  cart: checkout.cart(),
+  hasLiveCode: appIo.hasLiveCode(),
+  hasToAsk: portal.hasToAsk(),
+}));
+
+/** Reads and makes the shop's keys. This retries a setup that failed before. */
+const prepare = (chosen: Shop, api: Api): void => {
+  chosen.ready = Promise.all([chosen.ready, whenStoreKindIsKnown]).then(() => portal.open(chosen, api));
+};
 
 /** The texts that depend on nothing but the language. `index.html` names each of them at its place. */
 const renderTexts = (): void => {
@@ -89,4 +99,8 @@ for (const language of languages) {
   });
 }
 renderTexts();
-page.chooseShop(shop.merchant.id);
+prepare(
+  shop,
+  makeApi(spoken, (call) => trace.addOfStart(call)),
+);
+page.render();

@@ -9,12 +9,16 @@ const it = {
   language: "Lingua",
   brand: "Codici sconto CGN",
   tagline: "Prova il servizio sul tuo computer",
-  lead: "Giulia genera un codice nell'app, lo incolla al checkout del negozio e paga meno. Il codice si usa una volta sola.",
+  lead: "Segui la storia in tre passi. Ogni pulsante chiama davvero il servizio, e in fondo alla pagina vedi le chiamate.",
+  step1: "Giulia genera un codice nell'app",
+  step2: "Lo incolla al checkout e paga meno",
+  step3: "Il negozio gestisce le sue chiavi",
 
   appTitle: "App IO",
   appRole: "Giulia, 19 anni, titolare della carta",
   chooseDiscount: "Scegli un'agevolazione",
   generate: "Genera codice",
+  noCode: "Qui compare il codice, con il tempo che gli resta.",
   yourCode: "Il tuo codice sconto",
   expiresIn: "Scade tra",
   expired: "Scaduto",
@@ -41,20 +45,27 @@ const it = {
   loseAnswer: "Simula una risposta persa",
   loseAnswerHint:
     "La prossima volta che paghi con un codice, il servizio risponde ma la risposta non arriva al negozio.",
+  loseAnswerNeeds: "Serve uno sconto applicato: scrivi un codice al checkout e premi Applica.",
   answerLost:
     "La risposta non è arrivata: il negozio non sa se il codice è stato usato. Riprova: l'Idempotency-Key è la stessa e il codice non si usa due volte.",
   paid: (price: string) => `Ordine confermato: hai pagato ${price}.`,
   paidOnRetry: (price: string) =>
     `Ordine confermato: hai pagato ${price}. Riprovare con la stessa Idempotency-Key non ha usato il codice due volte.`,
   newCart: "Nuovo carrello",
+  toPortal: "Passo 3: le chiavi del negozio",
   noAnswer: "Il servizio non è disponibile. Riprova tra qualche istante.",
   keyRefused:
     "Il negozio ha una chiave che non vale più, perché è stata rigenerata o revocata. Per rimediare, genera una chiave nel portale e dalla al negozio, oppure fagli usare l'altra.",
   keyMissing: "Il negozio non ha ancora una chiave: si genera nel portale.",
 
+  simulationTitle: "Simulazione",
+  simulationText: "Ciò che un cliente non vede mai, e che il negozio deve saper gestire.",
+
   useTestKey: "Usa la chiave di prova",
   useTestKeyHint: "Con i codici di prova il checkout mostra ogni esito, senza app e senza consumare nulla.",
   noTestKey: "Il negozio non ha una chiave di prova: generala nel portale e dalla al negozio.",
+  testKeyWaits:
+    "Prima serve l'esito del pagamento: lo può sapere solo una chiave dello stesso tipo. Premi Riprova a pagare.",
   testMark:
     "Stai usando la chiave di prova: nessun codice viene usato. L'app non serve: scegli un codice di prova.",
   testCodesTitle: "Codici di prova",
@@ -120,7 +131,9 @@ const it = {
   traceTitle: "Le chiamate al servizio",
   traceText:
     "Le ultime 50 richieste HTTP di questa pagina, dalla più recente, con le intestazioni che contano: sono le stesse API che chiamano l'app, i negozi e il portale.",
-  noCalls: "Ancora nessuna chiamata.",
+  noCalls: "Ancora nessuna chiamata: la prima che fai compare qui.",
+  startCalls: (count: string) => `All'avvio la pagina ha preparato il negozio (chiamate: ${count})`,
+  lastCall: "Ultima chiamata",
   operations: {
     generate: "App IO: genera un codice",
     ask: "Negozio: verifica il codice",
@@ -154,12 +167,16 @@ const en: Messages = {
   language: "Language",
   brand: "CGN discount codes",
   tagline: "See the service work on your computer",
-  lead: "Giulia generates a code in the app, pastes it at the shop's checkout and pays less. A code is used only once.",
+  lead: "Follow the story in three steps. Each button really calls the service, and the calls are at the end of the page.",
+  step1: "Giulia generates a code in the app",
+  step2: "She pastes it at the checkout and pays less",
+  step3: "The shop manages its keys",
 
   appTitle: "IO app",
   appRole: "Giulia, 19, holder of the card",
   chooseDiscount: "Choose a discount",
   generate: "Generate code",
+  noCode: "The code appears here, with the time that it has left.",
   yourCode: "Your discount code",
   expiresIn: "Expires in",
   expired: "Expired",
@@ -182,24 +199,31 @@ const en: Messages = {
   notApplied: "You typed a code: press Apply, or clear it to pay the full price.",
   pay: (price) => `Pay ${price}`,
   retry: "Try to pay again",
-  loseAnswer: "Lose the answer",
+  loseAnswer: "Simulate a lost answer",
   loseAnswerHint:
     "The next time you pay with a code, the service answers but the answer does not reach the shop.",
+  loseAnswerNeeds: "It needs an applied discount: type a code at the checkout and press Apply.",
   answerLost:
     "The answer did not arrive: the shop does not know whether the code was used. Try again: the Idempotency-Key is the same, and the code is not used twice.",
   paid: (price) => `Order confirmed: you paid ${price}.`,
   paidOnRetry: (price) =>
     `Order confirmed: you paid ${price}. Trying again with the same Idempotency-Key did not use the code twice.`,
   newCart: "New cart",
+  toPortal: "Step 3: the shop's keys",
   noAnswer: "The service is not available. Try again in a few moments.",
   keyRefused:
     "The shop has a key that is no longer valid, because it was regenerated or revoked. To come back: generate a key in the portal and give it to the shop, or let the shop use its other one.",
   keyMissing: "The shop has no key yet: the portal can generate it.",
 
+  simulationTitle: "Simulation",
+  simulationText: "What a customer never sees, and a shop must be able to deal with.",
+
   useTestKey: "Use the test key",
   useTestKeyHint:
     "With the test codes the checkout tries every outcome, without the app and using nothing up.",
   noTestKey: "The shop has no test key: generate it in the portal, and give it to the shop.",
+  testKeyWaits:
+    "First the payment needs an outcome, which only a key of the same kind can learn. Press Try to pay again.",
   testMark: "Trying with the test key: no code is used up. The app is not needed: choose a test code.",
   testCodesTitle: "Test codes",
   testCodes: {
@@ -256,14 +280,16 @@ const en: Messages = {
   revokeNotInUse:
     "From now on the service refuses it with 401, whoever uses it. This shop does not use it, and goes on.",
   cancel: "Cancel",
-  loseKey: "Lose the new key",
+  loseKey: "Simulate a lost key",
   loseKeyHint:
     "The next time you generate a key, the service makes it but the answer does not reach the portal.",
 
   traceTitle: "Calls to the service",
   traceText:
     "The last 50 HTTP requests of this page, the latest first, with the headers that matter: these are the APIs that the app, the shops and the portal call.",
-  noCalls: "No calls yet.",
+  noCalls: "No calls yet: the first one that you make appears here.",
+  startCalls: (count) => `At its start the page prepared the shop (calls: ${count})`,
+  lastCall: "Last call",
   operations: {
     generate: "IO app: generates a code",
     ask: "Shop: asks whether the code is valid",

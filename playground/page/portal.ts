@@ -1,8 +1,8 @@
 /** The merchant's profile in the portal: which of its keys are in force, and which of them its shop has and uses. */
 import type { ApiKeyBody, ApiKeysBody } from "../../shared/http/bodies";
 import { keyTypes, shopKeyTypes } from "./api";
-import type { Answer, KeyType } from "./api";
-import { byId, setBusy, setText } from "./dom";
+import type { Answer, Api, KeyType } from "./api";
+import { byId, reveal, setBusy, setText } from "./dom";
 import { makeKeyRow } from "./key-row";
 import type { Messages } from "./messages";
 import { explain, showNotices } from "./notices";
@@ -16,12 +16,24 @@ export interface Portal extends Panel {
   /**
    * Reads which of a shop's keys are in force. On the local host's own store it also makes the keys that the shop never
    * had. A key that was replaced or revoked since the shop got it stays so, over a reload too.
+   * @param api makes the calls.
    */
-  open(shop: Shop): Promise<void>;
+  open(shop: Shop, api: Api): Promise<void>;
+  /** Whether the user has to ask for the keys of the shop on the page. */
+  hasToAsk(): boolean;
+}
+
+/** The row of a key, or the portal as a whole. */
+type Place = KeyType | "portal";
+
+/** What came of an action is said where the action was. */
+interface Said {
+  readonly place: Place;
+  readonly notices: readonly Notice[];
 }
 
 export const makePortal = (page: Page): Portal => {
-  const notices = new Map<Shop, readonly Notice[]>();
+  const saidOf = new Map<Shop, Said>();
   let toConfirm: { readonly action: "regenerate" | "revoke"; readonly keyType: KeyType } = {
     action: "regenerate",
     keyType: "primary",
@@ -43,8 +55,8 @@ export const makePortal = (page: Page): Portal => {
     dialog.showModal();
   };
 
-  const say = (shop: Shop, ...said: readonly Notice[]): void => {
-    notices.set(shop, said);
+  const say = (shop: Shop, place: Place, ...notices: readonly Notice[]): void => {
+    saidOf.set(shop, { place, notices });
     page.render();
   };
   const success = (keyType: KeyType, text: (messages: Messages) => (key: string) => string): Notice => ({
@@ -53,11 +65,11 @@ export const makePortal = (page: Page): Portal => {
   });
 
   /** Only the last reading that was started counts: the answer of an earlier one may come later. */
-  const readList = async (shop: Shop): Promise<Answer<ApiKeysBody>> => {
+  const readList = async (shop: Shop, api = page.api): Promise<Answer<ApiKeysBody>> => {
     const reading = Symbol("reading");
     shop.reading = reading;
     page.render();
-    const answer = await page.api.list(shop.merchant.id);
+    const answer = await api.list(shop.merchant.id);
     if (shop.reading === reading) {
       shop.reading = undefined;
       shop.list =
@@ -69,31 +81,41 @@ export const makePortal = (page: Page): Portal => {
   /** Does something to keys, reads the list again, and says what came of it. */
   const change = async (
     shop: Shop,
+    place: Place,
     changed: readonly KeyType[],
     task: () => Promise<readonly Notice[]>,
+    api = page.api,
   ): Promise<void> => {
     for (const keyType of changed) {
       const key = shop.keys[keyType];
       key.isBusy = true;
       key.fresh = undefined;
     }
-    say(shop);
+    say(shop, place);
     const said = await task();
-    const list = await readList(shop);
+    const list = await readList(shop, api);
     for (const keyType of changed) {
       shop.keys[keyType].isBusy = false;
     }
-    say(shop, ...(list.tag === "answered" || said.some(isFailure) ? said : [...said, explain(list)]));
+    say(shop, place, ...(list.tag === "answered" || said.some(isFailure) ? said : [...said, explain(list)]));
+    if (place !== "portal" && shop === page.shop()) {
+      reveal(byId(`${place}-row`, HTMLElement));
+    }
   };
 
   /**
    * Each press has an `Idempotency-Key` of its own, which nobody can guess. As long as nobody knows what came of the press,
    * the next one repeats it: that is told the key which was made, and makes no other.
    */
-  const issue = async (shop: Shop, keyType: KeyType, loseAnswer = false): Promise<Answer<ApiKeyBody>> => {
+  const issue = async (
+    shop: Shop,
+    keyType: KeyType,
+    loseAnswer = false,
+    api = page.api,
+  ): Promise<Answer<ApiKeyBody>> => {
     const key = shop.keys[keyType];
     const idempotencyKey = key.unsettled ?? crypto.randomUUID();
-    const answer = await page.api.regenerate(shop.merchant.id, keyType, { idempotencyKey, loseAnswer });
+    const answer = await api.regenerate(shop.merchant.id, keyType, { idempotencyKey, loseAnswer });
     key.unsettled = isUnsettled(answer) ? idempotencyKey : undefined;
     return answer;
   };
@@ -108,7 +130,7 @@ export const makePortal = (page: Page): Portal => {
   };
 
   /** Gives the shop the keys that it never had. */
-  const setUp = async (shop: Shop): Promise<void> => {
+  const setUp = async (shop: Shop, api: Api): Promise<void> => {
     const missing = shopKeyTypes.filter((keyType) => {
       const { given, fresh, isBusy } = shop.keys[keyType];
       return given === undefined && fresh === undefined && !isBusy;
@@ -116,10 +138,10 @@ export const makePortal = (page: Page): Portal => {
     if (missing.length === 0) {
       return;
     }
-    await change(shop, missing, async () => {
+    const makeKeys = async (): Promise<readonly Notice[]> => {
       let failure: readonly Notice[] = [];
       for (const keyType of missing) {
-        const answer = await issue(shop, keyType);
+        const answer = await issue(shop, keyType, false, api);
         if (answer.tag === "answered") {
           give(shop, keyType, answer.value);
         } else {
@@ -127,23 +149,24 @@ export const makePortal = (page: Page): Portal => {
         }
       }
       return failure;
-    });
+    };
+    await change(shop, "portal", missing, makeKeys, api);
   };
 
-  const open = async (shop: Shop): Promise<void> => {
+  const open = async (shop: Shop, api: Api): Promise<void> => {
     const isOwnStore = page.storeKind() === "own";
     const isFirst = shop.list.tag !== "read";
     if (shop.list.tag === "failed") {
-      say(shop);
+      say(shop, "portal");
     }
     if (isOwnStore && isFirst) {
       for (const keyType of keyTypes) {
         shop.keys[keyType].given ??= findGivenKey(shop.merchant.id, keyType);
       }
     }
-    const answer = await readList(shop);
+    const answer = await readList(shop, api);
     if (answer.tag !== "answered") {
-      say(shop, explain(answer));
+      say(shop, "portal", explain(answer));
       return;
     }
     if (isOwnStore && isFirst && answer.value.api_keys.length === 0) {
@@ -155,7 +178,7 @@ export const makePortal = (page: Page): Portal => {
     page.render();
     // In a store that is not the local host's own, the user has to ask for keys.
     if (isOwnStore) {
-      await setUp(shop);
+      await setUp(shop, api);
     }
   };
 
@@ -168,7 +191,7 @@ export const makePortal = (page: Page): Portal => {
     const loseAnswer = loseKey.checked;
     // Lose one answer only, so that the retry succeeds.
     loseKey.checked = false;
-    return change(shop, [keyType], async () => {
+    return change(shop, keyType, [keyType], async () => {
       const answer = await issue(shop, keyType, loseAnswer);
       if (answer.tag !== "answered") {
         return explainIssue(answer);
@@ -183,7 +206,7 @@ export const makePortal = (page: Page): Portal => {
   };
 
   const revoke = (shop: Shop, keyType: KeyType): Promise<void> =>
-    change(shop, [keyType], async () => {
+    change(shop, keyType, [keyType], async () => {
       const answer = await page.api.revoke(shop.merchant.id, keyType);
       if (answer.tag !== "answered") {
         return [explain(answer)];
@@ -197,14 +220,14 @@ export const makePortal = (page: Page): Portal => {
   askButton.addEventListener("click", () => {
     const shop = page.shop();
     if (!isSettingUp(shop)) {
-      shop.ready = setUp(shop);
+      shop.ready = setUp(shop, page.api);
     }
   });
   const readButton = byId("read-keys", HTMLButtonElement);
   readButton.addEventListener("click", () => {
     const shop = page.shop();
     if (shop.reading === undefined) {
-      shop.ready = open(shop);
+      shop.ready = open(shop, page.api);
     }
   });
 
@@ -236,6 +259,7 @@ export const makePortal = (page: Page): Portal => {
           give(shop, keyType, fresh);
           say(
             shop,
+            keyType,
             success(keyType, (messages) => messages.given),
           );
         }
@@ -246,6 +270,7 @@ export const makePortal = (page: Page): Portal => {
           shop.keyInUse = keyType;
           say(
             shop,
+            keyType,
             success(keyType, (messages) => messages.switched),
           );
         }
@@ -256,6 +281,7 @@ export const makePortal = (page: Page): Portal => {
 
   return {
     open,
+    hasToAsk: () => hasToAsk(page.shop()),
     render: () => {
       const locale = page.locale();
       const { messages } = locale;
@@ -283,7 +309,10 @@ export const makePortal = (page: Page): Portal => {
       if (hadFocus?.closest("[hidden]")) {
         byId("primary-regenerate", HTMLButtonElement).focus();
       }
-      showNotices(byId("portal-notices", HTMLElement), notices.get(shop) ?? [], locale);
+      const said = saidOf.get(shop);
+      for (const place of [...keyTypes, "portal"] as const) {
+        showNotices(byId(`${place}-notices`, HTMLElement), said?.place === place ? said.notices : [], locale);
+      }
     },
   };
 };

@@ -1,6 +1,6 @@
 /** Shows each call that the page makes, the latest first. */
 import { isSuccess } from "./api";
-import type { Call, Message, Outcome } from "./api";
+import type { Call, Message, Operation, Outcome } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { toCurl } from "./curl";
 import { byId, make, setText } from "./dom";
@@ -10,47 +10,120 @@ import type { Panel } from "./page";
 const maxEntries = 50;
 
 export interface Trace extends Panel {
-  /** Shows a call that was sent. Returns a function to call when that call ends. */
+  /** Shows a call that the user has made. Returns a function to call when that call ends. */
   add(call: Call): (outcome: Outcome) => void;
+  /** Keeps a call that the page made by itself at its start. It is shown in a group that the user may open. */
+  addOfStart(call: Call): (outcome: Outcome) => void;
 }
 
 interface Entry {
   readonly element: HTMLDetailsElement;
+  readonly isOfStart: boolean;
+  readonly operation: Operation;
+  /** The status, as a badge. */
+  readonly status: HTMLElement;
+  readonly requestLine: string;
   readonly render: () => void;
   readonly end: (outcome: Outcome) => void;
 }
 
+/** The panel that makes each call. A reading of the keys follows another call, so no panel shows that as its last. */
+const panelOf: Readonly<Record<Operation, "app" | "checkout" | "portal" | undefined>> = {
+  generate: "app",
+  ask: "checkout",
+  use: "checkout",
+  regenerate: "portal",
+  revoke: "portal",
+  list: undefined,
+};
+
 export const makeTrace = (locale: () => Locale): Trace => {
   const list = byId("trace", HTMLElement);
-  const entries: Entry[] = [];
+  const ofStart = byId("start", HTMLDetailsElement);
+  const listOfStart = byId("start-calls", HTMLElement);
+  let entries: readonly Entry[] = [];
   let count = 0;
 
-  return {
-    add: (call) => {
-      count += 1;
-      const entry = makeEntry(call, `call-${count}`, locale);
-      const previous = entries[0];
+  const lastCalls = (["app", "checkout", "portal"] as const).map((panel) =>
+    makeLastCall(byId(`${panel}-call`, HTMLElement), locale, () =>
+      entries.find(({ isOfStart, operation }) => !isOfStart && panelOf[operation] === panel),
+    ),
+  );
+  const renderAround = (): void => {
+    const countOfStart = entries.filter(({ isOfStart }) => isOfStart).length;
+    ofStart.hidden = countOfStart === 0;
+    setText(byId("start-title", HTMLElement), locale().messages.startCalls(String(countOfStart)));
+    byId("no-calls", HTMLElement).hidden = countOfStart < entries.length;
+    for (const render of lastCalls) {
+      render();
+    }
+  };
+
+  const add = (call: Call, isOfStart: boolean): ((outcome: Outcome) => void) => {
+    count += 1;
+    const entry = makeEntry(call, `call-${count}`, isOfStart, locale);
+    if (!isOfStart) {
+      const previous = entries.find((each) => !each.isOfStart);
       if (previous) {
         previous.element.open = false;
       }
-      entries.unshift(entry);
-      for (const forgotten of entries.splice(maxEntries)) {
-        forgotten.element.parentElement?.remove();
-      }
-      list.prepend(make("li", {}, entry.element));
-      byId("no-calls", HTMLElement).hidden = true;
-      entry.render();
-      return entry.end;
-    },
+      entry.element.open = true;
+    }
+    for (const forgotten of entries.slice(maxEntries - 1)) {
+      forgotten.element.parentElement?.remove();
+    }
+    entries = [entry, ...entries.slice(0, maxEntries - 1)];
+    (isOfStart ? listOfStart : list).prepend(make("li", {}, entry.element));
+    entry.render();
+    renderAround();
+    return (outcome) => {
+      entry.end(outcome);
+      renderAround();
+    };
+  };
+
+  return {
+    add: (call) => add(call, false),
+    addOfStart: (call) => add(call, true),
     render: () => {
       for (const { render } of entries) {
         render();
       }
+      renderAround();
     },
   };
 };
 
-const makeEntry = (call: Call, id: string, locale: () => Locale): Entry => {
+/** A panel's last call, with a link to the whole call. On a phone, the trace is far from what was pressed. */
+const makeLastCall = (
+  element: HTMLElement,
+  locale: () => Locale,
+  find: () => Entry | undefined,
+): (() => void) => {
+  const label = make("span");
+  const status = make("span");
+  const link = make("a");
+  element.append(label, status, link);
+  link.addEventListener("click", () => {
+    const entry = find();
+    if (entry !== undefined) {
+      entry.element.open = true;
+    }
+  });
+  return () => {
+    const entry = find();
+    element.hidden = entry === undefined;
+    if (entry !== undefined) {
+      setText(label, `${locale().messages.lastCall}:`);
+      setText(status, entry.status.textContent);
+      status.className = entry.status.className;
+      setText(link, entry.requestLine);
+      link.href = `#${entry.element.id}`;
+    }
+  };
+};
+
+const makeEntry = (call: Call, id: string, isOfStart: boolean, locale: () => Locale): Entry => {
   const requestLine = `${call.method} ${new URL(call.url).pathname}`;
   let outcome: Outcome | undefined;
 
@@ -76,7 +149,7 @@ const makeEntry = (call: Call, id: string, locale: () => Locale): Entry => {
   );
   const element = make(
     "details",
-    { open: "" },
+    { id },
     make(
       "summary",
       {},
@@ -122,6 +195,10 @@ const makeEntry = (call: Call, id: string, locale: () => Locale): Entry => {
   };
   return {
     element,
+    isOfStart,
+    operation: call.operation,
+    status,
+    requestLine,
     render,
     end: (ended) => {
       outcome = ended;

@@ -236,7 +236,7 @@ describe("the playground's files", () => {
   const panel = (name: string): Locator => page.getByRole("region", { name, exact: true });
   const notice = (text: string | RegExp): Locator => page.getByRole("status").getByText(text);
   const shownCode = (): Promise<string> => page.locator("#code:visible").innerText();
-  const entries = (): Locator => page.locator("#trace > li");
+  const entries = (): Locator => page.locator(".trace > li");
   const total = (text: string): Locator => page.locator("#cart-total .total").getByText(text);
   const codeField = (): Locator => page.getByLabel("Codice sconto", { exact: true });
   const chooseOffer = (name: string): Promise<void> => page.getByRole("radio", { name }).check();
@@ -252,13 +252,14 @@ describe("the playground's files", () => {
 
   /** Waits until the page has made `count` calls, of which `pending` still wait for an answer. */
   const expectTrace = async (count: number, pending = 0): Promise<void> => {
+    // Those of the page's start are in a closed group.
     await entries()
       .nth(count - 1)
-      .waitFor();
+      .waitFor({ state: "attached" });
     await entries()
       .filter({ has: page.locator("[aria-busy=false]") })
       .nth(count - pending - 1)
-      .waitFor();
+      .waitFor({ state: "attached" });
     expect(await entries().count()).toBe(count);
   };
 
@@ -322,6 +323,16 @@ describe("the playground's files", () => {
     await page.keyboard.press("Space");
     await notice(messages.testMark).waitFor();
   };
+
+  const Texts = t.array(t.string);
+  const readAll = async (expression: string): Promise<readonly string[]> =>
+    decode(Texts, await page.evaluate(expression));
+
+  /** The stressed buttons, and the step to which the page says that the story has come. */
+  const stressed = async (): Promise<readonly string[]> =>
+    readAll(
+      "[...document.querySelectorAll('.btn-primary, .steps [aria-current=step]')].filter((each) => each.checkVisibility()).map(({ id }) => id)",
+    );
 
   const unavailable = {
     status: 503,
@@ -547,7 +558,7 @@ describe("the playground's files", () => {
       // Another window of the same browser does not replace a key either.
       const other = await context.newPage();
       await other.goto(host.baseUrl);
-      await other.locator("#trace > li [aria-busy=false]").waitFor();
+      await other.locator(".trace > li [aria-busy=false]").waitFor({ state: "attached" });
       await other.close();
       expect((await host.ask(copied, "AAAAAAAAAAA")).status).toBe(404);
       expect(calls.filter(({ path }) => path.includes("api-keys/"))).toEqual([]);
@@ -681,6 +692,8 @@ describe("the playground's files", () => {
           .getByText(/^•••• [0-9a-f]{4}$/)
           .waitFor();
         await page.locator("#secondary-value").getByText(messages.noKey).waitFor();
+        // Without a key, a code cannot be applied.
+        expect(await stressed()).toEqual(["step-3", "ask-for-keys-button"]);
 
         const letThrough = await delayAnswer("**/api-keys/primary");
         await button(messages.makeKeys).focus();
@@ -888,7 +901,7 @@ describe("the playground's files", () => {
       await host.newApiKey("esempio-libreria", "secondary", idempotencyKey);
       await host.newApiKey("esempio-libreria", "secondary");
       await button("Riprova Chiave secondaria").click();
-      await page.locator("#portal-notices .alert-danger").waitFor();
+      await page.locator("#secondary-notices .alert-danger").waitFor();
       expect(statuses.slice(-2)).toEqual([400, 200]);
       await regenerate("Chiave secondaria");
       expectFailuresOnly();
@@ -1010,6 +1023,196 @@ describe("the playground's files", () => {
     });
   });
 
+  it("leads from the app to the checkout to the portal, and stresses one button at a time", async () => {
+    await page.clock.install();
+    await open();
+    const fresh = ["step-1", "generate"];
+    expect(await stressed()).toEqual(fresh);
+    await button("Genera codice").click();
+    const code = await shownCode();
+    expect(await stressed()).toEqual(["step-2", "use-at-checkout"]);
+    await chooseOffer("30% al cinema");
+    expect(await stressed()).toEqual(fresh);
+    await chooseOffer("15% sui libri");
+    await button("Usalo al checkout").click();
+    expect(await stressed()).toEqual(["step-2", "apply"]);
+    await button("Applica").click();
+    await notice("Sconto applicato").waitFor();
+    expect(await stressed()).toEqual(["step-2", "pay"]);
+    await page.getByRole("switch", { name: "Simula una risposta persa" }).press("Space");
+    await button(/^Paga/).click();
+    await button("Riprova a pagare").waitFor();
+    expect(await stressed()).toEqual(["step-2", "pay"]);
+    await button("Riprova a pagare").click();
+    await notice("Ordine confermato").waitFor();
+    expect(await stressed()).toEqual(["step-3", "to-portal"]);
+    expect(await button("Copia").isVisible()).toBe(false);
+
+    await button("Nuovo carrello").click();
+    expect(await stressed()).toEqual(fresh);
+    await codeField().fill(code);
+    expect(await stressed()).toEqual(["step-2", "apply"]);
+    await button("Applica").click();
+    await notice("Il codice sconto è già stato usato").waitFor();
+    // The same code would be refused again.
+    expect(await stressed()).toEqual(fresh);
+    await button("Genera codice").click();
+    await notice("Il codice è pronto").waitFor();
+    expect(await stressed()).toEqual(["step-2", "use-at-checkout"]);
+    await page.clock.fastForward("11:00");
+    await notice("Il codice è scaduto").waitFor();
+    expect(await stressed()).toEqual(fresh);
+
+    await regenerate("Chiave secondaria");
+    await button("Genera Chiave di prova").click();
+    await page.locator("#test-fresh:visible").waitFor();
+    expect(await stressed()).toEqual(["step-3", "secondary-give"]);
+    await button("Dalla al negozio Chiave secondaria").click();
+    expect(await stressed()).toEqual(["step-3", "test-give"]);
+    await button("Dalla al negozio Chiave di prova").click();
+    await page.getByRole("switch", { name: "Usa la chiave di prova" }).press("Space");
+    expect(await stressed()).toEqual(["step-2"]);
+    await button(/^TESTLIVE000/).click();
+    expect(await stressed()).toEqual(["step-2", "apply"]);
+    await button("Applica").click();
+    await notice("Sconto applicato").waitFor();
+    await button(/^Paga/).click();
+    await notice("Ordine confermato").waitFor();
+    expect(await stressed()).toEqual(["step-2", "new-cart"]);
+  });
+
+  it.each(languages)(
+    "sets apart what a customer never sees, and says what each switch needs, in %s",
+    async (language) => {
+      const { messages } = makeLocale(language);
+      await open(`/?lang=${language}`);
+      const simulation = panel(messages.simulationTitle);
+      const names = [messages.useTestKey, messages.loseAnswer, messages.loseKey];
+      expect(await page.getByRole("switch").count()).toBe(names.length);
+      for (const name of names) {
+        expect(await simulation.getByRole("switch", { name }).count()).toBe(1);
+      }
+      await simulation.getByText(/^Idempotency-Key: cart-/).waitFor();
+      for (const title of [messages.appTitle, messages.checkoutTitle, messages.portalTitle]) {
+        expect(await panel(title).innerText()).not.toContain("Idempotency-Key");
+      }
+      const hints = async (): Promise<readonly string[]> =>
+        readAll(
+          "[...document.querySelectorAll('[role=switch]')].map((each) => document.getElementById(each.getAttribute('aria-describedby')).innerText)",
+        );
+      const { noTestKey, loseAnswerNeeds, loseAnswerHint, loseKeyHint, useTestKeyHint, testKeyWaits } =
+        messages;
+      expect(await hints()).toEqual([noTestKey, loseAnswerNeeds, loseKeyHint]);
+      await startTesting(language);
+      expect(await hints()).toEqual([useTestKeyHint, loseAnswerNeeds, loseKeyHint]);
+      await button(/^TESTLIVE000/).click();
+      await button(messages.apply).click();
+      await page.locator("#cart-total .reduction").waitFor();
+      expect(await hints()).toEqual([useTestKeyHint, loseAnswerHint, loseKeyHint]);
+      await page.getByRole("switch", { name: messages.loseAnswer }).press("Space");
+      await page.locator("#pay").click();
+      await notice(messages.answerLost).waitFor();
+      expect(await hints()).toEqual([testKeyWaits, loseAnswerHint, loseKeyHint]);
+      await page.locator("#pay").click();
+      await button(messages.newCart).waitFor();
+      expect(await hints()).toEqual([useTestKeyHint, loseAnswerNeeds, loseKeyHint]);
+    },
+  );
+
+  it.each(languages)(
+    "shows on a phone what came of each press, wherever the pressed button was in the window, in %s",
+    async (language) => {
+      const { messages } = makeLocale(language);
+      const height = 740;
+      await page.setViewportSize({ width: 360, height });
+      await page.emulateMedia({ reducedMotion: "reduce" });
+      await open(`/?lang=${language}`);
+      const isInWindow = async (selector: string): Promise<boolean> => {
+        const box = await page.locator(selector).boundingBox();
+        return box !== null && box.y >= 0 && box.y + box.height <= height;
+      };
+      /** Presses a button that is at an edge of the window. */
+      const press = async (selector: string, edge: "start" | "end"): Promise<void> => {
+        const target = `document.querySelector(${JSON.stringify(selector)})`;
+        await page.evaluate(`${target}.scrollIntoView({ block: "${edge}" })`);
+        await page.evaluate(`${target}.focus({ preventScroll: true })`);
+        await page.keyboard.press(selector.includes("[role=switch]") ? "Space" : "Enter");
+      };
+      const seeAfter = async (press: Promise<void>, ...changed: readonly string[]): Promise<void> => {
+        await press;
+        for (const selector of changed) {
+          await page.locator(selector).waitFor();
+        }
+        await page.locator("[aria-busy=true]").waitFor({ state: "detached" });
+        const seen = await Promise.all(changed.map(isInWindow));
+        expect(Object.fromEntries(changed.map((selector, index) => [selector, seen[index]]))).toEqual(
+          Object.fromEntries(changed.map((selector) => [selector, true])),
+        );
+      };
+      for (const edge of ["end", "start"] as const) {
+        await seeAfter(press("#generate", edge), "#app-notices .alert", "#code", "#use-at-checkout");
+        await seeAfter(press("#use-at-checkout", edge), "#code-field", "#apply");
+        await seeAfter(press("#apply", edge), "#checkout-notices .alert", "#cart-total .reduction");
+        await page.getByRole("switch", { name: messages.loseAnswer }).press("Space");
+        await seeAfter(press("#pay", edge), "#checkout-notices .alert", "#pay");
+        await seeAfter(press("#pay", edge), "#checkout-notices .alert", "#new-cart", "#to-portal");
+        await seeAfter(press("#to-portal", edge), "#portal-title", "#primary-regenerate");
+        for (const keyType of ["primary", "secondary"]) {
+          await press(`#${keyType}-regenerate`, edge);
+          await seeAfter(
+            page.locator("#confirm-yes").click(),
+            `#${keyType}-value`,
+            `#${keyType}-notices .alert`,
+          );
+          await seeAfter(press(`#${keyType}-give`, edge), `#${keyType}-notices .alert`);
+        }
+        await page.getByRole("switch", { name: messages.loseKey }).press("Space");
+        await seeAfter(press("#test-regenerate", edge), "#test-notices .alert:last-child");
+        await seeAfter(press("#test-regenerate", edge), "#test-value", "#test-fresh", "#test-notices .alert");
+        await seeAfter(press("#test-give", edge), "#test-notices .alert");
+        const codes = "#test-codes-list li";
+        await seeAfter(
+          press("#use-test-key[role=switch]", edge),
+          `${codes}:first-child`,
+          `${codes}:last-child`,
+        );
+        await seeAfter(press(`${codes}:last-child button`, edge), "#code-field", "#apply");
+        await seeAfter(press("#apply", edge), "#checkout-notices .alert-danger");
+        await press("#use-test-key[role=switch]", edge);
+        await press("#test-revoke", edge);
+        await seeAfter(page.locator("#confirm-yes").click(), "#test-value", "#test-notices .alert");
+      }
+      expectFailuresOnly();
+    },
+  );
+
+  it("moves the focus on when the code whose buttons have it is used", async () => {
+    await open();
+    await applyNewCode();
+    const letThrough = await delayAnswer("**/validate");
+    await button(/^Paga/).click();
+    await atWork("pay");
+    await button("Copia").focus();
+    letThrough();
+    await notice("Ordine confermato").waitFor();
+    await focused(button("Genera codice"));
+  });
+
+  it("leaves the window where the user has gone meanwhile", async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await open();
+    await codeField().fill("AAAAAAAAAAA");
+    const letThrough = await delayAnswer("**/validate");
+    await button("Applica").click();
+    await button("Genera Chiave di prova").focus();
+    const before = await button("Genera Chiave di prova").boundingBox();
+    letThrough();
+    await page.locator("#checkout-notices .alert").waitFor();
+    const after = await button("Genera Chiave di prova").boundingBox();
+    expect(after?.y).toBeCloseTo(before?.y ?? NaN, 0);
+  });
+
   it("loses an answer once, and gets it by a retry with the same Idempotency-Key", async () => {
     await open();
     const loseAnswer = page.getByRole("switch", { name: "Simula una risposta persa" });
@@ -1097,8 +1300,7 @@ describe("the playground's files", () => {
       expect(await button("Usalo al checkout").isVisible()).toBe(false);
       expect(await page.getByRole("timer").isVisible()).toBe(false);
       expect(await page.locator("#ring").getAttribute("stroke-dashoffset")).toBe("1");
-      await button("Copia").click();
-      expect(await clipboard()).toBe(code);
+      expect(await button("Copia").isVisible()).toBe(false);
     },
   );
 
@@ -1176,7 +1378,7 @@ describe("the playground's files", () => {
     const regenerateKey = (): Promise<void> =>
       pressTwice(
         "secondary-regenerate",
-        "portal-notices",
+        "secondary-notices",
         "**/api-keys/secondary",
         async () => {
           await button("Rigenera Chiave secondaria").click();
@@ -1290,7 +1492,7 @@ describe("the playground's files", () => {
       ["app-notices", () => button("Genera codice").click()],
       ["checkout-notices", () => button("Applica").click()],
       [
-        "portal-notices",
+        "secondary-notices",
         async () => {
           await button("Revoca Chiave secondaria").click();
           await page.getByRole("dialog").getByRole("button", { name: "Revoca" }).click();
@@ -1458,6 +1660,10 @@ describe("the playground's files", () => {
       await applyNewCode();
       const run = async (index: number): Promise<unknown> => {
         const entry = entries().nth(index);
+        const group = page.locator("#start:not([open])").filter({ has: entry });
+        if ((await group.count()) > 0) {
+          await group.locator("#start-title").click();
+        }
         if ((await entry.locator("details").getAttribute("open")) === null) {
           await entry.locator("summary").click();
         }
@@ -1506,13 +1712,62 @@ describe("the playground's files", () => {
       .waitFor();
   });
 
+  it("keeps the calls of its own start in a closed group, and opens what the user does", async () => {
+    const letThrough = await delayAnswer("**/api-keys/primary");
+    await page.goto(host.baseUrl);
+    const ofUser = page.locator("#trace > li");
+    const group = page.locator("#start:not([open])");
+    await group.getByText("All'avvio la pagina ha preparato il negozio (chiamate: 2)").waitFor();
+    await page.getByText(makeLocale("it").messages.noCalls).waitFor();
+    expect(await ofUser.count()).toBe(0);
+    await button("Genera codice").click();
+    await notice("Il codice è pronto").waitFor();
+    letThrough();
+    await expectTrace(setUpCalls + 1);
+    await group.getByText("All'avvio la pagina ha preparato il negozio (chiamate: 4)").waitFor();
+    expect(await ofUser.locator("details[open] .operation").allInnerTexts()).toEqual([
+      "App IO: genera un codice",
+    ]);
+    expect(await page.locator(".last-call:visible").count()).toBe(1);
+    await page.locator("#start-title").click();
+    const ofStart = page.locator("#start-calls > li");
+    await ofStart.last().waitFor();
+    expect(await ofStart.locator("details[open]").count()).toBe(0);
+    expect(await ofStart.locator("summary .call").allInnerTexts()).toEqual([
+      "GET /api/v1/cgn/merchants/esempio-libreria/api-keys",
+      "POST /api/v1/cgn/merchants/esempio-libreria/api-keys/secondary",
+      "POST /api/v1/cgn/merchants/esempio-libreria/api-keys/primary",
+      "GET /api/v1/cgn/merchants/esempio-libreria/api-keys",
+    ]);
+  });
+
+  it("shows in each panel the last call that it made, and leads to it", async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await open();
+    await applyNewCode();
+    await codeField().fill("AAAAAAAAAAA");
+    await button("Applica").click();
+    await notice("Il codice sconto non esiste").waitFor();
+    await revoke("Chiave secondaria");
+    expect(await page.locator(".last-call").allInnerTexts()).toEqual([
+      expect.stringMatching(/^Ultima chiamata:\s*200\s*POST \/api\/v1\/cgn\/otp\/AAAAAA00A00A000A$/),
+      expect.stringMatching(/^Ultima chiamata:\s*404\s*POST \/api\/v1\/merchant\/cgn\/otp\/validate$/),
+      expect.stringMatching(/^Ultima chiamata:\s*204\s*DELETE \S+\/api-keys\/secondary$/),
+    ]);
+    await panel("App IO").getByRole("link").click();
+    const entry = entries().nth(4);
+    await entry.getByText('"discount_id": "libri-15"').waitFor();
+    expect((await entry.locator("summary").boundingBox())?.y).toBeLessThan(740);
+  });
+
   it("keeps the latest fifty calls in the trace, and no more", async () => {
     await open();
     for (let count = setUpCalls + 1; count <= 50; count++) {
       await button("Genera codice").click();
       await entries()
         .nth(count - 1)
-        .waitFor();
+        .waitFor({ state: "attached" });
     }
     await applyNewCode();
     expect(await entries().count()).toBe(50);
@@ -1522,9 +1777,9 @@ describe("the playground's files", () => {
   const Focused = t.type({ name: t.string, outline: t.string, shadow: t.string });
   const focusedElement = `(() => {
     const element = document.activeElement;
-    // A switch shows its focus on the lever beside it.
+    // A switch shows its focus around its label.
     const { outlineStyle, boxShadow } = getComputedStyle(
-      element.role === "switch" ? element.nextElementSibling : element,
+      element.role === "switch" ? element.closest("label") : element,
     );
     return { name: element.outerHTML.slice(0, 100), outline: outlineStyle, shadow: boxShadow };
   })()`;
@@ -1674,8 +1929,8 @@ describe("the playground's files", () => {
     for (const [width, columns, rows] of [
       [360, 1, 3],
       [768, 2, 2],
-      [1024, 3, 1],
-      [1440, 3, 1],
+      [1024, 2, 2],
+      [1440, 2, 2],
     ] as const) {
       await page.setViewportSize({ width, height: 900 });
       const boxes = await Promise.all(
@@ -1686,11 +1941,49 @@ describe("the playground's files", () => {
     }
   });
 
+  it.each([
+    [768, 1 / 2],
+    [1024, 1 / 3],
+    [1440, 1 / 3],
+  ])("gives the story more room than the portal, and fills it, at %d px", async (width, mostEmpty) => {
+    await page.setViewportSize({ width, height: 900 });
+    await open();
+    /** The height of each panel, and of the tallest part of it in which there is nothing. */
+    const measured = `["app", "checkout", "portal"].map((id) => {
+      const panel = document.getElementById(id);
+      const parts = [...panel.children].filter((part) => part.checkVisibility() && part.offsetHeight > 0);
+      const edges = parts.map((part) => part.getBoundingClientRect());
+      const { bottom, height } = panel.getBoundingClientRect();
+      const ends = [...edges.slice(1).map(({ top }) => top), bottom];
+      return { height, empty: Math.max(...edges.map((edge, index) => ends[index] - edge.bottom)) };
+    })`;
+    const Measured = t.array(t.type({ height: t.number, empty: t.number }));
+    const expectFilled = async (): Promise<void> => {
+      const [app, checkout, portal] = decode(Measured, await page.evaluate(measured));
+      expect(app?.height).toBe(checkout?.height);
+      expect(app?.height).toBeGreaterThan(portal?.height ?? NaN);
+      for (const each of [app, checkout]) {
+        expect(each?.empty).toBeLessThan((each?.height ?? NaN) * mostEmpty);
+      }
+    };
+    await expectFilled();
+    await button("Genera codice").click();
+    await notice("Il codice è pronto").waitFor();
+    await expectFilled();
+    await button("Usalo al checkout").click();
+    await button("Applica").click();
+    await notice("Sconto applicato").waitFor();
+    await expectFilled();
+    await button(/^Paga/).click();
+    await notice("Ordine confermato").waitFor();
+    await expectFilled();
+  });
+
   it("sets a shop up without announcing it", async () => {
     await page.addInitScript(`
       window.seen = [];
       new MutationObserver(() => {
-        for (const element of document.querySelectorAll(".attention:not([hidden]), #portal-notices .alert")) {
+        for (const element of document.querySelectorAll(".attention:not([hidden]), #portal [role=status] .alert")) {
           window.seen.push(element.textContent);
         }
       }).observe(document, { subtree: true, childList: true, attributes: true });`);
@@ -1704,7 +1997,7 @@ describe("the playground's files", () => {
 
   it("announces everything in live regions that already exist, and nothing twice", async () => {
     await open();
-    expect(await page.getByRole("status").count()).toBe(5);
+    expect(await page.getByRole("status").count()).toBe(8);
     expect(await page.locator("#cart-total").getAttribute("aria-live")).toBe("polite");
     await button("Genera codice").click();
     await button("Copia").click();
@@ -1732,5 +2025,10 @@ describe("the playground's files", () => {
     expect(await page.evaluate(border)).toBe("0px");
     await page.emulateMedia({ forcedColors: "active" });
     expect(await page.evaluate(border)).toBe("1px");
+    // The button that leads on is still told from the others.
+    const backgrounds = await readAll(
+      "['generate', 'apply', 'pay'].map((id) => getComputedStyle(document.getElementById(id)).backgroundColor)",
+    );
+    expect(backgrounds.map((each) => backgrounds.indexOf(each))).toEqual([0, 1, 1]);
   });
 });
