@@ -9,7 +9,8 @@ import { buffer } from "node:stream/consumers";
 import { HttpRequest, HttpResponse, InvocationContext } from "@azure/functions";
 import type { LogHandler } from "@azure/functions";
 import type { HttpFunction } from "../shared/http/function";
-import { findPage } from "../playground/pages";
+import { findPage } from "../site/pages";
+import type { DemoShop } from "../site/reader";
 import { makePlatformServer, receive } from "./platform";
 import type { PlatformRequest } from "./platform";
 import { refuseForeign } from "./same-origin";
@@ -27,9 +28,11 @@ const logToStandardError: LogHandler = (level, ...args) => {
 /** The start of a line that a function logged after its answer. The platform would lose that line. */
 export const lateLogPrefix = "Logged after the answer:";
 
+/** @param demoShop the shop whose keys the pages put into their commands, once it has some. */
 export const makeHost = (
   functions: readonly HttpFunction[],
   logHandler: LogHandler = logToStandardError,
+  demoShop: () => DemoShop | undefined = () => undefined,
 ): Server => {
   const routes = functions.map((mounted) => ({ mounted, pattern: toPattern(mounted.route) }));
 
@@ -52,7 +55,12 @@ export const makeHost = (
     }
     // For HEAD, Node leaves the body out by itself.
     const isRead = method === "GET" || method === "HEAD";
-    const page = isRead ? await findPage(path, request.headers["host"]) : undefined;
+    const page = isRead
+      ? await findPage(path, {
+          localOrigin: `http://${request.headers["host"] ?? `127.0.0.1:${incoming.socket.localPort}`}`,
+          demoShop: demoShop(),
+        })
+      : undefined;
     if (page !== undefined) {
       response.writeHead(200, page.headers).end(page.body);
       return;

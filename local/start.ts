@@ -7,6 +7,7 @@ import type { KeyType } from "../shared/domain/api-key";
 import { startEmbeddedCosmosDb } from "./embedded-cosmos-db";
 import { makeHost } from "./host";
 import { makePlaygroundStore } from "../playground/playground-store";
+import type { DemoShop } from "../site/reader";
 import { close, decodePort, describeListenError, fail, listen, untilStopped } from "./server";
 
 const demoMerchantId = "demo-shop";
@@ -62,10 +63,15 @@ const run = async (): Promise<void> => {
     return;
   }
   const store = makeCosmosStore(config.right);
-  const host = makeHost([
-    ...makeFunctions(config.right, store.forCall),
-    makePlaygroundStore(embedded === undefined ? "named" : "own"),
-  ]);
+  let demoShop: DemoShop | undefined;
+  const host = makeHost(
+    [
+      ...makeFunctions(config.right, store.forCall),
+      makePlaygroundStore(embedded === undefined ? "named" : "own"),
+    ],
+    undefined,
+    () => demoShop,
+  );
   try {
     const created = await store.createContainers();
     if (E.isLeft(created)) {
@@ -83,6 +89,7 @@ const run = async (): Promise<void> => {
     const create = async (keyType: KeyType): Promise<string | undefined> =>
       embedded === undefined ? undefined : createDemoApiKey(baseUrl, keyType);
     const [apiKey, testApiKey] = [await create("primary"), await create("test")];
+    demoShop = apiKey && testApiKey ? { merchantId: demoMerchantId, apiKey, testApiKey } : undefined;
     const lines = [
       `Listening on ${baseUrl}`,
       "Open it in a browser to see the service work.",

@@ -38,6 +38,7 @@ await build({
     "scripts/load.ts",
     "scripts/record-hostile.ts",
     "scripts/screenshots.ts",
+    "scripts/site.ts",
     "scripts/verify.ts",
     "bench/bench.ts",
     "bench/measure-capacity.ts",
@@ -48,7 +49,7 @@ await build({
   packages: "external",
 });
 
-// The page at the local host's root. The browser gets these files and no others.
+// What the pages of the site load. The browser gets these files and no others.
 await build({
   bundle: true,
   format: "esm",
@@ -58,6 +59,8 @@ await build({
   entryPoints: [
     "playground/page/index.html",
     "playground/page/main.ts",
+    "playground/page/reader.ts",
+    "playground/page/site.css",
     "playground/page/playground.css",
     "playground/page/icon.svg",
     "node_modules/bootstrap-italia/dist/svg/sprites.svg",

@@ -3,7 +3,7 @@ import { makeApi } from "./api";
 import type { Api } from "./api";
 import { makeAppIo } from "./app-io";
 import { makeCheckout } from "./checkout";
-import { byId, setText } from "./dom";
+import { setText } from "./dom";
 import { merchants } from "./merchants";
 import { makeLocale } from "./messages";
 import type { Language } from "./messages";
@@ -17,7 +17,6 @@ import { makeStory } from "./story";
 import { makeTrace } from "./trace";
 
 const languages: readonly Language[] = ["it", "en"];
-const guides = { it: "/integrazione-operatori", en: "/merchant-integration" };
 
 const [first, ...others] = merchants;
 let shop = makeShop(first);
@@ -70,7 +69,7 @@ const prepare = (chosen: Shop, api: Api): void => {
   chosen.ready = Promise.all([chosen.ready, whenStoreKindIsKnown]).then(() => portal.open(chosen, api));
 };
 
-/** The texts that depend on nothing but the language. `index.html` names each of them at its place. */
+/** The texts that depend on nothing but the language. `index.html` and the site's template name each of them at its place. */
 const renderTexts = (): void => {
   const { language, messages } = locale;
   const texts: Readonly<Record<string, unknown>> = messages;
@@ -84,16 +83,20 @@ const renderTexts = (): void => {
     }
     setText(element, text);
   }
-  byId("guide", HTMLAnchorElement).href = guides[language];
-  for (const each of languages) {
-    byId(`language-${each}`, HTMLButtonElement).setAttribute("aria-pressed", String(each === language));
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-it]")) {
+    link.href = link.dataset[language] ?? "";
+  }
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("a[hreflang]")) {
+    link.ariaCurrent = link.hreflang === language ? "true" : null;
   }
 };
 
-for (const language of languages) {
-  byId(`language-${language}`, HTMLButtonElement).addEventListener("click", () => {
-    locale = makeLocale(language);
-    history.replaceState(null, "", `?lang=${language}`);
+// The template's links would load the page anew, and what the visitor did on it would be gone.
+for (const link of document.querySelectorAll<HTMLAnchorElement>("a[hreflang]")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    locale = makeLocale(languages.find((language) => language === link.hreflang) ?? "it");
+    history.replaceState(null, "", `?lang=${locale.language}`);
     renderTexts();
     page.render();
   });

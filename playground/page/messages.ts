@@ -8,6 +8,12 @@ const it = {
   card: "Carta Giovani Nazionale",
   language: "Lingua",
   brand: "Codici sconto CGN",
+  places: "Pagine del sito",
+  start: "Primi passi",
+  guide: "Guida",
+  contract: "Riferimento API",
+  keysGuide: "Chiavi API",
+  playground: "Prova dal vivo",
   tagline: "Prova il servizio sul tuo computer",
   lead: "Segui la storia in tre passi. Ogni pulsante chiama davvero il servizio, e in fondo alla pagina vedi le chiamate.",
   step1: "Giulia genera un codice nell'app",
@@ -153,8 +159,6 @@ const it = {
   copy: "Copia",
   copied: "Copiato",
   notCopied: "Copia non riuscita",
-  docs: "Contratto delle API",
-  guide: "Guida per chi sviluppa un negozio",
 };
 
 /** Every text of the page. The type makes sure that both languages have the same ones. */
@@ -166,6 +170,12 @@ const en: Messages = {
   card: "Carta Giovani Nazionale",
   language: "Language",
   brand: "CGN discount codes",
+  places: "Pages of the site",
+  start: "Get started",
+  guide: "Guide",
+  contract: "API reference",
+  keysGuide: "API keys",
+  playground: "See it work",
   tagline: "See the service work on your computer",
   lead: "Follow the story in three steps. Each button really calls the service, and the calls are at the end of the page.",
   step1: "Giulia generates a code in the app",
@@ -309,8 +319,6 @@ const en: Messages = {
   copy: "Copy",
   copied: "Copied",
   notCopied: "Could not copy",
-  docs: "API contract",
-  guide: "Guide for shop developers",
 };
 
 const catalogue: Readonly<Record<Language, Messages>> = { it, en };
