@@ -61,7 +61,6 @@ export const renderPage = ({ language, paths, title, main, styles, script, isLoc
 <title>${escapeHtml(title)}</title>
 <link rel="icon" href="/playground/icon.svg" type="image/svg+xml">
 ${styles.map((name) => `<link rel="stylesheet" href="/playground/${name}">`).join("\n")}
-${languages.flatMap((each) => (paths[each] === undefined ? [] : `<link rel="alternate" hreflang="${each}" href="${paths[each]}">`)).join("\n")}
 <script type="module" src="/playground/${script}"></script>
 </head>
 <body>

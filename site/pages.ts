@@ -221,11 +221,17 @@ export const findPage = async (pathname: string, reader: Reader): Promise<Served
 export const renderSite = async (): Promise<ReadonlyMap<string, string | Buffer>> => {
   const files = new Map<string, string | Buffer>();
   const pages = await findSitePages();
-  for (const page of pages) {
+  // Of the other documents only those are on the site that some page cites.
+  const wanted = new Set([contract, ...problems, ...guides]);
+  for (const page of wanted) {
     for (const language of languages) {
       const at = page.paths[language];
       if (at !== undefined) {
-        files.set(`${at.slice(1)}/index.html`, await render(page, language, pages, {}));
+        const html = await render(page, language, pages, {});
+        files.set(`${at.slice(1)}/index.html`, html);
+        for (const [, cited] of html.matchAll(/ href="(\/[^"#]*)/g)) {
+          pages.filter(({ paths }) => paths.en === cited).forEach((each) => wanted.add(each));
+        }
       }
     }
   }

@@ -32,7 +32,7 @@ for (const sample of document.querySelectorAll(".sample")) {
   }
 }
 
-/** The entry of the table of contents for the last heading above the middle of the window. */
+/** The entries of the table of contents. That of the last heading that reached the top of the window is marked. */
 const links = new Map(
   [...document.querySelectorAll<HTMLAnchorElement>(".contents a[href^='#']")].map((link) => [
     decodeURIComponent(link.hash.slice(1)),
@@ -41,14 +41,14 @@ const links = new Map(
 );
 const headings = [...links.keys()].flatMap((id) => document.getElementById(id) ?? []);
 const showPlace = (): void => {
-  const above = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight / 2);
+  const above = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight / 10);
   const current = above.at(-1)?.id;
   for (const [id, link] of links) {
     link.ariaCurrent = id === current ? "true" : null;
   }
 };
-// The observer calls when a heading enters the upper half of the window or leaves it.
-const observer = new IntersectionObserver(showPlace, { rootMargin: "0px 0px -50% 0px" });
+// The observer calls when a heading enters the top tenth of the window or leaves it.
+const observer = new IntersectionObserver(showPlace, { rootMargin: "0px 0px -90% 0px" });
 for (const heading of headings) {
   observer.observe(heading);
 }

@@ -711,8 +711,7 @@ describe.each([
   });
 });
 
-describe("docs/portal-integration.md", () => {
-  const page = "docs/portal-integration.md";
+describe.each(["docs/portal-integration.md", "docs/integrazione-portale.md"])("%s", (page) => {
   const [program = "", ...otherPrograms] = blocksOf(page, "js");
 
   let service: Service;
