@@ -129,6 +129,10 @@ param portalFromHour int = 7
 @maxValue(24)
 param portalToHour int = 22
 
+@description('Azure region that manages the site of the guides, the contract and the problems: one that has Static Web Apps. Empty: no site.')
+@allowed(['', 'centralus', 'eastasia', 'eastus2', 'westeurope', 'westus2'])
+param siteLocation string = ''
+
 var suffix = take(uniqueString(resourceGroup().id, name), 8)
 // The modules, each of which gives the app its role, find each other's resources by these names, and not by outputs, so that `what-if` can see what would change.
 var names = {
@@ -141,6 +145,7 @@ var names = {
   identity: 'id-${name}-${suffix}'
   keyVault: 'kv-${name}-${suffix}'
   plan: 'asp-${name}-${suffix}'
+  site: 'stapp-${name}-${suffix}'
   storageAccount: 'st${replace(name, '-', '')}${suffix}'
   virtualNetwork: 'vnet-${name}-${suffix}'
   webTest: 'webtest-${name}-${suffix}'
@@ -313,6 +318,13 @@ module monitoring 'monitoring.bicep' = {
   }
 }
 
+module site 'modules/static-site.bicep' = if (!empty(siteLocation)) {
+  params: {
+    location: siteLocation
+    siteName: names.site
+  }
+}
+
 // `azd` keeps these as the values of its environment.
 
 @description('URL of the service.')
@@ -320,3 +332,9 @@ output SERVICE_API_URL string = 'https://${functionApp.outputs.hostName}'
 
 @description('Name of the function app.')
 output SERVICE_API_NAME string = names.app
+
+@description('URL of the site. Empty: there is none.')
+output SITE_URL string = empty(siteLocation) ? '' : 'https://${site!.outputs.hostName}'
+
+@description('Name of the static web app. Empty: there is none.')
+output SITE_NAME string = empty(siteLocation) ? '' : names.site

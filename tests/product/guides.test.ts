@@ -711,6 +711,58 @@ describe.each([
   });
 });
 
+describe.each(["docs/get-started.md", "docs/primi-passi.md"])("%s", (page) => {
+  let service: Service;
+  let testKey: string;
+  beforeAll(async () => {
+    service = await startService();
+    testKey = await service.newApiKey(merchantId, "test");
+  });
+  afterAll(() => service.stop());
+
+  const text = readFileSync(page, "utf8");
+  const [call1 = "", start = ""] = blocksOf(page, "sh");
+  const [shownAnswer = "", shownOutput = ""] = blocksOf(page, "text");
+
+  it("has a call whose answer is as it says", async () => {
+    if (!isThere("curl")) {
+      console.warn(`curl is not installed: the call in ${page} is not made`);
+      return;
+    }
+    const command = call1
+      .replace("http://127.0.0.1:7071", service.baseUrl)
+      .replace("cgn_test_demo-shop_…", testKey);
+    const answer: unknown = JSON.parse((await runProgram("sh", ["-c", command])).output);
+    const shown: unknown = JSON.parse(shownAnswer);
+    expect(answer).toMatchObject({
+      discount_id: decode(t.type({ discount_id: t.string }), shown).discount_id,
+    });
+    expect(Object.keys(decode(t.UnknownRecord, answer))).toEqual(Object.keys(decode(t.UnknownRecord, shown)));
+  });
+
+  it("says for each code what the guide's program prints", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
+    const file = path.join(folder, "cgn.mjs");
+    await writeFile(file, blocksOf(guides[0], "js").join(""));
+    const [, first = ""] = /CGN_OTP=(\w+)/.exec(start) ?? [];
+    const rows = [...text.matchAll(/^\| `(\w{11})` +\| (.+) \|$/gm)].map(([, code = "", told = ""]) => ({
+      code,
+      printed: [...told.matchAll(/`([^`]+)`/g)].map(([, line = ""]) => `${line}\n`).join(""),
+    }));
+    expect(rows.length).toBeGreaterThan(3);
+    for (const { code, printed } of [{ code: first, printed: shownOutput }, ...rows]) {
+      const { output } = await runProgram(process.execPath, [file], {
+        CGN_URL: service.baseUrl,
+        CGN_API_KEY: testKey,
+        CGN_OTP: code,
+        CGN_CART: "cart-4711",
+      });
+      expect([code, output]).toEqual([code, printed]);
+    }
+    await rm(folder, { recursive: true });
+  });
+});
+
 describe.each(["docs/portal-integration.md", "docs/integrazione-portale.md"])("%s", (page) => {
   const [program = "", ...otherPrograms] = blocksOf(page, "js");
 

@@ -705,10 +705,13 @@ describe("OTP_SECRET", () => {
     expect(outputs.map(([name]) => name).toSorted()).toEqual([
       "SERVICE_API_NAME",
       "SERVICE_API_URL",
+      "SITE_NAME",
+      "SITE_URL",
       "accountId",
       "accountId",
       "appSubnetId",
       "endpoint",
+      "hostName",
       "hostName",
       "privateEndpointsSubnetId",
       "vaultId",
@@ -758,6 +761,26 @@ describe("OTP_SECRET", () => {
   });
 });
 
+describe("the site", () => {
+  const type = "Microsoft.Web/staticSites";
+
+  it("is there only where a region for it is given", () => {
+    expect(all(type)).toEqual([]);
+    const site = one(type, deploy(template, { siteLocation: "westeurope" }));
+    expect([pathOf(site["name"]), site["location"]]).toEqual(["stapp-cgn-otp", "westeurope"]);
+  });
+
+  it("takes its headers from the files that are sent, and has no address besides its own", () => {
+    const site = one(type, deploy(template, { siteLocation: "westeurope" }));
+    expect(site["sku"]).toEqual({ name: "Free", tier: "Free" });
+    expect(site["properties"]).toEqual({
+      provider: "Custom",
+      allowConfigFileUpdates: true,
+      stagingEnvironmentPolicy: "Disabled",
+    });
+  });
+});
+
 describe("the parameters", () => {
   const parameters = Object.entries(toObject(template["parameters"]));
 
@@ -791,6 +814,7 @@ describe("the parameters", () => {
       requestDeadlineInMs: 5000,
       restoredCosmosDbName: "",
       runbookUrl: "https://cgn-otp.example/cgn-otp/blob/main/docs/operate.md",
+      siteLocation: "",
       softDeleteRetentionInDays: 90,
       updateStrategy: "Recreate",
       virtualNetworkAddressPrefix: "10.0.0.0/24",

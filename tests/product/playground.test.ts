@@ -134,7 +134,7 @@ describe("the playground's files", () => {
       JSON.parse(await readFile("dist/main.js.map", "utf8")),
     );
     expect(sources).toContain("../main.ts");
-    expect(sources.filter((source) => /^\.\.\/(local|playground)\//.test(source))).toEqual([]);
+    expect(sources.filter((source) => /^\.\.\/(local|site|playground)\//.test(source))).toEqual([]);
   });
 });
 
