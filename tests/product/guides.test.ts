@@ -757,7 +757,8 @@ describe.each(["docs/get-started.md", "docs/primi-passi.md"])("%s", (page) => {
         CGN_OTP: code,
         CGN_CART: "cart-4711",
       });
-      expect([code, output]).toEqual([code, printed]);
+      const withoutSentences = output.replaceAll(/^ {2}.*\n/gm, "");
+      expect([code, withoutSentences]).toEqual([code, printed]);
     }
     await rm(folder, { recursive: true });
   });

@@ -321,15 +321,15 @@ describe("the pages of the local host", () => {
       const wide = await open("/integrazione-operatori");
       const entry = wide
         .getByRole("navigation", { name: "In questa pagina" })
-        .getByRole("link", { name: "PHP" });
+        .getByRole("link", { name: "PHP", exact: true });
       await entry.click();
       await until(wide, "location.hash === '#php'");
-      await wide.locator(".contents a[aria-current]").getByText("PHP").waitFor();
+      await wide.locator(".contents a[aria-current]").getByText("PHP", { exact: true }).waitFor();
       await wide.close();
 
       const narrow = await open("/integrazione-operatori", phone);
       const summary = narrow.locator(".contents summary");
-      const link = narrow.locator(".contents").getByRole("link", { name: "PHP" });
+      const link = narrow.locator(".contents").getByRole("link", { name: "PHP", exact: true });
       expect(await link.isVisible()).toBe(false);
       await summary.focus();
       await narrow.keyboard.press("Enter");
