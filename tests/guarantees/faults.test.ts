@@ -541,7 +541,6 @@ describe("whatever the store does", () => {
         const cases = faults.flatMap(([name, fault]) =>
           Array.from({ length: calls }, (__, at) => at).flatMap((at): readonly NamedCase[] => [
             [`${name} at store call ${at}`, ({ index }) => (index === at ? fault : undefined)],
-            [`${name} from store call ${at} on`, ({ index }) => (index >= at ? fault : undefined)],
             [
               `rival before store call ${at}, then ${name}`,
               ({ index }, { rival }) =>
