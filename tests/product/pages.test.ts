@@ -337,7 +337,6 @@ describe("the pages of the local host", () => {
       await narrow.keyboard.press("Enter");
       await until(narrow, "location.hash === '#php'");
       expect(await link.isVisible()).toBe(false);
-      // The browser scrolls there smoothly.
       await until(
         narrow,
         "(({ top }) => top >= 0 && top < 100)(document.getElementById('php').getBoundingClientRect())",
