@@ -305,7 +305,7 @@ export const renderContract = ({
     ];
     const command = (body: unknown): string =>
       [
-        `curl -sS${method === "GET" || body !== undefined ? "" : ` -X ${method}`} http://127.0.0.1:7071${basePath}${filled}`,
+        `curl -sS${method === "GET" || body !== undefined ? "" : ` -X ${method}`} http://127.0.0.1:7071${filled}`,
         ...headers.map((header) => `-H ${header.includes("$(") ? `"${header}"` : `'${header}'`}`),
         ...(body === undefined
           ? []

@@ -14,7 +14,7 @@ import { problemTypeBase, toProblem } from "../../shared/http/problem";
 import { call } from "../support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
 import { crawl } from "../support/crawl";
-import { describedAnswers, makeFailures, nameOf } from "../support/document";
+import { describedAnswers, makeFailures, nameOf, operations } from "../support/document";
 import { decode } from "../support/either";
 import { startService } from "../support/service";
 import type { Service } from "../support/service";
@@ -152,6 +152,21 @@ describe("the pages of the local host", () => {
       servers: [{ url: `${service.baseUrl}/api/v1`, description: "The local host." }],
     });
   });
+
+  it.each(["/docs", "/en/docs"])(
+    "have a command for each call of the contract, and for no other: %s",
+    async (path) => {
+      const text = (await call(`${service.baseUrl}${path}`)).text.replaceAll(/<[^>]+>/g, "");
+      const commands = [
+        ...text.matchAll(/curl -sS(?: -X (\w+))? https?:\/\/[^/\s]+(\S+)([^]*?)(?=\n(?! {2}-)|$)/g),
+      ];
+      const called = commands.map(([, method, pathname = "", rest = ""]) => {
+        const verb = method ?? (rest.includes("-d '") ? "POST" : "GET");
+        return operations.find((each) => each.method === verb && each.pattern.test(pathname))?.id ?? pathname;
+      });
+      expect([...new Set(called)].sort()).toEqual(operations.map(({ id }) => id).sort());
+    },
+  );
 
   it("have each text of the contract in Italian, and no other", async () => {
     const translated = decodeTranslations(parse(await readFile("site/openapi.it.yaml", "utf8")));
