@@ -1,10 +1,11 @@
 import * as t from "io-ts";
 import { OtpBody } from "../shared/http/bodies";
-import { discount, discountId, expectProblem, fiscalCode, merchantId } from "../tests/support/api";
-import { decode } from "../tests/support/either";
-import type { StoreRequest } from "../tests/support/fault-proxy";
-import { readItems, startBehindFaults, startInstance, startService } from "../tests/support/service";
-import type { Instance, Service } from "../tests/support/service";
+import { expectProblem } from "../tests/support/expect-problem";
+import { discount, discountId, fiscalCode, merchantId } from "../tools/support/api";
+import { decode } from "../tools/support/either";
+import type { StoreRequest } from "../tools/support/fault-proxy";
+import { readItems, startBehindFaults, startInstance, startService } from "../tools/support/service";
+import type { Instance, Service } from "../tools/support/service";
 
 describe("GenerateOtp", () => {
   let service: Service;

@@ -6,11 +6,12 @@ import { name, version } from "../package.json";
 import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
 import { toDefinition } from "../shared/cosmos/items";
 import type { ContainerName } from "../shared/domain/containers";
-import { expectProblem, makeApi } from "../tests/support/api";
-import type { Reply } from "../tests/support/api";
-import { startFaultProxy } from "../tests/support/fault-proxy";
-import { startBehindFaults, startService } from "../tests/support/service";
-import type { Service } from "../tests/support/service";
+import { expectProblem } from "../tests/support/expect-problem";
+import { makeApi } from "../tools/support/api";
+import type { Reply } from "../tools/support/api";
+import { startFaultProxy } from "../tools/support/fault-proxy";
+import { startBehindFaults, startService } from "../tools/support/service";
+import type { Service } from "../tools/support/service";
 
 describe("Info", () => {
   let service: Service;

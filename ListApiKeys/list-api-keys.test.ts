@@ -1,8 +1,9 @@
 import { ApiKeysBody } from "../shared/http/bodies";
-import { expectProblem, merchantId } from "../tests/support/api";
-import { decode } from "../tests/support/either";
-import { readItems, startBehindFaults, startService } from "../tests/support/service";
-import type { Service } from "../tests/support/service";
+import { expectProblem } from "../tests/support/expect-problem";
+import { merchantId } from "../tools/support/api";
+import { decode } from "../tools/support/either";
+import { readItems, startBehindFaults, startService } from "../tools/support/service";
+import type { Service } from "../tools/support/service";
 
 describe("ListApiKeys", () => {
   let service: Service;

@@ -2,11 +2,12 @@ import * as t from "io-ts";
 import { decodeApiKey, hashApiKey, keyTypes, makeApiKey } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
 import { ApiKeyBody } from "../shared/http/bodies";
-import { expectProblem, merchantId } from "../tests/support/api";
-import type { Reply } from "../tests/support/api";
-import { decode } from "../tests/support/either";
-import { readItems, startBehindFaults, startInstance, startService } from "../tests/support/service";
-import type { LogLine, Service } from "../tests/support/service";
+import { expectProblem } from "../tests/support/expect-problem";
+import { merchantId } from "../tools/support/api";
+import type { Reply } from "../tools/support/api";
+import { decode } from "../tools/support/either";
+import { readItems, startBehindFaults, startInstance, startService } from "../tools/support/service";
+import type { LogLine, Service } from "../tools/support/service";
 
 describe("RegenerateApiKey", () => {
   let service: Service;

@@ -1,6 +1,6 @@
-import { expectProblem } from "../tests/support/api";
-import { startService } from "../tests/support/service";
-import type { Service } from "../tests/support/service";
+import { expectProblem } from "../tests/support/expect-problem";
+import { startService } from "../tools/support/service";
+import type { Service } from "../tools/support/service";
 
 describe("Status", () => {
   let service: Service;

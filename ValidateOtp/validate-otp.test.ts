@@ -1,11 +1,12 @@
 import * as t from "io-ts";
 import { makeApiKey } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
-import { discount, discountId, expectProblem, fiscalCode } from "../tests/support/api";
-import type { Reply } from "../tests/support/api";
-import { decode, right } from "../tests/support/either";
-import { readItems, startBehindFaults, startService } from "../tests/support/service";
-import type { Service } from "../tests/support/service";
+import { expectProblem } from "../tests/support/expect-problem";
+import { discount, discountId, fiscalCode } from "../tools/support/api";
+import type { Reply } from "../tools/support/api";
+import { decode, right } from "../tools/support/either";
+import { readItems, startBehindFaults, startService } from "../tools/support/service";
+import type { Service } from "../tools/support/service";
 
 const day = 86_400;
 

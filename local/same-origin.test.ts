@@ -1,8 +1,8 @@
 import { request as send } from "node:http";
 import type { OutgoingHttpHeaders } from "node:http";
 import { text } from "node:stream/consumers";
-import { startService } from "../tests/support/service";
-import type { Service } from "../tests/support/service";
+import { startService } from "../tools/support/service";
+import type { Service } from "../tools/support/service";
 import { explainForeign } from "./same-origin";
 import type { ArrivalHeaders } from "./same-origin";
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
-import { decode, right } from "../tests/support/either";
+import { decode, right } from "../tools/support/either";
 import { decodeConfig, settingNames } from "./config";
 
 const secretBytes = Buffer.from(Array.from({ length: 32 }, (_, index) => index));

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import * as E from "fp-ts/Either";
 import fc from "fast-check";
-import { right } from "../../tests/support/either";
+import { right } from "../../tools/support/either";
 import { decodeApiKey, keyTypes } from "./api-key";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
 import { makeKeyring } from "./keyring";

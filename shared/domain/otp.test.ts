@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { right } from "../../tests/support/either";
+import { right } from "../../tools/support/either";
 import { DiscountId } from "./identifiers";
 import { decideValidation, expiryOf, isLive, otpItemTtl, slotItemTtl } from "./otp";
 import type { Otp, UseAttempt } from "./otp";

@@ -1,9 +1,9 @@
 import * as E from "fp-ts/Either";
-import { expectProblem } from "../../tests/support/api";
-import { makeClock } from "../../tests/support/clock";
-import type { Clock } from "../../tests/support/clock";
-import { startBehindFaults, startService } from "../../tests/support/service";
-import type { Service } from "../../tests/support/service";
+import { expectProblem } from "../../tests/support/expect-problem";
+import { makeClock } from "../../tools/support/clock";
+import type { Clock } from "../../tools/support/clock";
+import { startBehindFaults, startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 import { containerShapes } from "../domain/containers";
 import { deadlinePassed } from "../domain/failure";
 import type { ServiceUnavailable } from "../domain/failure";

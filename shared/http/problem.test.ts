@@ -1,6 +1,6 @@
 import * as t from "io-ts";
-import { makeFailures } from "../../tests/support/document";
-import { decode } from "../../tests/support/either";
+import { makeFailures } from "../../tools/support/document";
+import { decode } from "../../tools/support/either";
 import { toProblem } from "./problem";
 import type { Reader } from "./problem";
 

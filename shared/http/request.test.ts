@@ -1,7 +1,7 @@
 import { HttpRequest } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
-import { right } from "../../tests/support/either";
+import { right } from "../../tools/support/either";
 import { decodeJsonBody } from "./request";
 
 describe("a body of JSON", () => {

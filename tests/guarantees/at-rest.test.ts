@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { CosmosClient } from "@azure/cosmos";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
-import { discount } from "../support/api";
-import { decode } from "../support/either";
-import { startInstance, startService } from "../support/service";
-import type { Instance, Service } from "../support/service";
+import { discount } from "../../tools/support/api";
+import { decode } from "../../tools/support/either";
+import { startInstance, startService } from "../../tools/support/service";
+import type { Instance, Service } from "../../tools/support/service";
 
 /** Everything that somebody can see in the database, in a backup, or in a log of requests to it. */
 const readAll = async (service: Service): Promise<string> => {

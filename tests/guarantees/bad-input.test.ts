@@ -1,9 +1,10 @@
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import fc from "fast-check";
-import { call, discount, expectProblem, fiscalCode } from "../support/api";
-import { readItems, startService } from "../support/service";
-import type { Service } from "../support/service";
+import { expectProblem } from "../support/expect-problem";
+import { call, discount, fiscalCode } from "../../tools/support/api";
+import { readItems, startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 
 /** No answer may repeat this. */
 const marker = "marker7f3a";

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { expectProblem } from "../support/api";
+import { expectProblem } from "../support/expect-problem";
 import { watchConnections } from "../support/connections";
-import { startBehindFaults, startService } from "../support/service";
-import type { Service } from "../support/service";
+import { startBehindFaults, startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 
 /** More calls than the 128 ports that an instance has to one address. */
 const calls = 250;

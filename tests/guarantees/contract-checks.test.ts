@@ -1,10 +1,10 @@
-import type { Api } from "../support/api";
+import type { Api } from "../../tools/support/api";
 import { unpackArchive } from "../support/archive";
 import type { UnpackedArchive } from "../support/archive";
 import { startFunctionsHost } from "../support/functions-host";
-import { startService } from "../support/service";
-import type { Service } from "../support/service";
-import { contractChecks } from "./contract-checks";
+import { startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
+import { contractChecks } from "../../tools/verify/contract-checks";
 
 const lifetimeSeconds = 600;
 /** What the checks that wait for the end of an OTP have to wait. */

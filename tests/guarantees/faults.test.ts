@@ -1,14 +1,15 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import * as t from "io-ts";
 import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
-import { discount, discountId, expectProblem } from "../support/api";
-import type { Api, Reply } from "../support/api";
-import { decode } from "../support/either";
-import { startFaultProxy } from "../support/fault-proxy";
-import type { Fault, StoreRequest } from "../support/fault-proxy";
-import { startHostProcess } from "../support/processes";
-import { readItems, startBehindFaults, startInstance, startService } from "../support/service";
-import type { FaultyInstance, Service } from "../support/service";
+import { expectProblem } from "../support/expect-problem";
+import { discount, discountId } from "../../tools/support/api";
+import type { Api, Reply } from "../../tools/support/api";
+import { decode } from "../../tools/support/either";
+import { startFaultProxy } from "../../tools/support/fault-proxy";
+import type { Fault, StoreRequest } from "../../tools/support/fault-proxy";
+import { startHostProcess } from "../../tools/support/processes";
+import { readItems, startBehindFaults, startInstance, startService } from "../../tools/support/service";
+import type { FaultyInstance, Service } from "../../tools/support/service";
 
 /**
  * Every fault at every store call of every way through every function, once and for all calls from there on; and

@@ -15,11 +15,11 @@ import fc from "fast-check";
 import * as t from "io-ts";
 import { ApiKeyBody, ApiKeysBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { problemTypeBase } from "../../shared/http/problem";
-import { makeClock } from "../support/clock";
-import { decode } from "../support/either";
-import { startProgram } from "../support/processes";
-import { startInstance } from "../support/service";
-import type { Instance } from "../support/service";
+import { makeClock } from "../../tools/support/clock";
+import { decode } from "../../tools/support/either";
+import { startProgram } from "../../tools/support/processes";
+import { startInstance } from "../../tools/support/service";
+import type { Instance } from "../../tools/support/service";
 
 export interface FuzzReport {
   readonly passed: number;

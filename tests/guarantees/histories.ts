@@ -7,17 +7,17 @@ import fc from "fast-check";
 import * as t from "io-ts";
 import { OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { problemTypeBase } from "../../shared/http/problem";
-import { fiscalCode, merchantId } from "../support/api";
-import type { Api, Reply } from "../support/api";
-import { decode } from "../support/either";
-import type { Fault } from "../support/fault-proxy";
-import { startHostProcess } from "../support/processes";
-import type { HostProcess } from "../support/processes";
+import { fiscalCode, merchantId } from "../../tools/support/api";
+import type { Api, Reply } from "../../tools/support/api";
+import { decode } from "../../tools/support/either";
+import type { Fault } from "../../tools/support/fault-proxy";
+import { startHostProcess } from "../../tools/support/processes";
+import type { HostProcess } from "../../tools/support/processes";
 import { startRegionalAccount } from "../support/regional-account";
 import type { Region, RegionalAccount, RegionalRequest } from "../support/regional-account";
-import { startInstance, startService } from "../support/service";
-import { checkUseHistory } from "./linearizability";
-import type { Operation } from "./linearizability";
+import { startInstance, startService } from "../../tools/support/service";
+import { checkUseHistory } from "../../tools/support/linearizability";
+import type { Operation } from "../../tools/support/linearizability";
 
 /** How many OTPs are hammered at the same time. */
 const lanes = 6;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { decode } from "../support/either";
-import { startService } from "../support/service";
-import type { Service } from "../support/service";
+import { decode } from "../../tools/support/either";
+import { startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 import { sendHostileRequests, HostileAnswers } from "./hostile";
 import { hostileDifferences } from "./hostile-differences";
 import { hostileRequests } from "./hostile-requests";

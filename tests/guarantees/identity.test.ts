@@ -1,12 +1,13 @@
 /** The service as an app's managed identity, over real HTTP: a token endpoint, and a store that looks at each request's token. */
 import type { ServerResponse } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
-import { discount, expectProblem, fiscalCode } from "../support/api";
-import type { Api, Reply } from "../support/api";
-import { resetConnection, startFaultProxy } from "../support/fault-proxy";
-import type { AccountDescription, Fault, FaultProxy } from "../support/fault-proxy";
-import { startInstance, startService } from "../support/service";
-import type { Instance, Service } from "../support/service";
+import { expectProblem } from "../support/expect-problem";
+import { discount, fiscalCode } from "../../tools/support/api";
+import type { Api, Reply } from "../../tools/support/api";
+import { resetConnection, startFaultProxy } from "../../tools/support/fault-proxy";
+import type { AccountDescription, Fault, FaultProxy } from "../../tools/support/fault-proxy";
+import { startInstance, startService } from "../../tools/support/service";
+import type { Instance, Service } from "../../tools/support/service";
 import { startTokenEndpoint } from "../support/token-endpoint";
 import type { TokenEndpoint } from "../support/token-endpoint";
 

@@ -3,7 +3,7 @@ import { commands } from "./model";
 import type { Model, Real } from "./model";
 import { startRegionalInstance } from "../support/regional-account";
 import type { RegionalInstance } from "../support/regional-account";
-import { startService } from "../support/service";
+import { startService } from "../../tools/support/service";
 
 const deadlineMs = 300;
 

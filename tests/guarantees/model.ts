@@ -10,11 +10,11 @@ import * as t from "io-ts";
 import { keyTypes } from "../../shared/domain/api-key";
 import type { KeyType } from "../../shared/domain/api-key";
 import { ApiKeyBody, ApiKeysBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
-import { expectProblem } from "../support/api";
-import type { Api, Reply } from "../support/api";
-import type { Clock } from "../support/clock";
-import { decode } from "../support/either";
-import type { Fault } from "../support/fault-proxy";
+import { expectProblem } from "../support/expect-problem";
+import type { Api, Reply } from "../../tools/support/api";
+import type { Clock } from "../../tools/support/clock";
+import { decode } from "../../tools/support/either";
+import type { Fault } from "../../tools/support/fault-proxy";
 import type { Region, RegionalAccount } from "../support/regional-account";
 
 export const ttlSeconds = 600;

@@ -1,14 +1,14 @@
 import * as t from "io-ts";
 import { keyTypes } from "../../shared/domain/api-key";
 import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
-import { expectProblem } from "../support/api";
-import type { Api, Reply } from "../support/api";
+import { expectProblem } from "../support/expect-problem";
+import type { Api, Reply } from "../../tools/support/api";
 import { unpackArchive } from "../support/archive";
-import { decode } from "../support/either";
+import { decode } from "../../tools/support/either";
 import { startFunctionsHost } from "../support/functions-host";
-import { startHostProcess } from "../support/processes";
-import { startService } from "../support/service";
-import type { Service } from "../support/service";
+import { startHostProcess } from "../../tools/support/processes";
+import { startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 
 const rounds = 20;
 const callers = 50;

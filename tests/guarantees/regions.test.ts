@@ -2,10 +2,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
 import { accountTiming } from "../../shared/cosmos/client";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
-import { discount, expectProblem } from "../support/api";
-import type { Reply } from "../support/api";
-import { decode } from "../support/either";
-import type { Fault } from "../support/fault-proxy";
+import { expectProblem } from "../support/expect-problem";
+import { discount } from "../../tools/support/api";
+import type { Reply } from "../../tools/support/api";
+import { decode } from "../../tools/support/either";
+import type { Fault } from "../../tools/support/fault-proxy";
 import { startRegionalInstance, undivided } from "../support/regional-account";
 import type {
   Region,
@@ -15,8 +16,8 @@ import type {
   RegionalRequest,
   Regions,
 } from "../support/regional-account";
-import { startService } from "../support/service";
-import type { Service } from "../support/service";
+import { startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 
 /**
  * How the service copes with an account of two regions, when one fails or the other takes over. An instance that

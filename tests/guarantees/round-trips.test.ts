@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { readFigures } from "../../bench/capacity-page";
-import { countRoundTrips, countRoundTripsWithSecondSecret } from "./round-trips";
-import type { RoundTrips } from "./round-trips";
+import { readFigures } from "../../tools/bench/capacity-page";
+import { countRoundTrips, countRoundTripsWithSecondSecret } from "../../tools/bench/round-trips";
+import type { RoundTrips } from "../../tools/bench/round-trips";
 
 const read = ["point read"] as const;
 

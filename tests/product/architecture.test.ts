@@ -79,15 +79,15 @@ describe("the imports", () => {
       /from "@azure\/(cosmos|core-)/.test(readFileSync(source, "utf8"));
     expect([...reached].filter(usesSdk).filter((source) => !source.startsWith("shared/cosmos/"))).toEqual([]);
     expect(
-      [...reached].filter((source) => /^(tests|local|site|playground|bench|scripts)\//.test(source)),
+      [...reached].filter((source) => /^(tests|local|site|playground|tools)\//.test(source)),
     ).toEqual([]);
   });
 });
 
 describe("the npm scripts", () => {
   it("run programs that the build makes", () => {
-    const build = readFileSync("scripts/build.mjs", "utf8");
-    const made = [...build.matchAll(/"(?:local|scripts|bench)\/([\w-]+)\.ts"/g)].map(([, name]) => name);
+    const build = readFileSync("tools/build.mjs", "utf8");
+    const made = [...build.matchAll(/"(?:local|tools)\/(?:[\w-]+\/)?([\w-]+)\.ts"/g)].map(([, name]) => name);
     const run = Object.values(scripts).flatMap((script) =>
       [...script.matchAll(/build\/([\w-]+)\.js/g)].map(([, name]) => name),
     );

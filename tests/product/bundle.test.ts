@@ -8,17 +8,18 @@ import { unzipSync } from "fflate";
 import * as t from "io-ts";
 import { close, listen } from "../../local/server";
 import { name, version } from "../../package.json";
-import { call, discount, expectProblem, fiscalCode, merchantId } from "../support/api";
+import { expectProblem } from "../support/expect-problem";
+import { call, discount, fiscalCode, merchantId } from "../../tools/support/api";
 import { unpackArchive } from "../support/archive";
 import type { UnpackedArchive } from "../support/archive";
-import { decode } from "../support/either";
-import { startFaultProxy } from "../support/fault-proxy";
-import type { Fault } from "../support/fault-proxy";
+import { decode } from "../../tools/support/either";
+import { startFaultProxy } from "../../tools/support/fault-proxy";
+import type { Fault } from "../../tools/support/fault-proxy";
 import { startFunctionsHost } from "../support/functions-host";
 import type { FunctionsHost } from "../support/functions-host";
-import { startProgram } from "../support/processes";
-import { startService } from "../support/service";
-import type { Service } from "../support/service";
+import { startProgram } from "../../tools/support/processes";
+import { startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 import { startTokenEndpoint } from "../support/token-endpoint";
 
 const archive = "build/cgn-otp.zip";
@@ -290,7 +291,7 @@ describe("what is deployed", () => {
         "--input-type=module",
         "--eval",
         `import { build } from "esbuild";
-         import { leaveOut } from "./scripts/leave-out.mjs";
+         import { leaveOut } from "./tools/leave-out.mjs";
          const stdin = { contents: ${JSON.stringify(query)}, resolveDir: "." };
          const mainFields = ["module", "main"];
          await build({ stdin, bundle: true, platform: "node", mainFields, plugins: [leaveOut], outfile: process.argv[1] });`,
@@ -305,7 +306,7 @@ describe("what is deployed", () => {
   });
 
   it("is an archive of four files and at most 500 KB, the same for the same sources", async () => {
-    await startProgram(["scripts/package.mjs"], {}).ended;
+    await startProgram(["tools/package.mjs"], {}).ended;
     const bytes = await readFile(archive);
     expect(Object.keys(unzipSync(bytes))).toEqual([
       "dist/main.js",
@@ -314,7 +315,7 @@ describe("what is deployed", () => {
       "package.json",
     ]);
     expect((await stat(archive)).size).toBeLessThanOrEqual(500_000);
-    await startProgram(["scripts/package.mjs"], { TZ: "Asia/Tokyo" }).ended;
+    await startProgram(["tools/package.mjs"], { TZ: "Asia/Tokyo" }).ended;
     expect((await readFile(archive)).equals(bytes)).toBe(true);
   });
 

@@ -7,8 +7,8 @@ import { unzipSync } from "fflate";
 import ignore from "ignore";
 import * as t from "io-ts";
 import { parse as parseYaml } from "yaml";
-import { decode } from "../support/either";
-import { startProgram } from "../support/processes";
+import { decode } from "../../tools/support/either";
+import { startProgram } from "../../tools/support/processes";
 
 /** These folders have too many files to check each. No tool may deploy any of them. */
 const neverLookedInto = ["node_modules", ".git"];
@@ -89,7 +89,7 @@ describe("the files that are deployed", () => {
     place = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
     await mkdir(path.join(place, "cgn-otp"));
     await writeFile(path.join(place, "cgn-otp", "left-over.js"), "");
-    const packaging = startProgram(["scripts/package.mjs", place], {});
+    const packaging = startProgram(["tools/package.mjs", place], {});
     expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
     archive = unzipSync(await readFile(path.join(place, "cgn-otp.zip")));
     packaged = Object.keys(archive);

@@ -14,12 +14,13 @@ import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { problemTypeBase, statusOf, toProblem } from "../../shared/http/problem";
 import { deadlinePassed } from "../../shared/domain/failure";
 import type { Failure } from "../../shared/domain/failure";
-import { call, expectProblem, fiscalCode, merchantId } from "../support/api";
-import type { Reply } from "../support/api";
-import { makeFailures, nameOf } from "../support/document";
-import { decode } from "../support/either";
-import { startBehindFaults, startService } from "../support/service";
-import type { Service } from "../support/service";
+import { expectProblem } from "../support/expect-problem";
+import { call, fiscalCode, merchantId } from "../../tools/support/api";
+import type { Reply } from "../../tools/support/api";
+import { makeFailures, nameOf } from "../../tools/support/document";
+import { decode } from "../../tools/support/either";
+import { startBehindFaults, startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 
 const guides = ["docs/merchant-integration.md", "docs/integrazione-operatori.md"] as const;
 

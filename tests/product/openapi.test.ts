@@ -11,8 +11,8 @@ import type { IssuedOtp } from "../../shared/domain/failure";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
 import { OtpBody } from "../../shared/http/bodies";
 import { problemNames, problemTypeBase, toProblem } from "../../shared/http/problem";
-import { call, fiscalCode, makeApi, merchantId } from "../support/api";
-import type { Api } from "../support/api";
+import { call, fiscalCode, makeApi, merchantId } from "../../tools/support/api";
+import type { Api } from "../../tools/support/api";
 import {
   describedAnswers,
   faultsIn,
@@ -25,10 +25,10 @@ import {
   operations,
   readerOf,
   seenAnswers,
-} from "../support/document";
-import { decode } from "../support/either";
-import { startBehindFaults, startService } from "../support/service";
-import type { Service } from "../support/service";
+} from "../../tools/support/document";
+import { decode } from "../../tools/support/either";
+import { startBehindFaults, startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 
 /** Calls every operation with this `code` and `apiKey`, which may be malformed. */
 const callAll = async (api: Api, apiKey: string, code: string): Promise<void> => {

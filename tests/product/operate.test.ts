@@ -10,7 +10,7 @@ import { makeFunctionsWithoutConfig } from "../../functions";
 import { at, deploy, toArray, toJson, toObject, toText } from "../support/arm-template";
 import { analyse } from "../support/kusto";
 import { fullLines } from "../support/log-lines";
-import { startService } from "../support/service";
+import { startService } from "../../tools/support/service";
 
 /** Made before any call is answered here: only the first of a process has every field. */
 const lines = fullLines();

@@ -11,13 +11,13 @@ import { close, listen } from "../../local/server";
 import { chaptersOf, decodeTranslations, textsOf } from "../../site/contract";
 import { escapeHtml } from "../../site/layout";
 import { problemTypeBase, toProblem } from "../../shared/http/problem";
-import { call } from "../support/api";
-import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
+import { call } from "../../tools/support/api";
+import { describeMissingChromium, findChromium, launchChromium } from "../../tools/support/browser";
 import { crawl } from "../support/crawl";
-import { describedAnswers, makeFailures, nameOf, operations } from "../support/document";
-import { decode } from "../support/either";
-import { startService } from "../support/service";
-import type { Service } from "../support/service";
+import { describedAnswers, makeFailures, nameOf, operations } from "../../tools/support/document";
+import { decode } from "../../tools/support/either";
+import { startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 
 const problems = [...new Set(describedAnswers.flatMap((answer) => answer.problems))];
 

@@ -7,13 +7,13 @@ import { makeLocale } from "../../playground/page/messages";
 import type { Messages } from "../../playground/page/messages";
 import type { TestCode } from "../../shared/domain/test-codes";
 import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
-import { call, fiscalCode } from "../support/api";
-import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
-import { decode } from "../support/either";
-import { startHostProcess } from "../support/processes";
-import type { HostProcess } from "../support/processes";
-import { readItems, startService } from "../support/service";
-import type { Service } from "../support/service";
+import { call, fiscalCode } from "../../tools/support/api";
+import { describeMissingChromium, findChromium, launchChromium } from "../../tools/support/browser";
+import { decode } from "../../tools/support/either";
+import { startHostProcess } from "../../tools/support/processes";
+import type { HostProcess } from "../../tools/support/processes";
+import { readItems, startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
 
 const executablePath = findChromium();
 if (executablePath === undefined) {

@@ -9,7 +9,7 @@ import addFormats from "ajv-formats";
 import * as t from "io-ts";
 import { parse } from "yaml";
 import { license } from "../../package.json";
-import { decode } from "../support/either";
+import { decode } from "../../tools/support/either";
 
 const text = { type: "string", minLength: 1 };
 

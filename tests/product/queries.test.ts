@@ -12,7 +12,7 @@ import { DiscountId, MerchantId } from "../../shared/domain/identifiers";
 import type { ApiKeyChange, CallSubject } from "../../shared/http/log";
 import { problemNames, statusOf } from "../../shared/http/problem";
 import { at, deploy, toArray, toJson, toObject, toText } from "../support/arm-template";
-import { decode } from "../support/either";
+import { decode } from "../../tools/support/either";
 import { analyse, elementsOf, nodesIn, run } from "../support/kusto";
 import type { Analysed, Row, Syntax } from "../support/kusto";
 import { fullLines, linesOf } from "../support/log-lines";

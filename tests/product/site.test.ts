@@ -7,10 +7,10 @@ import path from "node:path";
 import * as t from "io-ts";
 import { close, listen } from "../../local/server";
 import { problemNames, problemTypeBase } from "../../shared/http/problem";
-import { call } from "../support/api";
-import { describeMissingChromium, findChromium, launchChromium } from "../support/browser";
+import { call } from "../../tools/support/api";
+import { describeMissingChromium, findChromium, launchChromium } from "../../tools/support/browser";
 import { crawl } from "../support/crawl";
-import { decode } from "../support/either";
+import { decode } from "../../tools/support/either";
 
 const folder = path.join("build", "site");
 

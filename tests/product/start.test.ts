@@ -4,12 +4,12 @@ import { promisify } from "node:util";
 import { CosmosClient } from "@azure/cosmos";
 import { close, listen } from "../../local/server";
 import { decodeConfig, settingNames } from "../../shared/config";
-import { call, discountId, fiscalCode, makeApi } from "../support/api";
-import { right } from "../support/either";
+import { call, discountId, fiscalCode, makeApi } from "../../tools/support/api";
+import { right } from "../../tools/support/either";
 import { startTokenEndpoint } from "../support/token-endpoint";
 import { startEmbeddedCosmosDb } from "../../local/embedded-cosmos-db";
-import { startHostProcess, startProgram } from "../support/processes";
-import { readItems, startService } from "../support/service";
+import { startHostProcess, startProgram } from "../../tools/support/processes";
+import { readItems, startService } from "../../tools/support/service";
 
 const hasCurl = spawnSync("curl", ["--version"]).status === 0;
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { unzipSync } from "fflate";
-import { startProgram } from "./processes";
+import { startProgram } from "../../tools/support/processes";
 
 export interface UnpackedArchive {
   /** No node_modules here, nor in any folder above. */
@@ -17,7 +17,7 @@ export interface UnpackedArchive {
 export const unpackArchive = async (): Promise<UnpackedArchive> => {
   const root = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
   const packaged = path.join(root, "packaged");
-  const packaging = startProgram(["scripts/package.mjs", packaged], {});
+  const packaging = startProgram(["tools/package.mjs", packaged], {});
   expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
   const folder = path.join(root, "app");
   for (const [name, content] of Object.entries(

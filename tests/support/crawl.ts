@@ -1,5 +1,5 @@
 /** Follows every link of a site, as a reader could. */
-import { call } from "./api";
+import { call } from "../../tools/support/api";
 
 /** A link that leads nowhere: the page that has it, and its address. */
 export interface Broken {

@@ -11,10 +11,10 @@ import * as t from "io-ts";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
 import type { HttpFunction } from "../../shared/http/function";
-import { makeApi } from "./api";
-import type { Api } from "./api";
-import { decode } from "./either";
-import type { LogLine } from "./service";
+import { makeApi } from "../../tools/support/api";
+import type { Api } from "../../tools/support/api";
+import { decode } from "../../tools/support/either";
+import type { LogLine } from "../../tools/support/service";
 
 const HttpTrigger = t.type({
   name: t.string,

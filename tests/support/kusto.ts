@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process";
 import * as t from "io-ts";
-import { decode } from "./either";
+import { decode } from "../../tools/support/either";
 
 /** `parts` by the language service's names for them, `items` of a list. */
 export interface Syntax {

@@ -1,8 +1,8 @@
 /** `left-open.test.ts` makes jest run this: a test that fails before it stops what it started. */
 import { createServer } from "node:net";
 import { listen } from "../../local/server";
-import { startProgram } from "./processes";
-import { startBehindFaults, startService } from "./service";
+import { startProgram } from "../../tools/support/processes";
+import { startBehindFaults, startService } from "../../tools/support/service";
 
 it("fails too early", async () => {
   const service = await startService();

@@ -1,4 +1,4 @@
-import { startProgram } from "./processes";
+import { startProgram } from "../../tools/support/processes";
 
 describe("a test that fails before it stops what it started", () => {
   it("still lets its run end, and the run names what was left open", async () => {

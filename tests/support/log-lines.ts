@@ -5,7 +5,7 @@ import { deadlinePassed } from "../../shared/domain/failure";
 import { DiscountId, MerchantId } from "../../shared/domain/identifiers";
 import { makeLog } from "../../shared/http/log";
 import type { Log } from "../../shared/http/log";
-import { decode } from "./either";
+import { decode } from "../../tools/support/either";
 
 const Line = t.record(t.string, t.unknown);
 export type Line = t.TypeOf<typeof Line>;

@@ -1,8 +1,8 @@
 /** An account with two regions: one store behind two proxies, each of which can fail by itself. */
-import { startFaultProxy } from "./fault-proxy";
-import type { AccountDescription, Fault, FaultProxy, StoreRequest } from "./fault-proxy";
-import { startInstance } from "./service";
-import type { Instance, Service } from "./service";
+import { startFaultProxy } from "../../tools/support/fault-proxy";
+import type { AccountDescription, Fault, FaultProxy, StoreRequest } from "../../tools/support/fault-proxy";
+import { startInstance } from "../../tools/support/service";
+import type { Instance, Service } from "../../tools/support/service";
 import type { AccountTiming } from "../../shared/cosmos/client";
 
 export type Region = "A" | "B";

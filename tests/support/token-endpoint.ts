@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { close, listen } from "../../local/server";
-import type { Fault, StoreRequest } from "./fault-proxy";
+import type { Fault, StoreRequest } from "../../tools/support/fault-proxy";
 
 export interface TokenEndpoint {
   readonly endpoint: string;

@@ -1,0 +1,122 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { build, stop as stopEsbuild } from "esbuild";
+import { startProgram } from "../../tools/support/processes";
+import { discountId, fiscalCode, merchantId } from "../../tools/support/api";
+import { startService } from "../../tools/support/service";
+import type { Service } from "../../tools/support/service";
+
+/** A program that the developers of a shop, of the platform and of the portal could write with a generated client. */
+const program = `
+import createClient from "openapi-fetch";
+import type { paths } from "./schema";
+
+const run = async (): Promise<void> => {
+  const client = createClient<paths>({ baseUrl: process.argv[2] ?? "" });
+
+  const regenerate = async (key_type: "primary" | "test", press: string): Promise<string> => {
+    const { data, error } = await client.POST("/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
+      params: {
+        path: { merchant_id: "${merchantId}", key_type },
+        header: { "Idempotency-Key": press },
+      },
+    });
+    if (data === undefined) {
+      throw new Error(error.title);
+    }
+    return data.api_key;
+  };
+  const apiKey = await regenerate("primary", crypto.randomUUID());
+  const press = crypto.randomUUID();
+  const testApiKey = await regenerate("test", press);
+  const isSameKey: boolean = testApiKey === (await regenerate("test", press));
+  const keys = await client.GET("/cgn/merchants/{merchant_id}/api-keys", {
+    params: { path: { merchant_id: "${merchantId}" } },
+  });
+  const hints = keys.data?.api_keys.map(({ key_type, hint }): string => key_type + " " + hint);
+  const isHinted = hints?.join() === "primary " + apiKey.slice(-4) + ",test " + testApiKey.slice(-4);
+  const otp = await client.POST("/cgn/otp/{fiscalcode}", {
+    params: { path: { fiscalcode: "${fiscalCode}" } },
+    body: { merchant_id: "${merchantId}", discount_id: "${discountId}" },
+  });
+  if (otp.data === undefined) {
+    throw new Error(otp.error.title);
+  }
+  const use = (key: string, code: string, cart: string) =>
+    client.POST("/merchant/cgn/otp/validate", {
+      params: { header: { "Idempotency-Key": cart } },
+      headers: { "Ocp-Apim-Subscription-Key": key },
+      body: { otp_code: code, invalidate_otp: true },
+    });
+  const used = await use(apiKey, otp.data.code, "cart-1");
+  const again = await use(apiKey, otp.data.code, "cart-2");
+  const tried = await use(testApiKey, "TESTRACE000", "cart-3");
+  const revoked = await client.DELETE("/cgn/merchants/{merchant_id}/api-keys/{key_type}", {
+    params: { path: { merchant_id: "${merchantId}", key_type: "test" } },
+  });
+  const lifetime: number = otp.data.ttl;
+  const type: string | undefined = again.error?.type;
+  const info = await client.GET("/info");
+  console.log(
+    JSON.stringify({
+      keys: [isSameKey, isHinted, revoked.response.status],
+      lifetime,
+      used: used.data?.discount_id,
+      again: [again.response.status, type],
+      tried: tried.error?.type,
+      name: info.data?.name,
+    }),
+  );
+};
+
+void run();
+`;
+
+describe("a client generated from openapi.yaml", () => {
+  const folder = path.resolve("build/client");
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+    await mkdir(folder, { recursive: true });
+  });
+  afterAll(async () => {
+    await stopEsbuild();
+    await rm(folder, { recursive: true });
+    await service.stop();
+  });
+
+  /** Runs one of the project's tools as a merchant's developer would: in a folder without this project's settings. */
+  const runTool = (tool: string, ...args: string[]): void => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [path.resolve("node_modules", tool), ...args],
+      { cwd: folder, encoding: "utf8" },
+    );
+    expect({ status, output: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, output: "" });
+  };
+
+  it("compiles under strict, uses an OTP, and manages API keys", async () => {
+    const source = path.join(folder, "client.ts");
+    const bundle = path.join(folder, "client.js");
+    await writeFile(source, program);
+    runTool("openapi-typescript/bin/cli.js", path.resolve("openapi.yaml"), "-o", "schema.d.ts");
+    runTool(
+      ...["typescript/bin/tsc", "--noEmit", "--strict", "--target", "es2023"],
+      ...["--lib", "es2023,dom", "--module", "preserve", "--types", "node", "--ignoreConfig", source],
+    );
+    await build({ entryPoints: [source], bundle: true, platform: "node", outfile: bundle });
+
+    const client = startProgram([bundle, `${service.baseUrl}/api/v1`], {});
+    expect([await client.ended, client.errors()]).toEqual([0, ""]);
+    const alreadyUsed: unknown = expect.stringMatching(/\/otp-already-used$/);
+    expect(JSON.parse(client.output())).toEqual({
+      keys: [true, true, 204],
+      lifetime: 600,
+      used: discountId,
+      again: [404, alreadyUsed],
+      tried: alreadyUsed,
+      name: "cgn-otp",
+    });
+  });
+});

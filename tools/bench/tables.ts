@@ -1,0 +1,23 @@
+/** Markdown, as the measured pages have it. */
+import { readFile, writeFile } from "node:fs/promises";
+import type { Charge } from "./round-trips";
+
+export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+/** `point read ‖ point read → replace`: what is sent at the same time, and what waits for what. */
+export const describeWaves = (waves: readonly (readonly (readonly Charge[])[])[]): string =>
+  waves.map((wave) => wave.map((request) => request.join(" + ")).join(" ‖ ")).join(" → ");
+
+const measuredPart = /(<!-- measured -->\n)([^]*)(\n<!-- \/measured -->)/;
+
+/** The part of a page that a command writes. The text before and after it is written by hand. */
+export const readMeasured = (page: string): string => measuredPart.exec(page)?.[2] ?? "";
+
+export const writeMeasured = async (file: string, text: string): Promise<void> => {
+  const page = await readFile(file, "utf8");
+  await writeFile(
+    file,
+    page.replace(measuredPart, (_, begin: string, __, end: string) => [begin, text, end].join("\n")),
+  );
+};

@@ -1,0 +1,71 @@
+import { build } from "esbuild";
+import { leaveOut } from "./leave-out.mjs";
+
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node22",
+  format: "cjs",
+  sourcemap: true,
+  loader: { ".yaml": "text" },
+  logLevel: "warning",
+};
+
+// The deployed code is one file. It lacks only the module that the Functions worker provides. Each cold start reads,
+// parses and runs it, so it must be small.
+await build({
+  ...common,
+  entryPoints: ["main.ts"],
+  outfile: "dist/main.js",
+  external: ["@azure/functions-core"],
+  // esbuild can leave out unused parts of ECMAScript modules only.
+  mainFields: ["module", "main"],
+  plugins: [leaveOut],
+  minifyWhitespace: true,
+  minifySyntax: true,
+  // The names stay, because developers read stacks in the log by them. The sources are in the repository.
+  minifyIdentifiers: false,
+  sourcesContent: false,
+});
+
+// Programs for a developer's machine, which has node_modules.
+await build({
+  ...common,
+  entryPoints: [
+    "local/start.ts",
+    "local/start-store.ts",
+    "tools/load/load.ts",
+    "tools/record-hostile.ts",
+    "tools/screenshots.ts",
+    "tools/site.ts",
+    "tools/verify/verify.ts",
+    "tools/bench/bench.ts",
+    "tools/bench/measure-capacity.ts",
+    "tools/bench/store-server.ts",
+  ],
+  entryNames: "[name]",
+  outdir: "build",
+  packages: "external",
+});
+
+// What the pages of the site load. The browser gets these files and no others.
+await build({
+  bundle: true,
+  format: "esm",
+  target: "es2023",
+  sourcemap: true,
+  logLevel: "warning",
+  entryPoints: [
+    "playground/page/index.html",
+    "playground/page/main.ts",
+    "playground/page/reader.ts",
+    "playground/page/site.css",
+    "playground/page/playground.css",
+    "playground/page/icon.svg",
+    "node_modules/bootstrap-italia/dist/svg/sprites.svg",
+  ],
+  entryNames: "[name]",
+  assetNames: "[name]",
+  outdir: "build/playground",
+  loader: { ".html": "copy", ".svg": "copy", ".woff2": "file" },
+});

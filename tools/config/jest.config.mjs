@@ -1,0 +1,27 @@
+/**
+ * `npm test`: what proves the service. What tests the tools has a command of its own (jest.tools.config.mjs).
+ *
+ * @type {import("jest").Config}
+ */
+export default {
+  rootDir: "../..",
+  testEnvironment: "node",
+  testMatch: ["**/*.test.ts"],
+  testPathIgnorePatterns: [
+    "/node_modules/",
+    "<rootDir>/tools/",
+    "<rootDir>/tests/clients/",
+    "<rootDir>/tests/support/",
+  ],
+  modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/build"],
+  transform: {
+    "\\.yaml$": "<rootDir>/tools/config/text-transformer.cjs",
+    "\\.ts$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } } }],
+  },
+  setupFilesAfterEnv: ["<rootDir>/tests/support/left-open.ts"],
+  testTimeout: 60_000,
+  // Half of the time is waiting, so even a small machine has time for a second file. By itself jest would leave a core alone.
+  maxWorkers: 2,
+  // The summary comes last.
+  reporters: ["<rootDir>/tools/config/slowest-reporter.cjs", "default"],
+};

@@ -1,0 +1,32 @@
+/** `npm run screenshots`: the pictures of the playground in `docs/`. */
+import { describeMissingChromium, findChromium, launchChromium } from "./support/browser";
+import { startHostProcess } from "./support/processes";
+
+const widths = [1440, 360];
+
+const run = async (): Promise<void> => {
+  const executablePath = findChromium();
+  if (executablePath === undefined) {
+    throw new Error(describeMissingChromium());
+  }
+  const browser = await launchChromium(executablePath);
+  for (const width of widths) {
+    const host = await startHostProcess({});
+    const page = await browser.newPage({ viewport: { width, height: 900 }, reducedMotion: "reduce" });
+    await page.clock.install();
+    await page.goto(host.baseUrl);
+    for (const name of ["Genera codice", "Usalo al checkout", "Applica"]) {
+      await page.getByRole("button", { name }).click();
+    }
+    await page.locator("#cart-total .reduction").waitFor();
+    // Wait, so that part of the code's life is over.
+    await page.clock.fastForward("02:18");
+    await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)");
+    await page.screenshot({ path: `docs/playground-${width}.png`, fullPage: true });
+    await page.close();
+    await host.program.stop();
+  }
+  await browser.close();
+};
+
+void run();

@@ -1,0 +1,418 @@
+/** `npm run verify` holds with the service, and with no front that breaks a promise. */
+import { spawn, spawnSync } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { setTimeout as pause } from "node:timers/promises";
+import * as t from "io-ts";
+import { ApiKeyBody } from "../../shared/http/bodies";
+import { contractChecks } from "./contract-checks";
+import { approach, verify } from "./verification";
+import type { Options, Verdict } from "./verification";
+import { decode } from "../support/either";
+import { startLyingFront } from "./lying-front";
+import type { FrontReply, FrontRequest, Lie } from "./lying-front";
+import { startProgram } from "../support/processes";
+import { startInstance, startService } from "../support/service";
+import type { Instance, Service } from "../support/service";
+
+const ttlSeconds = 2;
+
+const isValidate = ({ path }: FrontRequest): boolean => path.endsWith("/validate");
+const isGenerate = ({ path }: FrontRequest): boolean =>
+  path.includes("/cgn/otp/") && !path.endsWith("/validate");
+const isKeys = ({ path }: FrontRequest): boolean => path.includes("/api-keys");
+const isRegenerate = (request: FrontRequest): boolean => request.method === "POST" && isKeys(request);
+
+const Question = t.partial({ otp_code: t.string, invalidate_otp: t.boolean });
+const questionOf = ({ body }: FrontRequest): t.TypeOf<typeof Question> => {
+  try {
+    return decode(Question, JSON.parse(body));
+  } catch {
+    return {};
+  }
+};
+const codeOf = (request: FrontRequest): string => questionOf(request).otp_code ?? "";
+const isUse = (request: FrontRequest): boolean =>
+  isValidate(request) && questionOf(request).invalidate_otp === true;
+const isAsk = (request: FrontRequest): boolean =>
+  isValidate(request) && questionOf(request).invalidate_otp !== true;
+
+const with_ = (request: FrontRequest, header: string, value: string | undefined): FrontRequest => {
+  const headers = new Headers(request.headers);
+  if (value === undefined) {
+    headers.delete(header);
+  } else {
+    headers.set(header, value);
+  }
+  return { ...request, headers };
+};
+const validation = (request: FrontRequest, code: string, invalidate: boolean): FrontRequest => ({
+  ...request,
+  body: JSON.stringify({ otp_code: code, invalidate_otp: invalidate }),
+});
+const apiKeyHeader = "ocp-apim-subscription-key";
+
+/** Answers a request as it answered the first with the same `name` while that was under way. */
+const shareAnswers = (name: (request: FrontRequest) => string | undefined): Lie => {
+  const underWay = new Map<string, Promise<FrontReply>>();
+  return (request, passOn) => {
+    const of = name(request);
+    if (of === undefined) {
+      return passOn(request);
+    }
+    const shared = underWay.get(of) ?? passOn(request).finally(() => underWay.delete(of));
+    underWay.set(of, shared);
+    return shared;
+  };
+};
+
+/** Makes a lie that remembers: each run has a memory of its own. */
+type MakeLie = () => Lie;
+
+/** For each promise, a front that breaks it. Most are mistakes that a gateway, a cache or a rewrite could make. */
+const lies: Readonly<Record<string, MakeLie>> = {
+  "GenerateOtp issues a code, and tells the live one to whoever asks again":
+    () => async (request, passOn) => {
+      const reply = await passOn(request);
+      return isGenerate(request) && reply.status === 409
+        ? { ...reply, body: reply.body.replace(/"code":"[A-Z0-9]{11}"/, '"code":"AAAAAAAAAAA"') }
+        : reply;
+    },
+  "GenerateOtp refuses a bad fiscal code, a bad body and a large one": () => (request, passOn) =>
+    passOn(isGenerate(request) && request.body.length > 4096 ? { ...request, body: "{}" } : request),
+  "ValidateOtp answers a question without using the code": () => async (request, passOn) => {
+    const reply = await passOn(request);
+    if (isAsk(request) && reply.status === 200) {
+      await passOn(validation(request, codeOf(request), true));
+    }
+    return reply;
+  },
+  "ValidateOtp uses a code once, and says when": () => {
+    const used = new Map<string, FrontReply>();
+    return async (request, passOn) => {
+      const reply = await passOn(request);
+      if (isUse(request) && reply.status === 200) {
+        used.set(codeOf(request), reply);
+      }
+      return isUse(request) ? (used.get(codeOf(request)) ?? reply) : reply;
+    };
+  },
+  "ValidateOtp repeats its answer to the same Idempotency-Key, and to no other": () => (request, passOn) =>
+    passOn(isValidate(request) ? with_(request, "idempotency-key", undefined) : request),
+  "ValidateOtp cannot be told whether a code is another merchant's": () => {
+    const codes = new Set<string>();
+    return async (request, passOn) => {
+      const reply = await passOn(request);
+      if (isGenerate(request)) {
+        codes.add(/[A-Z0-9]{11}/.exec(reply.body)?.[0] ?? "");
+      }
+      return isAsk(request) && reply.status === 404 && codes.has(codeOf(request))
+        ? { ...reply, body: reply.body.replace('"detail":"', '"detail":"Attenzione. ') }
+        : reply;
+    };
+  },
+  "ValidateOtp refuses a bad code, a bad body and a large one": () => (request, passOn) =>
+    passOn(
+      isValidate(request) && codeOf(request) === "short"
+        ? validation(request, "AAAAAAAAAAA", false)
+        : request,
+    ),
+  "ValidateOtp refuses a key that is missing, malformed or unknown, with a challenge": () => {
+    let apiKey: string | undefined;
+    return async (request, passOn) => {
+      const reply = await passOn(
+        isValidate(request) && apiKey !== undefined ? with_(request, apiKeyHeader, apiKey) : request,
+      );
+      if (isRegenerate(request) && reply.status === 200) {
+        apiKey = decode(ApiKeyBody, JSON.parse(reply.body)).api_key;
+      }
+      return reply;
+    };
+  },
+  "ValidateOtp answers the test codes to a test key, uses none up, and keeps them from the others": () => {
+    const used = new Set<string>();
+    return (request, passOn) => {
+      const isTest = isValidate(request) && codeOf(request) === "TESTLIVE000";
+      const key = request.headers.get(apiKeyHeader) ?? "";
+      const isOver = isTest && used.has(key);
+      if (isTest && isUse(request)) {
+        used.add(key);
+      }
+      return passOn(isOver ? validation(request, "TESTUSED000", false) : request);
+    };
+  },
+  "RegenerateApiKey replaces one key at once, and leaves the others": () => {
+    // An answer about a key that is kept for a while.
+    const answers = new Map<string, FrontReply>();
+    return async (request, passOn) => {
+      const name = `${request.headers.get(apiKeyHeader) ?? ""} ${request.body}`;
+      const kept = isAsk(request) ? answers.get(name) : undefined;
+      const reply = kept ?? (await passOn(request));
+      if (isAsk(request) && reply.status === 404) {
+        answers.set(name, reply);
+      }
+      return reply;
+    };
+  },
+  "RegenerateApiKey tells the same call again its key, and refuses it once that is over":
+    () => (request, passOn) =>
+      passOn(isRegenerate(request) ? with_(request, "idempotency-key", undefined) : request),
+  "ListApiKeys tells which keys are in force, in order, and none of them": () => async (request, passOn) => {
+    const reply = await passOn(request);
+    return request.method === "GET" && request.path.endsWith("/api-keys") && reply.status === 200
+      ? { ...reply, body: reply.body.replace(/"hint":"[0-9a-f]{4}"/, '"hint":"0000"') }
+      : reply;
+  },
+  "RevokeApiKey refuses a key at once, whether or not there is one, and leaves the other":
+    () => async (request, passOn) =>
+      request.method === "DELETE" && !request.path.includes("tertiary") && !request.path.includes("a_b")
+        ? passOn({ ...request, path: request.path.replace("primary", "test") })
+        : passOn(request),
+  "problems are told in Italian, and in English where it is preferred": () => (request, passOn) =>
+    passOn(with_(request, "accept-language", "it")),
+  "of 50 simultaneous uses one is answered 200": () =>
+    shareAnswers((request) => (isUse(request) ? codeOf(request) : undefined)),
+  "of 50 simultaneous generates one is answered 200, and the others tell its code": () =>
+    shareAnswers((request) => (isGenerate(request) ? request.path + request.body : undefined)),
+  "of both keys of a merchant, regenerated at once, none is lost": () => {
+    let underWay = 0;
+    return async (request, passOn) => {
+      underWay += isRegenerate(request) ? 1 : 0;
+      const isRace = underWay > 1;
+      const reply = await passOn(request);
+      underWay -= isRegenerate(request) ? 1 : 0;
+      if (isRegenerate(request) && isRace) {
+        await passOn({ ...request, method: "DELETE" });
+      }
+      return reply;
+    };
+  },
+  "an OTP expires, and the next one is there at once": () => async (request, passOn) => {
+    const reply = await passOn(request);
+    return isUse(request) && reply.body.includes("otp-expired")
+      ? {
+          status: 200,
+          headers: new Headers({ "Content-Type": "application/json" }),
+          body: JSON.stringify({ expires_at: new Date().toISOString(), discount_id: "discount-1" }),
+        }
+      : reply;
+  },
+  "Info, Status and the document are answered, and nothing else is there": () => (request, passOn) =>
+    passOn(request.path === "/api/v1/infos" ? { ...request, path: "/api/v1/info" } : request),
+};
+
+/** A host that asks for a function key, as the platform does. */
+const askForFunctionKey =
+  (functionKey: string, mayPass: (request: FrontRequest) => boolean): Lie =>
+  async (request, passOn) =>
+    request.path.startsWith("/api/v1/cgn/") &&
+    request.headers.get("x-functions-key") !== functionKey &&
+    !mayPass(request)
+      ? { status: 401, headers: new Headers(), body: "" }
+      : passOn(with_(request, "x-functions-key", undefined));
+
+describe("the acceptance test of a deployment", () => {
+  let service: Service;
+  let instance: Instance;
+  beforeAll(async () => {
+    service = await startService();
+    instance = await startInstance(
+      { ...service.settings, OTP_TTL_IN_SECONDS: String(ttlSeconds) },
+      () => new Date(),
+    );
+    service.stopFirst(() => instance.stop());
+  });
+  afterAll(() => service.stop());
+
+  const judge = async (
+    lie: Lie,
+    options: Partial<Options>,
+    functionKey?: string,
+  ): Promise<readonly Verdict[]> => {
+    const front = await startLyingFront(instance.baseUrl, lie);
+    const target = { url: front.url, functionKey, ttlSeconds };
+    const verdicts: Verdict[] = [];
+    for await (const verdict of verify(target, { skipSlow: false, deadlineMs: 30_000, ...options })) {
+      verdicts.push(verdict);
+    }
+    await front.stop();
+    return verdicts;
+  };
+  const broken = (verdicts: readonly Verdict[]): readonly string[] =>
+    verdicts.filter(({ outcome }) => outcome === "BROKEN").map(({ promise }) => promise);
+
+  it("holds with the service, through a front that passes everything on", async () => {
+    const verdicts = await judge(
+      askForFunctionKey("a key", () => false),
+      {},
+      "a key",
+    );
+    expect(verdicts.filter(({ outcome }) => outcome !== "held")).toEqual([]);
+    expect(verdicts).toHaveLength(contractChecks.length + 3);
+  });
+
+  it("knows a lie for each promise", () => {
+    expect(Object.keys(lies)).toEqual(contractChecks.map(({ promise }) => promise));
+  });
+
+  it.each(contractChecks)("breaks where a front breaks the promise: $promise", async (check) => {
+    const verdicts = await judge(lies[check.promise]?.() ?? ((request, passOn) => passOn(request)), {
+      checks: [check],
+    });
+    expect(broken(verdicts)).toEqual([check.promise]);
+    expect(JSON.stringify(verdicts)).not.toMatch(/cgn_\w|"[A-Z0-9]{11}"/);
+  });
+
+  const [quick] = contractChecks;
+
+  it("breaks where one answer is late", async () => {
+    const late: Lie = async (request, passOn) => {
+      await pause(isAsk(request) ? 0 : 300);
+      return passOn(request);
+    };
+    const checks = quick === undefined ? [] : [quick];
+    expect(broken(await judge(late, { checks, deadlineMs: 200 }))).toEqual([
+      expect.stringMatching(/^Each of \d+ calls is answered within 200 ms$/),
+    ]);
+  });
+
+  it.each(["GET", "POST", "DELETE"])("breaks where %s needs no function key", async (method) => {
+    const open = askForFunctionKey("a key", (request) => request.method === method && isKeys(request));
+    expect(broken(await judge(open, { checks: [] }, "a key"))).toEqual([
+      "GenerateOtp and the portal's calls are refused without the function key",
+    ]);
+  });
+
+  it("breaks where its keys cannot be revoked, and names them", async () => {
+    const stuck: Lie = (request, passOn) =>
+      passOn(request.method === "DELETE" ? { ...request, method: "GET", path: "/api/v1/nowhere" } : request);
+    const verdicts = await judge(stuck, { checks: quick === undefined ? [] : [quick] });
+    expect(broken(verdicts)).toEqual([
+      expect.stringMatching(/^The \d+ keys that were made here are revoked$/),
+    ]);
+    expect(verdicts.at(-1)?.reason).toMatch(/DELETE http:.*\/verify-[0-9a-f-]+\/api-keys\/primary$/);
+  });
+
+  it("revokes every key that it made", async () => {
+    const keys = new Set<string>();
+    const watch: Lie = async (request, passOn) => {
+      const reply = await passOn(request);
+      if (isRegenerate(request) && reply.status === 200) {
+        keys.add(decode(ApiKeyBody, JSON.parse(reply.body)).api_key);
+      }
+      return reply;
+    };
+    await judge(watch, { skipSlow: true });
+    expect(keys.size).toBeGreaterThan(30);
+    const replies = await Promise.all([...keys].map((apiKey) => instance.ask(apiKey, "AAAAAAAAAAA")));
+    expect(replies.filter(({ status }) => status !== 401)).toEqual([]);
+  });
+
+  it("says that nobody answers, that something else does, and that a function key is asked for", async () => {
+    const gone = await startLyingFront(instance.baseUrl, (request, passOn) => passOn(request));
+    await gone.stop();
+    expect(await approach(gone.url, undefined)).toEqual({
+      tag: "failed",
+      reason: "Nobody answers there (fetch failed: ECONNREFUSED).",
+    });
+    const other = await startLyingFront(instance.baseUrl, () =>
+      Promise.resolve({ status: 200, headers: new Headers(), body: "<p>Hello</p>" }),
+    );
+    expect(await approach(other.url, undefined)).toMatchObject({ tag: "failed" });
+    await other.stop();
+    const closed = await startLyingFront(
+      instance.baseUrl,
+      askForFunctionKey("a key", () => false),
+    );
+    expect(await approach(closed.url, undefined)).toEqual({ tag: "function key" });
+    expect(await approach(closed.url, "another")).toEqual({ tag: "function key" });
+    expect(await approach(closed.url, "a key")).toEqual({
+      tag: "ready",
+      target: { url: closed.url, functionKey: "a key", ttlSeconds },
+    });
+    await closed.stop();
+  });
+
+  describe("on the command line", () => {
+    it("prints a line for each promise, and ends with 0 or 1", async () => {
+      const front = await startLyingFront(
+        instance.baseUrl,
+        lies["problems are told in Italian, and in English where it is preferred"]?.() ??
+          ((request, passOn) => passOn(request)),
+      );
+      const honest = startProgram(["build/verify.js", "--url", instance.baseUrl, "--skip-slow"], {});
+      expect([await honest.ended, honest.errors()]).toEqual([0, ""]);
+      expect(honest.output()).toMatch(/^held {6}GenerateOtp issues a code/m);
+      expect(honest.output()).toMatch(/^left out {2}an OTP expires/m);
+      expect(honest.output()).toMatch(/^\d+ held, 0 broken, 2 left out\n$/m);
+      const lying = startProgram(["build/verify.js", "--url", front.url, "--skip-slow"], {});
+      expect(await lying.ended).toBe(1);
+      expect(lying.output()).toMatch(/^BROKEN {4}problems are told in Italian/m);
+      expect(lying.output()).toMatch(/^\d+ held, 1 broken, 2 left out\n$/m);
+      await front.stop();
+    });
+
+    it.each([
+      [["--url", "nonsense"], /^--url is malformed/],
+      [["--url", "http://example.com"], /^--url is plain HTTP/],
+      [["--url", "https://example.com/api"], /^--url is malformed/],
+      [["--deadline-ms", "0"], /^--deadline-ms is malformed/],
+      [["--function-key", "x"], /^Unknown option '--function-key'/],
+      [["--url", "http://127.0.0.1:9"], /^Nobody answers there/],
+    ])("ends with 2 and says why, with %j", async (args, reason) => {
+      const program = startProgram(["build/verify.js", ...args], {});
+      expect([await program.ended, program.output()]).toEqual([2, ""]);
+      expect(program.errors()).toMatch(reason);
+    });
+
+    it("takes the function key from the environment, and never from a terminal that there is not", async () => {
+      const front = await startLyingFront(
+        instance.baseUrl,
+        askForFunctionKey("a key", () => false),
+      );
+      const args = ["build/verify.js", "--url", front.url, "--skip-slow"];
+      const [without, wrong, right] = [{}, { FUNCTION_KEY: "another" }, { FUNCTION_KEY: "a key" }].map(
+        (settings) => startProgram(args, settings),
+      );
+      expect([await without?.ended, without?.errors()]).toEqual([2, expect.stringContaining("FUNCTION_KEY")]);
+      expect([await wrong?.ended, wrong?.errors()]).toEqual([2, expect.stringContaining("refuses")]);
+      expect([await right?.ended, right?.errors()]).toEqual([0, ""]);
+      await front.stop();
+    });
+
+    it("asks for the function key on a terminal, and does not show it", async () => {
+      if (spawnSync("script", ["--version"]).status !== 0) {
+        console.warn("script is not installed: the question on a terminal was not tried");
+        return;
+      }
+      const front = await startLyingFront(
+        instance.baseUrl,
+        askForFunctionKey("the-secret-key", () => false),
+      );
+      const command = `${process.execPath} build/verify.js --skip-slow --url ${front.url}`;
+      const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+        stdio: ["pipe", "pipe", "inherit"],
+        timeout: 60_000,
+      });
+      let shown = "";
+      terminal.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+        shown += chunk;
+        if (chunk.includes("not shown")) {
+          terminal.stdin.write("the-secret-key\n");
+        }
+      });
+      await text(terminal.stdout).catch(() => "");
+      expect(shown).toMatch(/0 broken/);
+      expect(shown).not.toContain("the-secret-key");
+      await front.stop();
+    });
+
+    it("revokes its keys when it is stopped", async () => {
+      const program = startProgram(["build/verify.js", "--url", instance.baseUrl], {});
+      await program.waitFor(/^held/m);
+      await program.stop("SIGINT");
+      expect(program.errors()).toBe("Stopping. The keys that were made are revoked first.\n");
+      expect(program.output()).toMatch(/^held {6}The \d+ keys that were made here are revoked$/m);
+      expect(program.child.exitCode).toBe(1);
+    });
+  });
+});
