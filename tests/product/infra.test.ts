@@ -886,7 +886,7 @@ describe("infra/main.json", () => {
       ),
     );
 
-  const found = spawnSync(process.execPath, [path.join("scripts", "bicep.mjs"), "find"], {
+  const found = spawnSync(process.execPath, [path.join("tools", "bicep.mjs"), "find"], {
     encoding: "utf8",
   });
   if (found.status === 0) {
