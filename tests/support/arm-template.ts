@@ -312,3 +312,5 @@ export const templatesIn = (template: JsonObject): readonly JsonObject[] => [
     return isObject(module) ? templatesIn(module) : [];
   }),
 ];
+
+export const parseJson = (text: string): JsonObject => toObject(toJson(JSON.parse(text)));
