@@ -111,23 +111,6 @@ describe("the playground's files", () => {
     ]);
   });
 
-  it("are tested only in the named browser, even when another one exists", () => {
-    const before = process.env["CHROMIUM_PATH"];
-    process.env["CHROMIUM_PATH"] = "/nonexistent";
-    try {
-      expect(findChromium()).toBeUndefined();
-      expect(describeMissingChromium()).toContain("/nonexistent");
-      process.env["CHROMIUM_PATH"] = process.execPath;
-      expect(findChromium()).toBe(process.execPath);
-    } finally {
-      if (before === undefined) {
-        delete process.env["CHROMIUM_PATH"];
-      } else {
-        process.env["CHROMIUM_PATH"] = before;
-      }
-    }
-  });
-
   it("are not part of the deployed file", async () => {
     const { sources } = decode(
       t.type({ sources: t.array(t.string) }),
