@@ -107,9 +107,6 @@ const invoke = async (
     response.writeHead(500, { "content-length": 0, connection: "close" }).end();
     return;
   }
-  if (/^100-continue$/i.test(headers["expect"] ?? "") && contentLength > 0) {
-    response.writeContinue();
-  }
   const bytes = contentLength > 0 ? await buffer(incoming) : undefined;
   let isOver = false;
   const context = new InvocationContext({

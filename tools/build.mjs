@@ -35,7 +35,6 @@ await build({
     "local/start.ts",
     "local/start-store.ts",
     "tools/load/load.ts",
-    "tools/record-hostile.ts",
     "tools/screenshots.ts",
     "tools/site.ts",
     "tools/verify/verify.ts",

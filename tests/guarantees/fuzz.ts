@@ -69,7 +69,6 @@ const answers: Readonly<Record<string, t.Decoder<unknown, unknown>>> = {
   "Status 200": t.exact(t.type({ status: t.literal("up") })),
   "no route 404": t.undefined,
   "no request 400": t.undefined,
-  "no request 405": t.undefined,
 };
 const routes: readonly (readonly [string, RegExp])[] = [
   ["GenerateOtp", /^POST \/api\/v1\/cgn\/otp\/[^/]+\/?$/i],
@@ -279,7 +278,7 @@ const sendRaw = async ({ body: bytes }: Template, port: number): Promise<Reply> 
  * The contract's answers, the platform's, and the local host's 403 for a `Host` that is not loopback. The platform
  * gives its 500 before the service sees the request (`hostile-requests.ts`).
  */
-const rawStatuses = [0, 100, 200, 400, 401, 403, 404, 405, 409, 413, 414, 431, 500, 505];
+const rawStatuses = [0, 100, 200, 400, 401, 403, 404, 409, 413, 414, 431, 500];
 
 /** @returns which of the contract's answers it is. */
 const classify = ({ method: sent, target }: Template, { status, headers: received, text }: Reply): string => {
