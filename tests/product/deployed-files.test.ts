@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { tmpdir } from "node:os";
-import { unzipSync } from "fflate";
+import { strFromU8, unzipSync } from "fflate";
 import ignore from "ignore";
 import * as t from "io-ts";
 import { parse as parseYaml } from "yaml";
 import { decode } from "../../tools/support/either";
 import { startProgram } from "../../tools/support/processes";
 
-/** These folders have too many files to check each. No tool may deploy any of them. */
+/** These folders have too many files to check each. */
 const neverLookedInto = ["node_modules", ".git"];
 
 /** Files that a developer may have, besides the present ones. */
@@ -54,10 +54,8 @@ const listFiles = async (): Promise<string[]> => {
 };
 
 /**
- * Reads `.funcignore` as `func azure functionapp publish` does (azure-functions-core-tools, `GitIgnoreParser.cs`),
- * which differs from git. A line matches the beginning of a path, up to the end of a word. Its first slash does not
- * count. A line with `!` overrides all others, at any position. So Core Tools would also deploy a `dist-old/`, but
- * nothing makes one.
+ * Reads `.funcignore` as `func azure functionapp publish` does (azure-functions-core-tools, `GitIgnoreParser.cs`), and
+ * not as git does: a line matches the beginning of a path, up to the end of a word, and `!` overrides all other lines.
  */
 const makeCoreToolsFilter = (funcignore: string): ((file: string) => boolean) => {
   const lines = funcignore
@@ -82,20 +80,35 @@ describe("the files that are deployed", () => {
   let funcignore: string;
   let candidates: string[];
   let archive: Record<string, Uint8Array>;
+  let bytes: Buffer;
   let packaged: string[];
+  const pack = async (settings: Readonly<Record<string, string>>): Promise<Buffer> => {
+    const packaging = startProgram(["tools/package.mjs", place], settings);
+    expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
+    return readFile(path.join(place, "cgn-otp.zip"));
+  };
   beforeAll(async () => {
     funcignore = await readFile(".funcignore", "utf8");
     candidates = [...(await listFiles()), ...others];
     place = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
     await mkdir(path.join(place, "cgn-otp"));
     await writeFile(path.join(place, "cgn-otp", "left-over.js"), "");
-    const packaging = startProgram(["tools/package.mjs", place], {});
-    expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
-    archive = unzipSync(await readFile(path.join(place, "cgn-otp.zip")));
+    bytes = await pack({});
+    archive = unzipSync(bytes);
     packaged = Object.keys(archive);
   });
   afterAll(async () => {
     await rm(place, { recursive: true });
+  });
+
+  it("are four, with a source map, in an archive of at most 500 KB", () => {
+    expect(packaged).toEqual(["dist/main.js", "dist/main.js.map", "host.json", "package.json"]);
+    expect(strFromU8(archive["dist/main.js"] ?? bytes)).toMatch(/\n\/\/# sourceMappingURL=main\.js\.map\s*$/);
+    expect(bytes.length).toBeLessThanOrEqual(500_000);
+  });
+
+  it("are packed into the same bytes each time, in any time zone", async () => {
+    expect((await pack({ TZ: "Asia/Tokyo" })).equals(bytes)).toBe(true);
   });
 
   it("are chosen from every file of the folder, built or not", () => {
@@ -130,9 +143,8 @@ describe("the files that are deployed", () => {
   });
 
   it("reach Azure as they are by azd: it finds no .funcignore that would have Azure build them", async () => {
-    // `azd` refuses `remoteBuild: false` where the .funcignore of the service's own folder names node_modules, and the
-    // allow-list does (azure-dev, `resolveFunctionAppRemoteBuild` in service_target_functionapp.go). It packs the folder
-    // `dist`, by its .funcignore if there is one (`createDeployableZip` in project_utils.go).
+    // `azd` refuses `remoteBuild: false` where the .funcignore of the service's own folder names node_modules, as ours
+    // does (azure-dev, `resolveFunctionAppRemoteBuild` in service_target_functionapp.go).
     const { api } = decode(
       t.type({ services: t.type({ api: AzdService }) }),
       parseYaml(await readFile("azure.yaml", "utf8")),
