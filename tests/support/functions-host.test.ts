@@ -5,12 +5,12 @@ import { startFunctionsHost } from "./functions-host";
 import type { FunctionsHost } from "./functions-host";
 
 const library = JSON.stringify(path.resolve("node_modules", "@azure", "functions"));
-const greet = `require(${library}).app.http("Greet", {
-  route: "greet", methods: ["GET"], authLevel: "anonymous", handler: () => ({ body: "hello" }),
-});`;
+/** An app of one function. */
+const serving = (handler: string): string =>
+  `require(${library}).app.http("Greet", { route: "greet", methods: ["GET"], authLevel: "anonymous", handler: ${handler} });`;
+const greet = serving('() => ({ body: "hello" })');
 
-// Each app has a defect that the platform shows. If the stand-in hid it, the tests of the deployed file would prove
-// nothing.
+// If the stand-in hid a defect that the platform shows, the tests of the deployed file would prove nothing.
 describe("the stand-in for the platform", () => {
   let root: string;
   beforeEach(async () => {
@@ -66,8 +66,7 @@ describe("the stand-in for the platform", () => {
     const placeholder = await mkdtemp(path.join(tmpdir(), "cgn-otp-placeholder-"));
     const host = await start(
       `const { GREETING, WEBSITE_PLACEHOLDER_MODE } = process.env;
-       require(${library}).app.http("Greet", { route: "greet", methods: ["GET"], authLevel: "anonymous",
-         handler: () => ({ jsonBody: [GREETING, WEBSITE_PLACEHOLDER_MODE ?? null, process.cwd()] }) });`,
+       ${serving("() => ({ jsonBody: [GREETING, WEBSITE_PLACEHOLDER_MODE ?? null, process.cwd()] })")}`,
       placeholder,
     );
     expect(JSON.parse((await get(host, "greet"))[1])).toEqual(["ciao", null, root]);
@@ -77,8 +76,11 @@ describe("the stand-in for the platform", () => {
 
   it("drops what is logged after the answer, and treats it as a failure", async () => {
     const host = await start(
-      `require(${library}).app.http("Greet", { route: "greet", methods: ["GET"], authLevel: "anonymous",
-         handler: (_, context) => { context.log("in time"); setTimeout(() => context.log("late"), 50); return { body: "" }; } });`,
+      serving(`(_, context) => {
+        context.log("in time");
+        setTimeout(() => context.log("late"), 50);
+        return { body: "" };
+      }`),
     );
     expect(await get(host, "greet")).toEqual([200, ""]);
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -88,10 +90,7 @@ describe("the stand-in for the platform", () => {
   });
 
   it("answers an empty 500 when a function throws", async () => {
-    const host = await start(
-      `require(${library}).app.http("Greet", { route: "greet", methods: ["GET"], authLevel: "anonymous",
-         handler: () => { throw new Error("defect"); } });`,
-    );
+    const host = await start(serving('() => { throw new Error("defect"); }'));
     expect(await get(host, "greet")).toEqual([500, ""]);
     await host.stop();
   });

@@ -1,6 +1,6 @@
 /**
- * Runs an unpacked archive as the platform does. The local host takes the calls. A separate process, which stands in
- * for the Functions worker (`functions-worker.cjs`), loads the folder and answers them.
+ * Runs an unpacked archive as the platform does: the local host takes the calls, and a process that stands in for the
+ * Functions worker (`functions-worker.cjs`) answers them.
  */
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -46,12 +46,10 @@ const InvocationResponse = t.type({
   }),
 });
 
-const Level = t.keyof({ trace: null, debug: null, information: null, warning: null, error: null });
-
 const FromWorker = t.union([
   t.type({
     rpcLog: t.intersection([
-      t.type({ level: Level, category: t.string, message: t.string }),
+      t.type({ level: t.string, category: t.string, message: t.string }),
       t.partial({ invocationId: t.string }),
     ]),
   }),
@@ -63,16 +61,15 @@ const gracePeriodMs = 5000;
 
 export interface FunctionsHost extends Api {
   readonly functions: readonly Omit<HttpFunction, "handler">[];
-  /** Why there are no functions, if there are none. Every call then gets an empty 404, as on the platform. */
+  /** Why there are no functions. Every call then gets an empty 404, as on the platform. */
   readonly startError: string | undefined;
-  /** What the functions logged during their invocations. */
   readonly log: LogLine[];
-  /** What they logged after their invocations. The platform loses it. */
+  /** What the functions logged after their invocations. The platform loses it. */
   readonly lateLog: LogLine[];
-  /** What the worker printed. The platform logs that too. */
+  /** What the worker printed. */
   readonly printed: () => string;
   readonly workerPid: number;
-  /** Ends the worker as the platform does. Rejects when the worker fails, or when anything was logged too late. */
+  /** Rejects when the worker failed, or when anything was logged too late. */
   readonly stop: () => Promise<void>;
 }
 
@@ -80,10 +77,7 @@ export interface FunctionsHostOptions {
   /** Where the archive is unpacked. */
   readonly folder: string;
   readonly settings: Readonly<Record<string, string>>;
-  /**
-   * A folder with nothing to load. If given, the worker starts there as a placeholder without settings. It gets the
-   * real folder and the settings later, when the host specializes it.
-   */
+  /** A folder with nothing to load. The worker starts there without settings, and is then specialized for the real one. */
   readonly placeholder?: string | undefined;
 }
 

@@ -1,21 +1,17 @@
 /**
- * Stands in for the Node.js worker of Azure Functions, the process that loads the deployed file: `functions-host.ts`
- * starts it and sends it the host's messages. It does what the real worker does, in the same order. Each step names its
- * source, a file in `src/` of azure-functions-nodejs-worker 3.9.1. It leaves out gRPC (parent and child exchange Node's
- * own messages), retries of failed file reads, patterns in `main`, blob and file bindings, and the programming model v3
- * that the worker has before an app sets its own.
+ * Stands in for the Node.js worker of Azure Functions, which loads the deployed file: `functions-host.ts` starts it and
+ * sends it the host's messages. It does what the real worker does, in the same order. Each step names its source, a file
+ * in `src/` of azure-functions-nodejs-worker 3.9.1. It leaves out what the deployed file does not use: gRPC, hooks,
+ * ECMAScript modules, patterns in `main`, other bindings and the programming model v3.
  */
 const { existsSync, readFileSync } = require("node:fs");
 const Module = require("node:module");
 const path = require("node:path");
-const { pathToFileURL } = require("node:url");
 
 // AppContext.ts
 const makeApp = () => ({
-  packageJson: {},
   programmingModel: undefined,
   functions: new Map(),
-  hooks: [],
   isIndexingLocked: false,
   startError: undefined,
 });
@@ -23,12 +19,6 @@ let app = makeApp();
 
 const send = (message) => process.send(message);
 const log = (entry) => send({ rpcLog: entry });
-
-const executeHooks = async (name, context) => {
-  for (const hook of app.hooks.filter((each) => each.name === name)) {
-    await hook.callback(context);
-  }
-};
 
 // setupCoreModule.ts: the one module that only the worker has.
 const core = {
@@ -38,15 +28,8 @@ const core = {
   setProgrammingModel: (model) => {
     app.programmingModel = model;
   },
-  getProgrammingModel: () => app.programmingModel,
   log: (level, category, message) => {
     log({ level, category, message });
-  },
-  // hooks/registerHook.ts
-  registerHook: (name, callback) => {
-    const hook = { name, callback };
-    app.hooks.push(hook);
-    return { dispose: () => (app.hooks = app.hooks.filter((each) => each !== hook)) };
   },
   // coreApi/registerFunction.ts
   registerFunction: (metadata, callback) => {
@@ -58,7 +41,6 @@ const core = {
       throw new Error(`A function with id "${id}" has already been registered.`);
     }
     app.functions.set(id, { metadata, callback });
-    return { dispose: () => app.functions.delete(id) };
   },
 };
 const { require: requireModule } = Module.prototype;
@@ -67,12 +49,9 @@ Module.prototype.require = function (id) {
 };
 
 // loadScriptFile.ts. This function is async, so `then` of the exports is called if they have one.
-const loadScriptFile = async (file) => {
-  const isModule = file.endsWith(".mjs") || (!file.endsWith(".cjs") && app.packageJson.type === "module");
-  return isModule ? import(pathToFileURL(file)) : require(file);
-};
+const loadScriptFile = async (file) => require(file);
 
-// parsers/parsePackageJson.ts
+// parsers/parsePackageJson.ts: the placeholder has none.
 const readPackageJson = (folder) => {
   const file = path.join(folder, "package.json");
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
@@ -80,8 +59,7 @@ const readPackageJson = (folder) => {
 
 // startApp.ts
 const startApp = async (folder) => {
-  app.packageJson = readPackageJson(folder);
-  const { main } = app.packageJson;
+  const { main } = readPackageJson(folder);
   if (main !== undefined) {
     try {
       if (!existsSync(path.join(folder, main))) {
@@ -95,7 +73,6 @@ const startApp = async (folder) => {
       console.error(error.stack);
     }
   }
-  await executeHooks("appStart", {});
 };
 
 const handlers = {
@@ -148,37 +125,16 @@ const handlers = {
     };
     const model = await app.programmingModel.getInvocationModel(coreContext);
     const { context, inputs } = await model.getArguments();
-    const preInvocation = { invocationContext: context, functionCallback: callback, inputs };
-    await executeHooks("preInvocation", preInvocation);
-    const postInvocation = { invocationContext: context, inputs, result: null, error: null };
-    try {
-      postInvocation.result = await model.invokeFunction(
-        context,
-        preInvocation.inputs,
-        preInvocation.functionCallback,
-      );
-    } catch (error) {
-      postInvocation.error = error;
-    }
-    await executeHooks("postInvocation", postInvocation);
-    if (postInvocation.error instanceof Error) {
-      throw postInvocation.error;
-    }
-    return model.getResponse(context, postInvocation.result);
+    const result = await model.invokeFunction(context, inputs, callback);
+    return model.getResponse(context, result);
   },
-};
-
-// eventHandlers/terminateWorker.ts
-const terminate = async () => {
-  await executeHooks("appTerminate", {});
-  process.exit(0);
 };
 
 // setupEventStream.ts
 process.on("message", async ({ requestId, name, content }) => {
+  // eventHandlers/terminateWorker.ts
   if (name === "workerTerminate") {
-    await terminate();
-    return;
+    process.exit(0);
   }
   try {
     send({ requestId, response: await handlers[name](content) });

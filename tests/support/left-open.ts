@@ -1,7 +1,6 @@
 /**
- * Jest runs this before each test file (`setupFilesAfterEnv`). A test that fails may not stop what it started, and an
- * open server or process keeps jest alive for ever, without a message. So this file closes what a test file leaves
- * open, and the test file fails with its name. Node.js announces each new server, connection and process:
+ * Jest runs this before each test file. A test that fails may not stop what it started, and an open server or process
+ * keeps jest alive for ever, without a message. So this closes what a test file leaves open, and fails with its name.
  * https://nodejs.org/docs/latest-v22.x/api/diagnostics_channel.html#built-in-channels
  */
 import { ChildProcess } from "node:child_process";
