@@ -14,13 +14,11 @@ import type { LatestOtp } from "../shared/domain/latest-otp";
 import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp";
 import type { Otp, OtpLifetime } from "../shared/domain/otp";
 import { json } from "../shared/http/answer";
-import { makeHttpFunction } from "../shared/http/function";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
+import type { FunctionDefinition, Invocation } from "../shared/http/function";
 import { otpBody } from "../shared/http/problem";
 import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
-  readonly runtime: Runtime;
   readonly keyrings: Keyrings;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
@@ -29,17 +27,14 @@ interface Dependencies {
 const Path = t.type({ fiscalcode: FiscalCode });
 const Body = t.type({ merchant_id: MerchantId, discount_id: DiscountId });
 
-export const generateOtpDefinition: FunctionDefinition = {
+/** Called by the IO platform when a card holder opens a discount: issues the OTP, or answers with the live one. */
+export const generateOtp: FunctionDefinition<Dependencies> = {
   name: "GenerateOtp",
   route: "api/v1/cgn/otp/{fiscalcode}",
   methods: ["POST"],
   authLevel: "function",
   reader: "developer",
-};
-
-/** Called by the IO platform when a card holder opens a discount: issues the OTP, or tells the live one. */
-export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
-  makeHttpFunction(generateOtpDefinition, dependencies.runtime, async (request, invocation) => {
+  make: (dependencies) => async (request, invocation) => {
     const path = decodeFields(Path, request.params);
     if (E.isLeft(path)) {
       return path;
@@ -57,7 +52,8 @@ export const makeGenerateOtp = (dependencies: Dependencies): HttpFunction =>
       dependencies,
     );
     return E.map(flow(otpBody, json))(issued);
-  });
+  },
+};
 
 /**
  * Takes the slot of this beneficiary and discount: only one of many callers can, and the others are told its

@@ -6,39 +6,34 @@ import { MerchantId } from "../shared/domain/identifiers";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
 import type { ApiKeysBody } from "../shared/http/bodies";
-import { makeHttpFunction } from "../shared/http/function";
-import type { FunctionDefinition, HttpFunction, Runtime } from "../shared/http/function";
+import type { FunctionDefinition } from "../shared/http/function";
 import { decodeFields } from "../shared/http/request";
-
-interface Dependencies {
-  readonly runtime: Runtime;
-}
 
 const Path = t.type({ merchant_id: MerchantId });
 
-export const listApiKeysDefinition: FunctionDefinition = {
+/**
+ * Called by the merchants' portal: lists the keys in force without showing any. A merchant's keys are one item, so one read
+ * shows them as they were at one instant.
+ */
+export const listApiKeys: FunctionDefinition<unknown> = {
   name: "ListApiKeys",
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys",
   methods: ["GET"],
   authLevel: "function",
   reader: "developer",
+  make:
+    () =>
+    async (request, { store, note }) => {
+      const path = decodeFields(Path, request.params);
+      if (E.isLeft(path)) {
+        return path;
+      }
+      const { merchant_id: merchantId } = path.right;
+      note({ merchantId });
+      const found = await store.findApiKeys(merchantId);
+      return E.isLeft(found) ? found : E.right(toBody(merchantId, found.right?.value ?? {}));
+    },
 };
-
-/**
- * Called by the merchants' portal: tells which keys are in force, and none of them. All of a merchant's keys are one item, so
- * one read shows them as they were at one instant.
- */
-export const makeListApiKeys = ({ runtime }: Dependencies): HttpFunction =>
-  makeHttpFunction(listApiKeysDefinition, runtime, async (request, { store, note }) => {
-    const path = decodeFields(Path, request.params);
-    if (E.isLeft(path)) {
-      return path;
-    }
-    const { merchant_id: merchantId } = path.right;
-    note({ merchantId });
-    const found = await store.findApiKeys(merchantId);
-    return E.isLeft(found) ? found : E.right(toBody(merchantId, found.right?.value ?? {}));
-  });
 
 const toBody = (merchantId: MerchantId, apiKeys: ApiKeys): Success =>
   json({

@@ -20,12 +20,10 @@ import type { Keyring, Keyrings } from "../shared/domain/keyring";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
 import type { ApiKeyBody } from "../shared/http/bodies";
-import { makeHttpFunction } from "../shared/http/function";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
+import type { FunctionDefinition, Invocation } from "../shared/http/function";
 import { decodeFields } from "../shared/http/request";
 
 interface Dependencies {
-  readonly runtime: Runtime;
   readonly keyrings: Keyrings;
   readonly clock: () => Date;
 }
@@ -40,17 +38,14 @@ const Input = t.type({
   ]),
 });
 
-export const regenerateApiKeyDefinition: FunctionDefinition = {
+/** Called by the merchants' portal: makes a key, or replaces one. Only this answer shows it. */
+export const regenerateApiKey: FunctionDefinition<Dependencies> = {
   name: "RegenerateApiKey",
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
   methods: ["POST"],
   authLevel: "function",
   reader: "developer",
-};
-
-/** Called by the merchants' portal: makes a key, or makes another in place of one, and tells it in this answer only. */
-export const makeRegenerateApiKey = (dependencies: Dependencies): HttpFunction =>
-  makeHttpFunction(regenerateApiKeyDefinition, dependencies.runtime, async (request, invocation) => {
+  make: (dependencies) => async (request, invocation) => {
     const input = decodeFields(Input, {
       ...request.params,
       "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
@@ -60,8 +55,9 @@ export const makeRegenerateApiKey = (dependencies: Dependencies): HttpFunction =
     }
     const { merchant_id: merchantId, key_type: keyType, "Idempotency-Key": idempotencyKey } = input.right;
     invocation.note({ merchantId });
-    return regenerateApiKey({ merchantId, keyType, idempotencyKey }, invocation, dependencies);
-  });
+    return regenerate({ merchantId, keyType, idempotencyKey }, invocation, dependencies);
+  },
+};
 
 interface Regeneration {
   readonly merchantId: MerchantId;
@@ -75,7 +71,7 @@ interface Regeneration {
  * its own: one that was in force before a rival came is never put in force again. A write whose answer was lost is recognised
  * by the hash of its key, and that of an earlier call by the hash of its `Idempotency-Key`.
  */
-const regenerateApiKey = async (
+const regenerate = async (
   regeneration: Regeneration,
   { store, signal, onApiKeyChange }: Invocation,
   { keyrings, clock }: Dependencies,

@@ -2,50 +2,47 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
-import { KeyType, revokeApiKey } from "../shared/domain/api-key";
+import { endApiKey, KeyType } from "../shared/domain/api-key";
 import type { StoredApiKey } from "../shared/domain/api-key";
 import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
 import { noContent } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
-import { makeHttpFunction } from "../shared/http/function";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
+import type { FunctionDefinition, Invocation } from "../shared/http/function";
 import { decodeFields } from "../shared/http/request";
 
 interface Dependencies {
-  readonly runtime: Runtime;
   readonly clock: () => Date;
 }
 
 const Path = t.type({ merchant_id: MerchantId, key_type: KeyType });
 
-export const revokeApiKeyDefinition: FunctionDefinition = {
+/** Called by the merchants' portal: revokes a key, whether or not there is one. */
+export const revokeApiKey: FunctionDefinition<Dependencies> = {
   name: "RevokeApiKey",
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
   methods: ["DELETE"],
   authLevel: "function",
   reader: "developer",
-};
-
-/** Called by the merchants' portal: takes a key out of force, whether or not there is one. */
-export const makeRevokeApiKey = ({ runtime, clock }: Dependencies): HttpFunction =>
-  makeHttpFunction(revokeApiKeyDefinition, runtime, async (request, invocation) => {
+  make: (dependencies) => async (request, invocation) => {
     const path = decodeFields(Path, request.params);
     if (E.isLeft(path)) {
       return path;
     }
     invocation.note({ merchantId: path.right.merchant_id });
-    return revoke({ ...path.right, clock }, invocation);
-  });
+    return revoke(path.right, invocation, dependencies);
+  },
+};
 
 /**
  * Writes even if there is nothing to take out. A regeneration may have ended without an answer while its write is still on
  * the way: that write is conditional on what was there before, and this one makes it fail.
  */
 const revoke = async (
-  { merchant_id: merchantId, key_type: keyType, clock }: t.TypeOf<typeof Path> & Pick<Dependencies, "clock">,
+  { merchant_id: merchantId, key_type: keyType }: t.TypeOf<typeof Path>,
   { store, signal, onApiKeyChange }: Invocation,
+  { clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
   const nextAttempt = makeBackoff(signal);
   let revoked: StoredApiKey | undefined;
@@ -60,7 +57,7 @@ const revoke = async (
     revoked = current?.value[keyType] ?? revoked;
     const outcome = await store.putApiKeys(
       merchantId,
-      revokeApiKey(current?.value ?? {}, keyType, now),
+      endApiKey(current?.value ?? {}, keyType, now),
       current?.etag,
     );
     if (E.isLeft(outcome)) {

@@ -18,12 +18,10 @@ import { decideTestCode, testDiscountId } from "../shared/domain/test-codes";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
 import type { ValidationBody } from "../shared/http/bodies";
-import { makeHttpFunction } from "../shared/http/function";
-import type { FunctionDefinition, HttpFunction, Invocation, Runtime } from "../shared/http/function";
+import type { FunctionDefinition, Invocation } from "../shared/http/function";
 import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
-  readonly runtime: Runtime;
   readonly keyrings: Keyrings;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
@@ -42,18 +40,15 @@ const Body = t.type({
   invalidate_otp: t.union([t.boolean, t.undefined]),
 });
 
-export const validateOtpDefinition: FunctionDefinition = {
+/** Called by a merchant's server: says whether a code is valid, and at checkout uses it up. */
+export const validateOtp: FunctionDefinition<Dependencies> = {
   name: "ValidateOtp",
   route: "api/v1/merchant/cgn/otp/validate",
   methods: ["POST"],
   // The merchant's key is checked here, because it names the merchant whose OTPs can be validated.
   authLevel: "anonymous",
   reader: "customer",
-};
-
-/** Called by a merchant's server: tells whether a code is valid, and at checkout uses it up. */
-export const makeValidateOtp = (dependencies: Dependencies): HttpFunction =>
-  makeHttpFunction(validateOtpDefinition, dependencies.runtime, async (request, invocation) => {
+  make: (dependencies) => async (request, invocation) => {
     const headers = decodeFields(Headers, {
       "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
     });
@@ -74,8 +69,9 @@ export const makeValidateOtp = (dependencies: Dependencies): HttpFunction =>
       invalidate: body.right.invalidate_otp ?? false,
       idempotencyKey: headers.right["Idempotency-Key"],
     };
-    return validateOtp(validation, invocation, dependencies);
-  });
+    return validate(validation, invocation, dependencies);
+  },
+};
 
 interface Validation {
   readonly apiKey: string | null;
@@ -85,7 +81,7 @@ interface Validation {
   readonly idempotencyKey: string | undefined;
 }
 
-const validateOtp = async (
+const validate = async (
   { apiKey, code, invalidate, idempotencyKey }: Validation,
   invocation: Invocation,
   dependencies: Dependencies,

@@ -10,7 +10,7 @@ import {
   keyTypes,
   makeApiKey,
   replaceApiKey,
-  revokeApiKey,
+  endApiKey,
   toStoredApiKey,
 } from "./api-key";
 import type { ApiKeys, StoredApiKey } from "./api-key";
@@ -162,13 +162,13 @@ describe("the calls that made a merchant's keys", () => {
 
   it.each([
     ["replaced", (keys: ApiKeys): ApiKeys => replaceApiKey(keys, "primary", madeBy("call 2", 100))],
-    ["revoked", (keys: ApiKeys): ApiKeys => revokeApiKey(keys, "primary", at(100))],
+    ["revoked", (keys: ApiKeys): ApiKeys => endApiKey(keys, "primary", at(100))],
   ])("are known while their key is in force, and for 24 hours after it was %s", (_, end) => {
     const first = replaceApiKey({}, "primary", madeBy("call 1", 0));
     expect([isKnown(first, "call 1", 10 * day), isKnown(first, "call 2", 0)]).toEqual([true, false]);
     const ended = end(first);
     expect([isKnown(ended, "call 1", 99 + day), isKnown(ended, "call 1", 100 + day)]).toEqual([true, false]);
-    expect(revokeApiKey(ended, "primary", at(100 + day)).ended?.primary).not.toContainEqual(
+    expect(endApiKey(ended, "primary", at(100 + day)).ended?.primary).not.toContainEqual(
       expect.objectContaining({ idempotencyKeyHash: hashIdempotencyKey("call 1") }),
     );
   });
@@ -183,7 +183,7 @@ describe("the calls that made a merchant's keys", () => {
     expect(names.map((name) => isKnown(apiKeys, name, 20))).toEqual(names.map((_, index) => index > 0));
     expect(isKnown(apiKeys, "another", 20)).toBe(false);
     const withRandom = replaceApiKey(apiKeys, "primary", madeBy(undefined, 20));
-    expect(revokeApiKey(withRandom, "primary", at(21)).ended?.primary).toEqual(withRandom.ended?.primary);
+    expect(endApiKey(withRandom, "primary", at(21)).ended?.primary).toEqual(withRandom.ended?.primary);
   });
 
   it("are known by a hash that does not depend on the service's secret", () => {
@@ -199,8 +199,8 @@ describe("the calls that made a merchant's keys", () => {
       "secondary",
       madeBy("call 2", 1),
     );
-    expect(revokeApiKey(both, "primary", at(2)).secondary).toEqual(both.secondary);
-    expect(revokeApiKey(both, "primary", at(2)).primary).toBeUndefined();
+    expect(endApiKey(both, "primary", at(2)).secondary).toEqual(both.secondary);
+    expect(endApiKey(both, "primary", at(2)).primary).toBeUndefined();
     expect(replaceApiKey(both, "secondary", madeBy("call 3", 2)).primary).toEqual(both.primary);
   });
 });

@@ -67,7 +67,7 @@ const knownEndedCalls = (apiKeys: ApiKeys, keyType: KeyType, now: Date): readonl
   );
 
 /** Takes a key out of force at this instant, and leaves the others. */
-export const revokeApiKey = (apiKeys: ApiKeys, keyType: KeyType, now: Date): ApiKeys => {
+export const endApiKey = (apiKeys: ApiKeys, keyType: KeyType, now: Date): ApiKeys => {
   const { [keyType]: revoked, ...others } = apiKeys;
   const call = revoked?.derivation && {
     idempotencyKeyHash: revoked.derivation.idempotencyKeyHash,
@@ -79,7 +79,7 @@ export const revokeApiKey = (apiKeys: ApiKeys, keyType: KeyType, now: Date): Api
 
 /** Puts a key in force, made at its `createdAt`, in place of the one of its type. */
 export const replaceApiKey = (apiKeys: ApiKeys, keyType: KeyType, renewed: StoredApiKey): ApiKeys => ({
-  ...revokeApiKey(apiKeys, keyType, renewed.createdAt),
+  ...endApiKey(apiKeys, keyType, renewed.createdAt),
   [keyType]: renewed,
 });
 

@@ -13,9 +13,7 @@ import { Defect } from "../domain/failure";
 import { DiscountId, MerchantId } from "../domain/identifiers";
 import { json } from "./answer";
 import { makeHttpFunction } from "./function";
-import type { Invocation } from "./function";
-
-type Run = Parameters<typeof makeHttpFunction>[2];
+import type { Invocation, Run } from "./function";
 
 const Line = t.record(t.string, t.unknown);
 
@@ -37,9 +35,16 @@ describe("a function", () => {
     const host = makeHost(
       [
         makeHttpFunction(
-          { name: "Test", route: "test", methods: ["GET"], authLevel: "anonymous", reader: "developer" },
+          {
+            name: "Test",
+            route: "test",
+            methods: ["GET"],
+            authLevel: "anonymous",
+            reader: "developer",
+            make: () => run,
+          },
+          undefined,
           runtime,
-          run,
         ),
       ],
       (level, ...args) => log.push({ level, text: args.map(String).join(" ") }),

@@ -38,18 +38,27 @@ export interface Runtime {
   readonly deadlineMs: number;
 }
 
-/** What is known of a function before it is called: what the host is told, and who reads the function's problems. */
-export interface FunctionDefinition extends Omit<HttpFunction, "handler"> {
+/** Serves one call. */
+export type Run = (request: HttpRequest, invocation: Invocation) => Promise<Either<Failure, Success>>;
+
+/** What the host needs to know of a function, and who reads the function's problems. */
+interface Signature extends Omit<HttpFunction, "handler"> {
   readonly reader: Reader;
 }
 
-/** Makes a function whose every outcome, a defect included, is an answer of the contract, given in time. */
-export const makeHttpFunction = (
-  definition: FunctionDefinition,
+/** A function, before the parts that it needs exist: the one value that its folder exports. */
+export interface FunctionDefinition<Parts> extends Signature {
+  readonly make: (parts: Parts) => Run;
+}
+
+/** Makes a function that answers in time, with an answer of the contract even after a defect. */
+export const makeHttpFunction = <Parts>(
+  definition: FunctionDefinition<Parts>,
+  parts: Parts,
   { storeForCall, deadlineMs }: Runtime,
-  run: (request: HttpRequest, invocation: Invocation) => Promise<Either<Failure, Success>>,
-): HttpFunction =>
-  makeAnsweringFunction(definition, async (request, log) => {
+): HttpFunction => {
+  const run = definition.make(parts);
+  return makeAnsweringFunction(definition, async (request, log) => {
     const deadline = new AbortController();
     const invoke = async (): Promise<Either<Failure, Success>> =>
       run(request, {
@@ -65,16 +74,20 @@ export const makeHttpFunction = (
     });
     return beforeDeadline(running, deadline, deadlineMs);
   });
+};
 
-/** Makes a function that answers every call with one failure, whatever is asked. */
-export const makeFailingFunction = (definition: FunctionDefinition, failure: Failure): HttpFunction =>
+/** Makes a function that answers every call with this failure. */
+export const makeFailingFunction = (definition: Signature, failure: Failure): HttpFunction =>
   makeAnsweringFunction(definition, () => Promise.resolve(E.left(failure)));
 
 const makeAnsweringFunction = (
-  { reader, ...definition }: FunctionDefinition,
+  { name, route, methods, authLevel, reader }: Signature,
   run: (request: HttpRequest, log: Log) => Promise<Either<Failure, Success>>,
 ): HttpFunction => ({
-  ...definition,
+  name,
+  route,
+  methods,
+  authLevel,
   handler: async (request, context) => {
     const log = makeLog(context, traceIdOf(request.headers.get("traceparent")));
     const result = await run(request, log);

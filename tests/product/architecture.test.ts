@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
+import { functions } from "../../functions";
 import { scripts } from "../../package.json";
 
 const folders = readdirSync(".", { withFileTypes: true })
@@ -78,9 +79,17 @@ describe("the imports", () => {
     const usesSdk = (source: string): boolean =>
       /from "@azure\/(cosmos|core-)/.test(readFileSync(source, "utf8"));
     expect([...reached].filter(usesSdk).filter((source) => !source.startsWith("shared/cosmos/"))).toEqual([]);
-    expect(
-      [...reached].filter((source) => /^(tests|local|site|playground|tools)\//.test(source)),
-    ).toEqual([]);
+    expect([...reached].filter((source) => /^(tests|local|site|playground|tools)\//.test(source))).toEqual(
+      [],
+    );
+  });
+});
+
+describe("the functions", () => {
+  // The configuration of lint and of the mutation test finds the functions by their folders.
+  it("have each a folder of its own, and no other folder begins with a capital letter", () => {
+    const names = functions.map(({ name }) => name);
+    expect(folders.filter((folder) => /^[A-Z]/.test(folder)).sort()).toEqual(names.sort());
   });
 });
 

@@ -5,7 +5,7 @@ import path from "node:path";
 import * as E from "fp-ts/Either";
 import { parse as parseYaml } from "yaml";
 import packageJson from "../../package.json";
-import { statusDefinition } from "../../Status/status";
+import { status } from "../../Status/status";
 import { decodeConfig, settingNames } from "../../shared/config";
 import { toDefinition } from "../../shared/cosmos/items";
 import { containerShapes } from "../../shared/domain/containers";
@@ -219,7 +219,7 @@ describe("the app", () => {
   it("is asked for Status from outside, at the path and for the text that the service answers", () => {
     const test = at(one(types.webTest), "properties");
     expect(at(test, "Request", "RequestUrl")).toBe(
-      `https://reference(functionApp).outputs.hostName.value/${statusDefinition.route}`,
+      `https://reference(functionApp).outputs.hostName.value/${status.route}`,
     );
     expect(at(test, "ValidationRules", "ContentValidation", "ContentMatch")).toBe('"status":"up"');
   });

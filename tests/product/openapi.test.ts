@@ -283,10 +283,4 @@ describe("openapi.yaml", () => {
     ];
     expect(versions.map((place) => lookUp(place).value)).toEqual([version, version, version]);
   });
-
-  it("is served unchanged", async () => {
-    const reply = await call(`${service.baseUrl}/api/v1/openapi.yaml`);
-    expect(reply.headers.get("content-type")).toBe("application/yaml");
-    expect(reply.text).toBe(text);
-  });
 });
