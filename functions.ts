@@ -9,10 +9,10 @@ import { makeKeyring } from "./shared/domain/keyring";
 import type { Keyrings } from "./shared/domain/keyring";
 import type { OtpLifetime } from "./shared/domain/otp";
 import type { StoreForCall } from "./shared/domain/store";
+import { makeHealthCheck } from "./shared/health";
+import type { CheckHealth } from "./shared/health";
 import { makeFailingFunction, makeHttpFunction } from "./shared/http/function";
 import type { FunctionDefinition, HttpFunction } from "./shared/http/function";
-import { makeHealthCheck } from "./shared/http/health";
-import type { CheckHealth } from "./shared/http/health";
 import { status } from "./Status/status";
 import { validateOtp } from "./ValidateOtp/validate-otp";
 
@@ -50,7 +50,7 @@ export const makeFunctions = (
     },
     lifetime: config.otpLifetime,
     clock,
-    checkHealth: makeHealthCheck({ runtime, isSingleCopy: config.cosmos.isSingleCopy, clock }),
+    checkHealth: makeHealthCheck({ ...runtime, clock }),
   };
   return functions.map((each) => makeHttpFunction(each, parts, runtime));
 };

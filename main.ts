@@ -12,7 +12,7 @@ const makeConfiguredFunctions = (config: Config): readonly HttpFunction[] => {
   const signal = AbortSignal.timeout(config.requestDeadlineMs);
   store
     .forCall({ signal, onCall: () => undefined })
-    .describeAccount()
+    .checkGuarantees()
     .catch(() => undefined);
   return makeFunctions(config, store.forCall);
 };

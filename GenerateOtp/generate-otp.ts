@@ -5,17 +5,17 @@ import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import { deadlinePassed } from "../shared/domain/failure";
-import type { Failure, IssuedOtp } from "../shared/domain/failure";
+import type { Failure } from "../shared/domain/failure";
+import { findLatestOtp } from "../shared/domain/find-otp";
+import type { LatestOtp } from "../shared/domain/find-otp";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/domain/identifiers";
 import type { OtpCode } from "../shared/domain/identifiers";
 import type { Holding, ItemRef, Keyrings } from "../shared/domain/keyring";
-import { findLatestOtp } from "../shared/domain/latest-otp";
-import type { LatestOtp } from "../shared/domain/latest-otp";
 import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp";
-import type { Otp, OtpLifetime } from "../shared/domain/otp";
+import type { IssuedOtp, Otp, OtpLifetime } from "../shared/domain/otp";
 import { json } from "../shared/http/answer";
+import { otpBody } from "../shared/http/bodies";
 import type { FunctionDefinition, Invocation } from "../shared/http/function";
-import { otpBody } from "../shared/http/problem";
 import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {

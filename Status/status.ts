@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either";
 import { json } from "../shared/http/answer";
 import type { FunctionDefinition } from "../shared/http/function";
-import type { CheckHealth } from "../shared/http/health";
+import type { CheckHealth } from "../shared/health";
 
 interface Dependencies {
   readonly checkHealth: CheckHealth;

@@ -209,7 +209,7 @@ describe("the store", () => {
     expect(await connect(200).findOtp(otpEntry().ref)).toMatchObject({
       left: { tag: "service-unavailable" },
     });
-    expect(await connect(200).describeAccount()).toMatchObject({ left: { tag: "service-unavailable" } });
+    expect(await connect(200).checkGuarantees()).toMatchObject({ left: { tag: "service-unavailable" } });
     expect(await store.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
     expect(await store.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(E.right("unknown"));
     expect(await store.putApiKeys(shop, keys, undefined)).toEqual(E.right("unknown"));
@@ -223,7 +223,7 @@ describe("the store", () => {
     await store.findSlot(slotEntry().ref);
     await store.findApiKeys(shop);
     await store.putApiKeys(shop, keys, undefined);
-    await store.describeAccount();
+    await store.checkGuarantees();
     await store.replaceOtp(otpEntry(), "an etag of before");
     await close(service.storeServer);
     await store.replaceOtp(otpEntry(), "etag");
@@ -242,7 +242,7 @@ describe("the store", () => {
       ["findSlot", 1, false],
       ["findApiKeys", 1, false],
       ["putApiKeys", 1, false],
-      ["describeAccount", 1, false],
+      ["checkGuarantees", 1, false],
       ["replaceOtp", 1, false],
       ["replaceOtp", 1, true],
     ]);

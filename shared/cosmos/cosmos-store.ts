@@ -3,25 +3,17 @@ import type { Container, ItemDefinition, OperationResponse } from "@azure/cosmos
 import * as E from "fp-ts/Either";
 import type * as t from "io-ts";
 import type { Config } from "../config";
-import type { ContainerName } from "../domain/containers";
 import type { ItemRef } from "../domain/keyring";
 import type { Store, StoreForCall, StoreResult, Versioned } from "../domain/store";
 import { attempt, requestHeedingThrottle, runRead, runWrite } from "./calls";
 import type { Diagnosed } from "./calls";
 import { accountTiming, makeRegionalClient } from "./client";
 import type { AccountTiming } from "./client";
+import { toDefinition, toShape } from "./containers";
+import type { ContainerName } from "./containers";
 import { toUnavailable } from "./error";
-import {
-  ApiKeysItem,
-  decodeItem,
-  ifMatch,
-  OtpItem,
-  putOperation,
-  SlotItem,
-  toDefinition,
-  toItem,
-  toShape,
-} from "./items";
+import { missingGuarantee } from "./guarantees";
+import { ApiKeysItem, decodeItem, ifMatch, OtpItem, putOperation, SlotItem, toItem } from "./items";
 import { hasSeveralWriteRegions } from "./regions";
 
 const containerNames: readonly ContainerName[] = ["otps", "api-keys"];
@@ -106,9 +98,9 @@ export const makeCosmosStore = (
             ({ statusCode }) => statusCode,
             caller,
           ),
-        describeAccount: () =>
-          runRead(
-            "describeAccount",
+        checkGuarantees: async () => {
+          const account = await runRead(
+            "checkGuarantees",
             async () => {
               const [account, ofOtps, ofApiKeys] = await Promise.all([
                 readAccount(),
@@ -125,7 +117,15 @@ export const makeCosmosStore = (
                 containers: { otps: toShape(ofOtps), "api-keys": toShape(ofApiKeys) },
               }),
             caller,
-          ),
+          );
+          if (E.isLeft(account)) {
+            return account;
+          }
+          const missing = missingGuarantee(account.right, cosmos.isSingleCopy);
+          return missing === undefined
+            ? E.right(undefined)
+            : E.left({ tag: "service-unavailable", retryAfterSeconds: 60, cause: missing });
+        },
       };
     },
     createContainers: async () => {

@@ -1,49 +1,13 @@
-/** What is stored, and how: the two containers, and the codecs of their items. */
-import type {
-  ContainerDefinition,
-  ContainerResponse,
-  IndexingPolicy,
-  ItemDefinition,
-  ItemResponse,
-  JSONObject,
-  OperationInput,
-  RequestOptions,
-} from "@azure/cosmos";
+/** What is stored: the codecs of the items. */
+import type { ItemDefinition, ItemResponse, JSONObject, OperationInput, RequestOptions } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { ApiKeyHash, IdempotencyKeyHash } from "../domain/api-key";
-import { containerShapes } from "../domain/containers";
-import type { ContainerName, ContainerShape } from "../domain/containers";
 import { Defect } from "../domain/failure";
 import { DiscountId } from "../domain/identifiers";
 import type { Entry, Versioned } from "../domain/store";
 import type { StoreError } from "./error";
-
-// Every item is reached by its id: an index would only make each write dearer. (Indexing cannot be switched off
-// altogether, because the time to live needs it.)
-const indexingPolicy = {
-  indexingMode: "consistent",
-  includedPaths: [],
-  excludedPaths: [{ path: "/*" }],
-} satisfies IndexingPolicy;
-
-/** The definition with which a container is created. */
-export const toDefinition = (name: ContainerName): ContainerDefinition => {
-  const { partitionKeyPaths, defaultTtlSeconds } = containerShapes[name];
-  return {
-    id: name,
-    partitionKey: { paths: [...partitionKeyPaths] },
-    ...(defaultTtlSeconds === undefined ? {} : { defaultTtl: defaultTtlSeconds }),
-    indexingPolicy,
-  };
-};
-
-export const toShape = ({ resource }: ContainerResponse): ContainerShape => ({
-  partitionKeyPaths: resource?.partitionKey?.paths ?? [],
-  // REST says null for none, too.
-  defaultTtlSeconds: resource?.defaultTtl ?? undefined,
-});
 
 const DateFromISOString = new t.Type<Date, string>(
   "DateFromISOString",

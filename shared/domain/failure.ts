@@ -1,12 +1,5 @@
 /** Every way in which an operation can end without a 200, named as the last segment of its problem `type`. */
-import type { OtpCode } from "./identifiers";
-
-/** An OTP as its beneficiary sees it; `ttlSeconds` is its full lifetime, not what is left of it. */
-export interface IssuedOtp {
-  readonly code: OtpCode;
-  readonly expiresAt: Date;
-  readonly ttlSeconds: number;
-}
+import type { IssuedOtp } from "./otp";
 
 export type Failure =
   /** `fields` are names of the contract, never taken from the request. */

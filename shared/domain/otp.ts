@@ -1,5 +1,5 @@
 /** The life of an OTP: pure decisions on what the service read from the store. */
-import type { DiscountId } from "./identifiers";
+import type { DiscountId, OtpCode } from "./identifiers";
 
 export interface Otp {
   readonly discountId: DiscountId;
@@ -61,6 +61,13 @@ export const slotItemTtl = (lifetime: OtpLifetime): number => lifetime.ttlSecond
 
 /** Live: neither used nor expired. */
 export const isLive = (otp: Otp, now: Date): boolean => otp.use === null && now < otp.expiresAt;
+
+/** An OTP as its beneficiary sees it; `ttlSeconds` is its full lifetime, not what is left of it. */
+export interface IssuedOtp {
+  readonly code: OtpCode;
+  readonly expiresAt: Date;
+  readonly ttlSeconds: number;
+}
 
 export type Decision =
   /** The merchant only asks, and the OTP can be used. */

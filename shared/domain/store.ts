@@ -1,7 +1,6 @@
 /** What the functions ask of the store, in their own words. */
 import type { Either } from "fp-ts/Either";
 import type { ApiKeys } from "./api-key";
-import type { ContainerName, ContainerShape } from "./containers";
 import type { ServiceUnavailable } from "./failure";
 import type { MerchantId } from "./identifiers";
 import type { Otp, Slot } from "./otp";
@@ -58,19 +57,9 @@ export interface ApiKeyStore {
   putApiKeys(merchantId: MerchantId, apiKeys: ApiKeys, etag: string | undefined): WriteResult;
 }
 
-/** What the store says of itself. */
-export interface StoreAccount {
-  /** The default consistency level, in Azure Cosmos DB's words. */
-  readonly consistencyLevel: string;
-  readonly hasSeveralWriteRegions: boolean;
-  /** One of them may take over from the write region, and may lag behind it. */
-  readonly hasSeveralReadRegions: boolean;
-  readonly containers: Readonly<Record<ContainerName, ContainerShape>>;
-}
-
 export interface StoreHealth {
-  /** Right when the store answers and holds the containers. */
-  describeAccount(): StoreResult<StoreAccount>;
+  /** Right when the store answers and gives the guarantees on which the contract depends. Left says in its cause which it lacks. */
+  checkGuarantees(): StoreResult<void>;
 }
 
 export type Store = OtpStore & ApiKeyStore & StoreHealth;

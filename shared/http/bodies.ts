@@ -1,9 +1,16 @@
 /** The bodies of the contract's answers: what the functions make, the playground reads, and the tests hold them to. */
 import * as t from "io-ts";
+import type { IssuedOtp } from "../domain/otp";
 
 /** An OTP; `ttl` is its full lifetime in seconds. */
 export const OtpBody = t.type({ code: t.string, expires_at: t.string, ttl: t.number });
 export type OtpBody = t.TypeOf<typeof OtpBody>;
+
+export const otpBody = ({ code, expiresAt, ttlSeconds }: IssuedOtp): OtpBody => ({
+  code,
+  expires_at: expiresAt.toISOString(),
+  ttl: ttlSeconds,
+});
 
 /** What a merchant is told of an OTP; after a use `expires_at` is the instant of it. */
 export const ValidationBody = t.type({ expires_at: t.string, discount_id: t.string });

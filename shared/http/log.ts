@@ -87,7 +87,13 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
       storeRoundTrips += attempts;
       requestUnits += charged;
       if (failure !== undefined || attempts > 1) {
-        write("warn", "store-call", { operation, attempts, failure, duration_ms: Math.round(durationMs) });
+        // The log keeps the older word: queries and past lines have it.
+        write("warn", "store-call", {
+          operation: operation === "checkGuarantees" ? "describeAccount" : operation,
+          attempts,
+          failure,
+          duration_ms: Math.round(durationMs),
+        });
       }
     },
     apiKeyChange: ({ merchantId, keyType, change, hint, formerHint, changedAt }) => {

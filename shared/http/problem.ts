@@ -1,8 +1,9 @@
 /** Problem details (RFC 9457): what a failure looks like on the wire, in the caller's language. */
 import Negotiator from "negotiator";
-import type { Failure, IssuedOtp } from "../domain/failure";
+import type { Failure } from "../domain/failure";
 import type { Answer } from "./answer";
-import type { OtpBody, ProblemBody } from "./bodies";
+import { otpBody } from "./bodies";
+import type { ProblemBody } from "./bodies";
 
 /** A problem's `type` is this URI followed by the name of the failure. Clients compare it, so it never changes. */
 export const problemTypeBase = "https://api.cgn.pagopa.it/problems/";
@@ -157,13 +158,6 @@ const negotiateLanguage = (acceptLanguage: string | null): Language => {
   }).language([...languages]);
   return languages.find((language) => language === preferred) ?? "it";
 };
-
-/** An OTP on the wire; `ttl` is in seconds. */
-export const otpBody = (otp: IssuedOtp): OtpBody => ({
-  code: otp.code,
-  expires_at: otp.expiresAt.toISOString(),
-  ttl: otp.ttlSeconds,
-});
 
 const headersOf = (failure: Failure): Record<string, string> => {
   switch (failure.tag) {

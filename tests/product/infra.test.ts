@@ -7,9 +7,8 @@ import { parse as parseYaml } from "yaml";
 import packageJson from "../../package.json";
 import { status } from "../../Status/status";
 import { decodeConfig, settingNames } from "../../shared/config";
-import { toDefinition } from "../../shared/cosmos/items";
-import { containerShapes } from "../../shared/domain/containers";
-import { missingGuarantee } from "../../shared/domain/guarantees";
+import { containerShapes, toDefinition } from "../../shared/cosmos/containers";
+import { missingGuarantee } from "../../shared/cosmos/guarantees";
 import { at, deploy, parseJson, templatesIn, toArray, toObject, toText } from "../support/arm-template";
 import type { Deployed, Json, JsonObject } from "../support/arm-template";
 

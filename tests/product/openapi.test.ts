@@ -7,7 +7,7 @@ import { close, listen } from "../../local/server";
 import { version } from "../../package.json";
 import { decodeApiKey, KeyType } from "../../shared/domain/api-key";
 import { deadlinePassed } from "../../shared/domain/failure";
-import type { IssuedOtp } from "../../shared/domain/failure";
+import type { IssuedOtp } from "../../shared/domain/otp";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
 import { OtpBody } from "../../shared/http/bodies";
 import { problemNames, problemTypeBase, toProblem } from "../../shared/http/problem";

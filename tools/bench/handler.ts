@@ -5,7 +5,6 @@ import { makeFunctions } from "../../functions";
 import { decodeConfig } from "../../shared/config";
 import { hashApiKey, makeApiKey } from "../../shared/domain/api-key";
 import type { ApiKeys } from "../../shared/domain/api-key";
-import { containerShapes } from "../../shared/domain/containers";
 import { DiscountId, MerchantId } from "../../shared/domain/identifiers";
 import type { Otp } from "../../shared/domain/otp";
 import type { Store, StoreResult, Versioned, WriteResult } from "../../shared/domain/store";
@@ -48,15 +47,7 @@ const store: Store = {
   replaceOtp: written,
   findApiKeys: () => found(apiKeys),
   putApiKeys: written,
-  describeAccount: () =>
-    Promise.resolve(
-      E.right({
-        consistencyLevel: "Strong",
-        hasSeveralWriteRegions: false,
-        hasSeveralReadRegions: false,
-        containers: containerShapes,
-      }),
-    ),
+  checkGuarantees: () => Promise.resolve(E.right(undefined)),
 };
 
 const calls: Readonly<Record<OperationName, { readonly name: string; readonly call: Call }>> = {

@@ -5,7 +5,8 @@ import addFormats from "ajv-formats";
 import * as t from "io-ts";
 import { parse } from "yaml";
 import { deadlinePassed } from "../../shared/domain/failure";
-import type { Failure, IssuedOtp } from "../../shared/domain/failure";
+import type { Failure } from "../../shared/domain/failure";
+import type { IssuedOtp } from "../../shared/domain/otp";
 import type { Reader } from "../../shared/http/problem";
 
 const documentName = "openapi.yaml";

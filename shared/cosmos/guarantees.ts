@@ -1,11 +1,20 @@
 /** Checks that the account has the properties on which the contract's guarantees depend. */
 import { containerShapes } from "./containers";
 import type { ContainerName, ContainerShape } from "./containers";
-import type { StoreAccount } from "./store";
+
+/** What the account and its containers are like. */
+export interface StoreAccount {
+  /** The default consistency level, in Azure Cosmos DB's words. */
+  readonly consistencyLevel: string;
+  readonly hasSeveralWriteRegions: boolean;
+  /** One of them may take over from the write region, and may lag behind it. */
+  readonly hasSeveralReadRegions: boolean;
+  readonly containers: Readonly<Record<ContainerName, ContainerShape>>;
+}
 
 /**
- * Every reason why the store cannot give the guarantees on which the contract depends, in fixed words for the log.
- * Undefined when there is none.
+ * Every reason why the store cannot give the guarantees, in fixed words for the log. Undefined when there is none.
+ * @param isSingleCopy the store is one copy of the data, so neither its consistency nor its regions matter.
  */
 export const missingGuarantee = (account: StoreAccount, isSingleCopy: boolean): string | undefined => {
   const { otps, "api-keys": apiKeys } = account.containers;
@@ -13,8 +22,7 @@ export const missingGuarantee = (account: StoreAccount, isSingleCopy: boolean): 
     ...(isSingleCopy ? [] : faultsOfRegions(account)),
     ...faultsOfPartitioning("otps", otps),
     ...faultsOfPartitioning("api-keys", apiKeys),
-    // Without a default, the store ignores an item's own time to live. Any default will do, because each item has its
-    // own.
+    // Without a default, the store ignores an item's own time to live. Any default will do: each item has its own.
     ...(otps.defaultTtlSeconds === undefined
       ? ["forgetting: the container otps must have a time to live, such as -1"]
       : []),

@@ -1,45 +1,39 @@
 import * as E from "fp-ts/Either";
-import { expectProblem } from "../../tests/support/expect-problem";
-import { makeClock } from "../../tools/support/clock";
-import type { Clock } from "../../tools/support/clock";
-import { startBehindFaults, startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
-import { containerShapes } from "../domain/containers";
-import { deadlinePassed } from "../domain/failure";
-import type { ServiceUnavailable } from "../domain/failure";
-import type { StoreForCall, StoreAccount, StoreCall } from "../domain/store";
+import { expectProblem } from "../tests/support/expect-problem";
+import { makeClock } from "../tools/support/clock";
+import type { Clock } from "../tools/support/clock";
+import { startBehindFaults, startService } from "../tools/support/service";
+import type { Service } from "../tools/support/service";
+import { deadlinePassed } from "./domain/failure";
+import type { ServiceUnavailable } from "./domain/failure";
+import type { StoreForCall, StoreCall } from "./domain/store";
 import { makeHealthCheck } from "./health";
 import type { CheckHealth } from "./health";
 
 describe("a look-up of the store's health", () => {
-  type Described = E.Either<ServiceUnavailable, StoreAccount>;
-  const sound: Described = E.right({
-    consistencyLevel: "Strong",
-    hasSeveralWriteRegions: false,
-    hasSeveralReadRegions: false,
-    containers: containerShapes,
-  });
-  const away: Described = E.left({ tag: "service-unavailable", retryAfterSeconds: 7, cause: "away" });
+  type Checked = E.Either<ServiceUnavailable, void>;
+  const sound: Checked = E.right(undefined);
+  const away: Checked = E.left({ tag: "service-unavailable", retryAfterSeconds: 7, cause: "away" });
 
   let clock: Clock;
   /** The look-ups that have started, each with the function that ends it. */
-  let lookUps: { readonly signal: AbortSignal; readonly end: (described: Described | Error) => void }[];
+  let lookUps: { readonly signal: AbortSignal; readonly end: (checked: Checked | Error) => void }[];
   let check: CheckHealth;
   const storeForCall = ({ signal }: Parameters<StoreForCall>[0]): ReturnType<StoreForCall> => ({
     ...service.store.forCall({ signal, onCall: () => undefined }),
-    describeAccount: () =>
+    checkGuarantees: () =>
       new Promise((resolve, reject) => {
-        const end = (described: Described | Error): void => {
-          if (described instanceof Error) {
-            reject(described);
+        const end = (checked: Checked | Error): void => {
+          if (checked instanceof Error) {
+            reject(checked);
           } else {
-            resolve(described);
+            resolve(checked);
           }
         };
         lookUps.push({ signal, end });
       }),
   });
-  const ask = (): Promise<E.Either<ServiceUnavailable, void>> => check(() => undefined);
+  const ask = (): Promise<Checked> => check(() => undefined);
 
   let service: Service;
   beforeAll(async () => {
@@ -49,7 +43,7 @@ describe("a look-up of the store's health", () => {
   beforeEach(() => {
     clock = makeClock();
     lookUps = [];
-    check = makeHealthCheck({ runtime: { storeForCall, deadlineMs: 50 }, isSingleCopy: false, clock });
+    check = makeHealthCheck({ storeForCall, deadlineMs: 50, clock });
   });
 
   it("serves all who ask while it runs and for 5 s after it ends", async () => {
@@ -112,13 +106,9 @@ describe("a look-up of the store's health", () => {
 
   it("appears only in the log of the call that made it", async () => {
     const logs: StoreCall[][] = [[], []];
-    const real = makeHealthCheck({
-      runtime: { storeForCall: service.store.forCall, deadlineMs: 5000 },
-      isSingleCopy: true,
-      clock,
-    });
+    const real = makeHealthCheck({ storeForCall: service.store.forCall, deadlineMs: 5000, clock });
     await Promise.all(logs.map((log) => real((call) => log.push(call))));
-    expect(logs.map((log) => log.map(({ operation }) => operation))).toEqual([["describeAccount"], []]);
+    expect(logs.map((log) => log.map(({ operation }) => operation))).toEqual([["checkGuarantees"], []]);
   });
 });
 
