@@ -33,7 +33,7 @@ export const generateOtp: FunctionDefinition<Dependencies> = {
   route: "api/v1/cgn/otp/{fiscalcode}",
   methods: ["POST"],
   authLevel: "function",
-  reader: "developer",
+  audience: "developer",
   make: (dependencies) => async (request, invocation) => {
     const path = decodeFields(Path, request.params);
     if (E.isLeft(path)) {
@@ -93,7 +93,7 @@ const issueOtp = async (
       }
     }
     const now = clock();
-    const otp: Otp = { discountId, slotId: slotRef.id, expiresAt: expiryOf(now, lifetime), use: null };
+    const otp: Otp = { discountId, slotId: slotRef.id, expiresAt: expiryOf(now, lifetime), use: undefined };
     const outcome = await store.putOtp(
       { ref: drawn.ref, value: otp, ttlSeconds: otpItemTtl(otp, now, lifetime) },
       { ref: slotRef, value: { nonce: drawn.nonce }, ttlSeconds: slotItemTtl(lifetime) },

@@ -14,7 +14,7 @@ export const info: FunctionDefinition<Dependencies> = {
   route: "api/v1/info",
   methods: ["GET"],
   authLevel: "anonymous",
-  reader: "developer",
+  audience: "developer",
   make:
     ({ checkHealth }) =>
     async (_, { onStoreCall }) =>

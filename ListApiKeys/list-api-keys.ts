@@ -20,7 +20,7 @@ export const listApiKeys: FunctionDefinition<unknown> = {
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys",
   methods: ["GET"],
   authLevel: "function",
-  reader: "developer",
+  audience: "developer",
   make:
     () =>
     async (request, { store, note }) => {

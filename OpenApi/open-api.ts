@@ -8,7 +8,7 @@ export const openApi: FunctionDefinition<unknown> = {
   route: "api/v1/openapi.yaml",
   methods: ["GET"],
   authLevel: "anonymous",
-  reader: "developer",
+  audience: "developer",
   // RFC 9512 registers the media type.
   make: () => () => Promise.resolve(E.right({ contentType: "application/yaml", body: document })),
 };

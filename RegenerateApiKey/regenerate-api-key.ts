@@ -5,7 +5,7 @@ import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import {
   hashApiKey,
-  hashIdempotencyKey,
+  sha256OfIdempotencyKey,
   isKnownCall,
   KeyType,
   makeApiKey,
@@ -44,7 +44,7 @@ export const regenerateApiKey: FunctionDefinition<Dependencies> = {
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
   methods: ["POST"],
   authLevel: "function",
-  reader: "developer",
+  audience: "developer",
   make: (dependencies) => async (request, invocation) => {
     const input = decodeFields(Input, {
       ...request.params,
@@ -77,7 +77,8 @@ const regenerate = async (
   { keyrings, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
   const { merchantId, keyType, idempotencyKey } = regeneration;
-  const idempotencyKeyHash = idempotencyKey === undefined ? undefined : hashIdempotencyKey(idempotencyKey);
+  const idempotencyKeyHash =
+    idempotencyKey === undefined ? undefined : sha256OfIdempotencyKey(idempotencyKey);
   const drawn = new Map<ApiKeyHash, DrawnApiKey>();
   const answer = ({ apiKey, stored, former }: DrawnApiKey): Either<Failure, Success> => {
     onApiKeyChange({
@@ -158,7 +159,7 @@ const draw = (
   }
   const nonce = randomUUID();
   const apiKey = keyring.apiKeyFor({ merchantId, keyType, idempotencyKey, nonce });
-  const derivation = { idempotencyKeyHash: hashIdempotencyKey(idempotencyKey), nonce };
+  const derivation = { idempotencyKeyHash: sha256OfIdempotencyKey(idempotencyKey), nonce };
   return { apiKey, stored: toStoredApiKey(apiKey, now, derivation) };
 };
 

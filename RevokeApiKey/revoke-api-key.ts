@@ -24,7 +24,7 @@ export const revokeApiKey: FunctionDefinition<Dependencies> = {
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
   methods: ["DELETE"],
   authLevel: "function",
-  reader: "developer",
+  audience: "developer",
   make: (dependencies) => async (request, invocation) => {
     const path = decodeFields(Path, request.params);
     if (E.isLeft(path)) {

@@ -13,7 +13,7 @@ export const status: FunctionDefinition<Dependencies> = {
   route: "api/v1/status",
   methods: ["GET"],
   authLevel: "anonymous",
-  reader: "developer",
+  audience: "developer",
   make:
     ({ checkHealth }) =>
     async (_, { onStoreCall }) =>

@@ -12,7 +12,7 @@ import { findLatestOtp, findOtpWithCode } from "../shared/domain/find-otp";
 import type { FoundOtp } from "../shared/domain/find-otp";
 import type { Keyrings } from "../shared/domain/keyring";
 import { decideValidation, expiryOf, isLive, otpItemTtl } from "../shared/domain/otp";
-import type { Otp, OtpLifetime, UseAttempt } from "../shared/domain/otp";
+import type { Otp, OtpLifetime, UseMark } from "../shared/domain/otp";
 import { decideTestCode, testDiscountId } from "../shared/domain/test-codes";
 import { json } from "../shared/http/answer";
 import type { Success } from "../shared/http/answer";
@@ -44,9 +44,9 @@ export const validateOtp: FunctionDefinition<Dependencies> = {
   name: "ValidateOtp",
   route: "api/v1/merchant/cgn/otp/validate",
   methods: ["POST"],
-  // The merchant's key is checked here, because it names the merchant whose OTPs can be validated.
+  // The API key names the merchant whose OTPs can be validated, so this function checks it itself.
   authLevel: "anonymous",
-  reader: "customer",
+  audience: "customer",
   make: (dependencies) => async (request, invocation) => {
     const headers = decodeFields(Headers, {
       "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
@@ -63,7 +63,7 @@ export const validateOtp: FunctionDefinition<Dependencies> = {
       return E.left({ tag: "otp-invalid" });
     }
     const validation = {
-      apiKey: request.headers.get("ocp-apim-subscription-key"),
+      apiKey: request.headers.get("ocp-apim-subscription-key") ?? undefined,
       code: code.right,
       invalidate: body.right.invalidate_otp ?? false,
       idempotencyKey: headers.right["Idempotency-Key"],
@@ -73,9 +73,9 @@ export const validateOtp: FunctionDefinition<Dependencies> = {
 };
 
 interface Validation {
-  readonly apiKey: string | null;
+  readonly apiKey: string | undefined;
   readonly code: OtpCode;
-  /** Whether the OTP is to be used up. */
+  /** True: the call uses the OTP up. False: the merchant only asks. */
   readonly invalidate: boolean;
   readonly idempotencyKey: string | undefined;
 }
@@ -93,8 +93,8 @@ const validate = async (
   const { merchantId } = presented;
   const { store } = invocation;
   const { keyrings } = dependencies;
-  // The key names the merchant, so both can be read at once. Keys are never cached: a regenerated one is
-  // refused from then on, by every instance. A test key knows no OTP, so none is read.
+  // The key names the merchant, so both are read at once. Keys are never cached, so every instance refuses a replaced one. A
+  // test key knows no OTP.
   const [apiKeys, found] = await Promise.all([
     store.findApiKeys(merchantId),
     presented.isTest ? E.right(undefined) : findOtpWithCode(merchantId, code, { store, keyrings }),
@@ -118,30 +118,30 @@ const validate = async (
   }
   invocation.note({ discountId: found.right.stored.value.discountId });
   const { keyring } = found.right;
-  const attempt = invalidate
+  const mark = invalidate
     ? {
-        attemptId: randomUUID(),
+        callId: randomUUID(),
         idempotencyKeyHash:
-          idempotencyKey === undefined ? null : keyring.hashIdempotencyKey(merchantId, idempotencyKey),
+          idempotencyKey === undefined ? undefined : keyring.hmacOfIdempotencyKey(merchantId, idempotencyKey),
       }
     : undefined;
-  return decideAndUse({ merchantId, found: found.right, attempt }, invocation, dependencies);
+  return decideAndUse({ merchantId, found: found.right, mark }, invocation, dependencies);
 };
 
-/** What of a validation is known once its caller is. */
-interface KnownValidation {
+/** A validation whose merchant is authenticated. */
+interface AuthenticatedValidation {
   readonly merchantId: MerchantId;
   readonly found: FoundOtp;
   /** Undefined when the merchant only asks. */
-  readonly attempt: UseAttempt | undefined;
+  readonly mark: UseMark | undefined;
 }
 
 /**
- * Decides on what was read and writes the use, if it comes to that, on condition that the OTP is still as it was
- * read. Whether somebody else came first or the answer was lost, what is there now decides in its turn.
+ * Decides on the OTP that was read. A use is written on condition that the OTP has not changed since. If another call came
+ * first, or the answer was lost, the OTP is read again and decides anew.
  */
 const decideAndUse = async (
-  { merchantId, found, attempt }: KnownValidation,
+  { merchantId, found, mark }: AuthenticatedValidation,
   { store, signal, note }: Invocation,
   { lifetime, clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
@@ -151,7 +151,7 @@ const decideAndUse = async (
   while (await nextAttempt()) {
     const { value, etag } = stored;
     const now = clock();
-    const decision = decideValidation(value, attempt, now, lifetime);
+    const decision = decideValidation(value, mark, now, lifetime);
     switch (decision.tag) {
       case "otp-not-found":
         return E.left({ tag: "otp-not-found" });
@@ -161,7 +161,7 @@ const decideAndUse = async (
       case "live":
         return E.right(toBody(decision.otp));
       case "used-by-this-call":
-        note({ isRepetition: decision.use.attemptId !== attempt?.attemptId });
+        note({ isRepetition: decision.use.callId !== mark?.callId });
         return E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }));
       case "use": {
         const entry = {
@@ -212,7 +212,7 @@ interface OtpThatIsOver {
   readonly now: Date;
 }
 
-/** Of an OTP that is over: why, unless its beneficiary has a newer one to paste instead. */
+/** Says why the OTP is over, unless its beneficiary has a newer one to paste instead. */
 const refuse = async (
   { reason, merchantId, otp, now }: OtpThatIsOver,
   { store, keyring }: Pick<Invocation, "store"> & Pick<FoundOtp, "keyring">,

@@ -4,7 +4,7 @@
  * a second DNS answer resolves the page's own name to loopback, the page could even read the new key.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isIPv4 } from "node:net";
+import { isLoopback } from "../shared/loopback";
 
 /** The headers that show where a request comes from, each with all the values that were sent. */
 export type ArrivalHeaders = Readonly<Partial<Record<"host" | "origin" | "sec-fetch-site", string[]>>>;
@@ -16,7 +16,7 @@ export type ArrivalHeaders = Readonly<Partial<Record<"host" | "origin" | "sec-fe
 export const explainForeign = (headers: ArrivalHeaders): string | undefined => {
   const hosts = headers.host ?? [];
   // After DNS rebinding, a page's request still carries the name of its own site (RFC 9110, section 7.2).
-  if (!hosts.every(isLoopback)) {
+  if (!hosts.every(isThisMachine)) {
     return "The Host of this request is not localhost, an address in 127.0.0.0/8 or [::1]. Ask this local host under one of those.";
   }
   // A page whose origin is hidden sends `null` (RFC 6454, section 7.3). This host speaks plain HTTP only.
@@ -33,10 +33,7 @@ export const explainForeign = (headers: ArrivalHeaders): string | undefined => {
 };
 
 /** With or without a port. */
-const isLoopback = (host: string): boolean => {
-  const name = host.toLowerCase().replace(/:\d*$/, "");
-  return name === "localhost" || name === "[::1]" || (isIPv4(name) && name.startsWith("127."));
-};
+const isThisMachine = (host: string): boolean => isLoopback(host.toLowerCase().replace(/:\d*$/, ""));
 
 /** Answers 403 to a foreign request. Returns false when the request is not foreign; the caller answers it then. */
 export const refuseForeign = (request: IncomingMessage, response: ServerResponse): boolean => {

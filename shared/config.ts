@@ -3,6 +3,7 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import type { OtpLifetime } from "./domain/otp";
+import { isLoopback } from "./loopback";
 
 /** Where the platform hands out tokens of the app's managed identity: App Service's protocol, version 2019-08-01. */
 export interface ManagedIdentity {
@@ -49,11 +50,11 @@ const setting = <A>(expected: string, parse: (text: string) => A | undefined): t
     t.identity,
   );
 
-const isLoopback = ({ hostname }: URL): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-
 const endpoint = setting("an https URL (http on loopback only)", (text) => {
   const url = URL.parse(text);
-  return url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url)) ? text : undefined;
+  return url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname))
+    ? text
+    : undefined;
 });
 
 const base64 = (expected: string, minBytes: number): t.Type<Buffer<ArrayBuffer>, Buffer<ArrayBuffer>> =>
@@ -220,7 +221,7 @@ const isGuessable = (text: string | undefined): boolean => {
 /** What is right by itself, but not for this endpoint: the settings of a laptop, copied to a service for others. */
 const faultsWithEndpoint = (given: Environment): readonly Fault[] => {
   const url = URL.parse(given["COSMOSDB_ENDPOINT"] ?? "");
-  if (url === null || isLoopback(url)) {
+  if (url === null || isLoopback(url.hostname)) {
     return [];
   }
   return [

@@ -19,11 +19,11 @@ const otp: Otp = {
   discountId: right(DiscountId.decode("discount-1")),
   slotId: "slot-1",
   expiresAt: new Date("2026-03-01T10:10:00.000Z"),
-  use: null,
+  use: undefined,
 };
 const used: Otp = {
   ...otp,
-  use: { usedAt: new Date("2026-03-01T10:01:00.123Z"), attemptId: "attempt-1", idempotencyKeyHash: null },
+  use: { usedAt: new Date("2026-03-01T10:01:00.123Z"), callId: "call-1", idempotencyKeyHash: undefined },
 };
 const otpEntry = (id = "otp-1", partitionKey = "shop-1:A"): Entry<Otp> => ({
   ref: { id, partitionKey },

@@ -10,6 +10,7 @@ import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import type { ManagedIdentity } from "../config";
 import { withoutToken } from "./error";
+import { parseJson } from "../json";
 
 /** When the token endpoint is asked, and for how long, in ms. */
 export interface IdentityTiming {
@@ -192,12 +193,4 @@ const toToken = (body: string, time: number): Token => {
     renewAt: time + Math.min(lifetimeMs / 2, longestUntilRenewal),
     endsAt: time + lifetimeMs,
   };
-};
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 };

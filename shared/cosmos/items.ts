@@ -6,6 +6,7 @@ import * as t from "io-ts";
 import { ApiKeyHash, IdempotencyKeyHash } from "../domain/api-key";
 import { Defect } from "../domain/failure";
 import { DiscountId } from "../domain/identifiers";
+import type { OtpUse } from "../domain/otp";
 import type { Entry, Versioned } from "../domain/store";
 import type { StoreError } from "./error";
 
@@ -19,15 +20,37 @@ const DateFromISOString = new t.Type<Date, string>(
   (date) => date.toISOString(),
 );
 
-const nullable = <C extends t.Mixed>(codec: C): t.UnionC<[C, t.NullC]> => t.union([codec, t.null]);
+/** What the service leaves undefined is stored as null. */
+const orNull = <A, O>(codec: t.Type<A, O>): t.Type<A | undefined, O | null> =>
+  new t.Type<A | undefined, O | null>(
+    `${codec.name} | null`,
+    (input): input is A | undefined => input === undefined || codec.is(input),
+    (input, context) => (input === null ? t.success(undefined) : codec.validate(input, context)),
+    (value) => (value === undefined ? null : codec.encode(value)),
+  );
+
+const StoredUse = t.type({
+  usedAt: DateFromISOString,
+  attemptId: t.string,
+  idempotencyKeyHash: orNull(t.string),
+});
+
+/** The stored name of a `callId` is `attemptId`. */
+const UseItem = new t.Type<OtpUse, t.OutputOf<typeof StoredUse>>(
+  "OtpUse",
+  t.never.is,
+  (input, context) =>
+    E.map(({ attemptId, ...use }: t.TypeOf<typeof StoredUse>) => ({ ...use, callId: attemptId }))(
+      StoredUse.validate(input, context),
+    ),
+  ({ callId, ...use }) => StoredUse.encode({ ...use, attemptId: callId }),
+);
 
 export const OtpItem = t.type({
   discountId: DiscountId,
   slotId: t.string,
   expiresAt: DateFromISOString,
-  use: nullable(
-    t.type({ usedAt: DateFromISOString, attemptId: t.string, idempotencyKeyHash: nullable(t.string) }),
-  ),
+  use: orNull(UseItem),
 });
 
 export const SlotItem = t.type({ nonce: t.string });
@@ -53,7 +76,7 @@ export const decodeItem = <A>(
   codec: t.Decoder<unknown, A>,
 ): Either<StoreError, Versioned<A> | undefined> => {
   if (statusCode === 404) {
-    // With a substatus it is not the item that is missing: 1003 says that the container is, 1002 that a replica lags behind.
+    // A substatus means that more than the item is missing: 1003 says the container is, 1002 that a replica lags behind.
     return substatus
       ? E.left({ cause: `store: 404/${substatus}`, status: 404, substatus, retryAfterMs: 0 })
       : E.right(undefined);
@@ -84,7 +107,7 @@ export const putOperation = (item: Item, etag: string | undefined): OperationInp
     : {
         operationType: "Replace",
         id: item.id,
-        // The batch has one partition key for all; the embedded server wants to read it here too.
+        // The batch has one partition key for all, but the embedded server reads it here too.
         partitionKey: item.partitionKey,
         ifMatch: etag,
         resourceBody: item,

@@ -4,7 +4,7 @@ import {
   ApiKeyHash,
   decodeApiKey,
   hashApiKey,
-  hashIdempotencyKey,
+  sha256OfIdempotencyKey,
   isInForce,
   isKnownCall,
   keyTypes,
@@ -151,11 +151,11 @@ describe("the calls that made a merchant's keys", () => {
       at(seconds),
       idempotencyKey === undefined
         ? undefined
-        : { idempotencyKeyHash: hashIdempotencyKey(idempotencyKey), nonce: "nonce" },
+        : { idempotencyKeyHash: sha256OfIdempotencyKey(idempotencyKey), nonce: "nonce" },
     );
   const isKnown = (apiKeys: ApiKeys, idempotencyKey: string, seconds: number): boolean =>
     isKnownCall(apiKeys, "primary", {
-      idempotencyKeyHash: hashIdempotencyKey(idempotencyKey),
+      idempotencyKeyHash: sha256OfIdempotencyKey(idempotencyKey),
       now: at(seconds),
     });
   const day = 86_400;
@@ -169,7 +169,7 @@ describe("the calls that made a merchant's keys", () => {
     const ended = end(first);
     expect([isKnown(ended, "call 1", 99 + day), isKnown(ended, "call 1", 100 + day)]).toEqual([true, false]);
     expect(endApiKey(ended, "primary", at(100 + day)).ended?.primary).not.toContainEqual(
-      expect.objectContaining({ idempotencyKeyHash: hashIdempotencyKey("call 1") }),
+      expect.objectContaining({ idempotencyKeyHash: sha256OfIdempotencyKey("call 1") }),
     );
   });
 
@@ -188,7 +188,7 @@ describe("the calls that made a merchant's keys", () => {
 
   it("are known by a hash that does not depend on the service's secret", () => {
     // Worked out with another implementation of SHA-256.
-    expect(hashIdempotencyKey("3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96")).toBe(
+    expect(sha256OfIdempotencyKey("3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96")).toBe(
       "8b66ef134b3ed11490543bbd6665aad3ed8a6951b9b200c408885e4706c94ce8",
     );
   });

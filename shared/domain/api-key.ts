@@ -134,7 +134,7 @@ export const hashApiKey = (apiKey: string): ApiKeyHash => decodeHash(ApiKeyHash,
  * No secret goes in: whoever has replaced `OTP_SECRET` still recognises the calls of before. Nor would one help: what keeps a
  * derived key from whoever has the store and the secret is that nobody can guess the `Idempotency-Key`.
  */
-export const hashIdempotencyKey = (idempotencyKey: string): IdempotencyKeyHash =>
+export const sha256OfIdempotencyKey = (idempotencyKey: string): IdempotencyKeyHash =>
   decodeHash(IdempotencyKeyHash, idempotencyKey);
 
 /** The end of the checksum: it follows from the 256 bits before, and tells at most 16 of them. */

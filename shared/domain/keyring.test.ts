@@ -120,7 +120,7 @@ describe("item names", () => {
         const names = [
           slot.id,
           keyring.otpRefFor(merchant, code).id,
-          keyring.hashIdempotencyKey(merchant, code),
+          keyring.hmacOfIdempotencyKey(merchant, code),
         ];
         expect(names.join("\n")).not.toContain(code);
         expect(names.join("\n")).not.toContain(beneficiary);
@@ -198,7 +198,9 @@ describe("what is derived", () => {
       partitionKey: "shop-1:Y",
       id: "otp-CjQpg0qustjMYbN4_hWFFCjXdEtIYN29RU___JvZbsg",
     });
-    expect(fixed.hashIdempotencyKey(merchant, "cart 1")).toBe("lLqo7PrDTVOUTFp4CpnpXYKUuNhMBXPVDXeu7C4xQlA");
+    expect(fixed.hmacOfIdempotencyKey(merchant, "cart 1")).toBe(
+      "lLqo7PrDTVOUTFp4CpnpXYKUuNhMBXPVDXeu7C4xQlA",
+    );
     expect(
       fixed.apiKeyFor({
         merchantId: merchant,

@@ -43,7 +43,7 @@ export interface Keyring {
   /** Where a merchant's OTP with this code is, if there is one. */
   otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
   /** What is kept of the `Idempotency-Key` of a use. */
-  hashIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
+  hmacOfIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
   /** An API key, of the same form as a random one of its type; the same source gives the same key. */
   apiKeyFor(source: ApiKeySource): string;
 }
@@ -107,7 +107,7 @@ export const makeKeyring = (secret: Buffer): Keyring => {
       partitionKey: partitionKey(merchantId, code.charAt(0)),
       id: itemId("otp", merchantId, code),
     }),
-    hashIdempotencyKey: (merchantId, idempotencyKey) =>
+    hmacOfIdempotencyKey: (merchantId, idempotencyKey) =>
       derive("idempotency-key", merchantId, idempotencyKey).toString("base64url"),
     apiKeyFor: ({ merchantId, keyType, idempotencyKey, nonce }) =>
       makeApiKey(merchantId, keyType, derive("api-key", merchantId, keyType, nonce, idempotencyKey)),

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { right } from "../../tools/support/either";
 import { DiscountId } from "./identifiers";
 import { decideValidation, expiryOf, isLive, otpItemTtl, slotItemTtl } from "./otp";
-import type { Otp, UseAttempt } from "./otp";
+import type { Otp, UseMark } from "./otp";
 
 const lifetime = { ttlSeconds: 600, retentionSeconds: 86_400 };
 const issuedAt = new Date("2026-03-01T10:00:00.000Z");
@@ -10,33 +10,33 @@ const otp: Otp = {
   discountId: right(DiscountId.decode("discount-1")),
   slotId: "slot",
   expiresAt: expiryOf(issuedAt, lifetime),
-  use: null,
+  use: undefined,
 };
 const after = (seconds: number): Date => new Date(issuedAt.getTime() + seconds * 1000);
-const usedBy = (attempt: UseAttempt, at: Date): Otp => ({ ...otp, use: { ...attempt, usedAt: at } });
+const usedBy = (mark: UseMark, at: Date): Otp => ({ ...otp, use: { ...mark, usedAt: at } });
 
 const instants = fc.integer({ min: 0, max: 200_000 }).map(after);
-const attempts = fc.record({
-  attemptId: fc.uuid(),
-  idempotencyKeyHash: fc.option(fc.constantFrom("hash-1", "hash-2"), { nil: null }),
+const marks = fc.record({
+  callId: fc.uuid(),
+  idempotencyKeyHash: fc.option(fc.constantFrom("hash-1", "hash-2"), { nil: undefined }),
 });
 
 describe("the life of an OTP", () => {
   it("lasts for its time to live, and ends with its use", () => {
     fc.assert(
-      fc.property(instants, attempts, (now, attempt) => {
+      fc.property(instants, marks, (now, mark) => {
         expect(isLive(otp, now)).toBe(now < after(600));
-        expect(isLive(usedBy(attempt, issuedAt), now)).toBe(false);
+        expect(isLive(usedBy(mark, issuedAt), now)).toBe(false);
       }),
     );
   });
 
   it("never makes an OTP usable again once it is over", () => {
     fc.assert(
-      fc.property(instants, fc.nat(100_000), attempts, (now, later, attempt) => {
+      fc.property(instants, fc.nat(100_000), marks, (now, later, mark) => {
         fc.pre(!isLive(otp, now));
         expect(isLive(otp, new Date(now.getTime() + later))).toBe(false);
-        expect(decideValidation(otp, attempt, now, lifetime).tag).not.toBe("use");
+        expect(decideValidation(otp, mark, now, lifetime).tag).not.toBe("use");
       }),
     );
   });
@@ -45,11 +45,11 @@ describe("the life of an OTP", () => {
 describe("a validation", () => {
   it("changes only the use, and only of a live OTP", () => {
     fc.assert(
-      fc.property(instants, attempts, (now, attempt) => {
-        const decision = decideValidation(otp, attempt, now, lifetime);
+      fc.property(instants, marks, (now, mark) => {
+        const decision = decideValidation(otp, mark, now, lifetime);
         expect(decision.tag === "use").toBe(isLive(otp, now));
         if (decision.tag === "use") {
-          expect(decision.otp).toEqual({ ...otp, use: { ...attempt, usedAt: now } });
+          expect(decision.otp).toEqual({ ...otp, use: { ...mark, usedAt: now } });
         }
       }),
     );
@@ -57,10 +57,10 @@ describe("a validation", () => {
 
   it("grants a used OTP to the call that used it and to a retry of that call, and to no other", () => {
     fc.assert(
-      fc.property(attempts, attempts, (winner, rival) => {
+      fc.property(marks, marks, (winner, rival) => {
         const used = usedBy(winner, after(1));
         const isRepetition =
-          rival.idempotencyKeyHash !== null && rival.idempotencyKeyHash === winner.idempotencyKeyHash;
+          rival.idempotencyKeyHash !== undefined && rival.idempotencyKeyHash === winner.idempotencyKeyHash;
         expect(decideValidation(used, winner, after(2), lifetime).tag).toBe("used-by-this-call");
         expect(decideValidation(used, rival, after(2), lifetime).tag).toBe(
           isRepetition ? "used-by-this-call" : "otp-already-used",

@@ -7,19 +7,20 @@ export interface Otp {
   readonly slotId: string;
   /** From this instant on it cannot be used. */
   readonly expiresAt: Date;
-  readonly use: OtpUse | null;
+  readonly use: OtpUse | undefined;
 }
 
-/** Which call used an OTP. By this a call recognises its own use when the store's answer was lost. */
-export interface OtpUse {
+/** What a call writes into the OTP that it uses. A call that lost the store's answer recognises its own use by it. */
+export interface UseMark {
+  /** Each call draws one. It tells a use that this call wrote from a rival's. */
+  readonly callId: string;
+  /** Of the call's `Idempotency-Key`, if it sent one. It tells a repetition of that call from a rival. */
+  readonly idempotencyKeyHash: string | undefined;
+}
+
+export interface OtpUse extends UseMark {
   readonly usedAt: Date;
-  /** Each call has a new one. It distinguishes a use that this call wrote from the use of a rival. */
-  readonly attemptId: string;
-  /** Present when the call sent an `Idempotency-Key`. It distinguishes a retry of that call from a rival. */
-  readonly idempotencyKeyHash: string | null;
 }
-
-export type UseAttempt = Omit<OtpUse, "usedAt">;
 
 /** What one beneficiary holds for one discount: the nonce from which the code of the latest OTP is derived. */
 export interface Slot {
@@ -60,7 +61,7 @@ export const otpItemTtl = (otp: Otp, now: Date, lifetime: OtpLifetime): number =
 export const slotItemTtl = (lifetime: OtpLifetime): number => lifetime.ttlSeconds + graceSeconds;
 
 /** Live: neither used nor expired. */
-export const isLive = (otp: Otp, now: Date): boolean => otp.use === null && now < otp.expiresAt;
+export const isLive = (otp: Otp, now: Date): boolean => otp.use === undefined && now < otp.expiresAt;
 
 /** An OTP as its beneficiary sees it; `ttlSeconds` is its full lifetime, not what is left of it. */
 export interface IssuedOtp {
@@ -79,10 +80,10 @@ export type Decision =
   | { readonly tag: "otp-already-used" | "otp-expired"; readonly otp: Otp }
   | { readonly tag: "otp-not-found" };
 
-/** Decides a validation: `attempt` is undefined when the merchant only asks. */
+/** Decides a validation: `mark` is undefined when the merchant only asks. */
 export const decideValidation = (
   otp: Otp,
-  attempt: UseAttempt | undefined,
+  mark: UseMark | undefined,
   now: Date,
   lifetime: OtpLifetime,
 ): Decision => {
@@ -90,21 +91,21 @@ export const decideValidation = (
   if (now >= forgottenAt(otp, lifetime)) {
     return { tag: "otp-not-found" };
   }
-  if (otp.use !== null) {
-    return attempt !== undefined && isSameCall(otp.use, attempt)
+  if (otp.use !== undefined) {
+    return mark !== undefined && isSameCall(otp.use, mark)
       ? { tag: "used-by-this-call", otp, use: otp.use }
       : { tag: "otp-already-used", otp };
   }
   if (now >= otp.expiresAt) {
     return { tag: "otp-expired", otp };
   }
-  if (attempt === undefined) {
+  if (mark === undefined) {
     return { tag: "live", otp };
   }
-  const use = { ...attempt, usedAt: now };
+  const use = { ...mark, usedAt: now };
   return { tag: "use", otp: { ...otp, use }, use };
 };
 
-const isSameCall = (use: OtpUse, attempt: UseAttempt): boolean =>
-  use.attemptId === attempt.attemptId ||
-  (attempt.idempotencyKeyHash !== null && use.idempotencyKeyHash === attempt.idempotencyKeyHash);
+const isSameCall = (use: OtpUse, mark: UseMark): boolean =>
+  use.callId === mark.callId ||
+  (mark.idempotencyKeyHash !== undefined && use.idempotencyKeyHash === mark.idempotencyKeyHash);

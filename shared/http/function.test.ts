@@ -40,7 +40,7 @@ describe("a function", () => {
             route: "test",
             methods: ["GET"],
             authLevel: "anonymous",
-            reader: "developer",
+            audience: "developer",
             make: () => run,
           },
           undefined,

@@ -10,7 +10,7 @@ import { beforeDeadline } from "./deadline";
 import { makeLog, traceIdOf } from "./log";
 import type { ApiKeyChange, CallSubject, Log } from "./log";
 import { toProblem } from "./problem";
-import type { Reader } from "./problem";
+import type { Audience } from "./problem";
 
 /** A function as a value: what `app.http` registers, and what any other host can mount. */
 export interface HttpFunction extends Required<
@@ -43,7 +43,7 @@ export type Run = (request: HttpRequest, invocation: Invocation) => Promise<Eith
 
 /** What the host needs to know of a function, and who reads the function's problems. */
 interface Signature extends Omit<HttpFunction, "handler"> {
-  readonly reader: Reader;
+  readonly audience: Audience;
 }
 
 /** A function, before the parts that it needs exist: the one value that its folder exports. */
@@ -81,7 +81,7 @@ export const makeFailingFunction = (definition: Signature, failure: Failure): Ht
   makeAnsweringFunction(definition, () => Promise.resolve(E.left(failure)));
 
 const makeAnsweringFunction = (
-  { name, route, methods, authLevel, reader }: Signature,
+  { name, route, methods, authLevel, audience }: Signature,
   run: (request: HttpRequest, log: Log) => Promise<Either<Failure, Success>>,
 ): HttpFunction => ({
   name,
@@ -89,13 +89,13 @@ const makeAnsweringFunction = (
   methods,
   authLevel,
   handler: async (request, context) => {
-    const log = makeLog(context, traceIdOf(request.headers.get("traceparent")));
+    const log = makeLog(context, traceIdOf(request.headers.get("traceparent") ?? undefined));
     const result = await run(request, log);
     const answer = E.isRight(result)
       ? toAnswer(result.right)
       : toProblem(result.left, {
-          reader,
-          acceptLanguage: request.headers.get("accept-language"),
+          audience,
+          acceptLanguage: request.headers.get("accept-language") ?? undefined,
           invocationId: context.invocationId,
         });
     log.outcome(answer.status, E.isLeft(result) ? result.left : undefined);

@@ -32,7 +32,7 @@ describe("the caller's trace", () => {
     [`00-${trace}-${parent}`, undefined],
     [`x00-${trace}-${parent}-01`, undefined],
     ["", undefined],
-    [null, undefined],
+    [undefined, undefined],
   ])("of %j is %s", (traceparent, traceId) => {
     expect(traceIdOf(traceparent)).toBe(traceId);
   });

@@ -53,7 +53,7 @@ export interface Log {
  * The trace of the caller (W3C Trace Context, section 3.2), by which its call is found in its own log. Undefined if the caller
  * names none.
  */
-export const traceIdOf = (traceparent: string | null): string | undefined => {
+export const traceIdOf = (traceparent: string | undefined): string | undefined => {
   const [, version, traceId] =
     /^([0-9a-f]{2})-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/.exec(traceparent ?? "") ?? [];
   return version === "ff" || traceId === "0".repeat(32) ? undefined : traceId;

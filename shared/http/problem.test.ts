@@ -2,17 +2,17 @@ import * as t from "io-ts";
 import { makeFailures } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
 import { toProblem } from "./problem";
-import type { Reader } from "./problem";
+import type { Audience } from "./problem";
 
 const languages = ["it", "en"] as const;
 const failures = Object.values(makeFailures(["body"]));
 
 const sentencesOf = (
   failure: (typeof failures)[number],
-  reader: Reader,
+  audience: Audience,
   acceptLanguage: string,
 ): string[] => {
-  const { body } = toProblem(failure, { reader, acceptLanguage, invocationId: "" });
+  const { body } = toProblem(failure, { audience, acceptLanguage, invocationId: "" });
   const { title, detail } = decode(t.type({ title: t.string, detail: t.string }), JSON.parse(body));
   return [title, detail];
 };
@@ -22,13 +22,13 @@ describe("a problem's two sentences", () => {
     failures.flatMap((failure) =>
       languages.flatMap((language) =>
         (["customer", "developer"] as const).map(
-          (reader) => [failure.tag, language, reader, failure] as const,
+          (audience) => [failure.tag, language, audience, failure] as const,
         ),
       ),
     ),
-  )("do not repeat one another: %s in %s, read by a %s", (_tag, language, reader, failure) => {
+  )("do not repeat one another: %s in %s, read by a %s", (_tag, language, audience, failure) => {
     const wordsOf = (sentence: string): string[] => [...(sentence.toLowerCase().match(/\p{L}{4,}/gu) ?? [])];
-    const [title = [], detail = []] = sentencesOf(failure, reader, language).map(wordsOf);
+    const [title = [], detail = []] = sentencesOf(failure, audience, language).map(wordsOf);
     expect(title.filter((word) => detail.includes(word))).toEqual([]);
   });
 
@@ -55,13 +55,13 @@ describe("a problem's two sentences", () => {
 });
 
 describe("a problem's language", () => {
-  const languageFor = (acceptLanguage: string | null): string | undefined =>
-    toProblem({ tag: "otp-expired" }, { reader: "customer", acceptLanguage, invocationId: "" }).headers[
+  const languageFor = (acceptLanguage: string | undefined): string | undefined =>
+    toProblem({ tag: "otp-expired" }, { audience: "customer", acceptLanguage, invocationId: "" }).headers[
       "Content-Language"
     ];
 
   it.each([
-    null,
+    undefined,
     "",
     "*",
     "it",

@@ -11,11 +11,8 @@ export const problemTypeBase = "https://api.cgn.pagopa.it/problems/";
 const languages = ["it", "en"] as const;
 type Language = (typeof languages)[number];
 
-/**
- * Who reads an operation's problems: a customer, to whom a shop shows them at its checkout, or the developer of the
- * program that makes the call.
- */
-export type Reader = "customer" | "developer";
+/** Who reads an operation's problems: the customer at a shop's checkout, or the developer of the calling program. */
+export type Audience = "customer" | "developer";
 
 /** Two sentences that are shown together: what happened, and what to do now. */
 interface Message {
@@ -36,13 +33,13 @@ const statuses: Readonly<Record<Failure["tag"], number>> = {
   "service-unavailable": 503,
 };
 
-/** The name of every failure. The type of `statuses` makes sure that none is missing. */
+/** The name of every failure: the type of `statuses` lets none be missing. */
 export const problemNames: readonly string[] = Object.keys(statuses);
 
 /** The HTTP status that a failure is answered with. */
 export const statusOf = ({ tag }: Failure): number => statuses[tag];
 
-/** A customer cannot mend these, and does not know what an API key is. The problem's page tells the shop. */
+/** A customer cannot mend these, and does not know what an API key is. The shop reads the problem's page. */
 const notForCustomers: Readonly<Record<Language, Message>> = {
   it: { title: "In questo momento non possiamo verificare il codice", detail: "Riprova più tardi." },
   en: { title: "We cannot check the code at the moment", detail: "Try again later." },
@@ -112,7 +109,7 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
   },
 };
 
-/** Where an operation that no customer sees says something else. */
+/** What replaces a message in operations that no customer sees. */
 const messagesForDevelopers: Readonly<Record<Language, Readonly<Partial<Record<Failure["tag"], Message>>>>> =
   {
     it: {
@@ -136,8 +133,8 @@ const messagesForDevelopers: Readonly<Record<Language, Readonly<Partial<Record<F
     },
   };
 
-/** Whom the names of the fields are for has to be plain to a customer, who cannot check them. */
-const namingFields: Readonly<Record<Language, Readonly<Record<Reader, (fields: string) => string>>>> = {
+/** Field names are for the shop, so the sentence that a customer sees says so. */
+const namingFields: Readonly<Record<Language, Readonly<Record<Audience, (fields: string) => string>>>> = {
   it: {
     customer: (fields) => `Nota per il negozio: controllare ${fields}.`,
     developer: (fields) => `Da controllare: ${fields}.`,
@@ -152,7 +149,7 @@ const namingFields: Readonly<Record<Language, Readonly<Record<Reader, (fields: s
  * Italian, unless `Accept-Language` (RFC 9110, section 12.5.4) prefers English. The negotiator must not see regions:
  * with `it-IT, en`, which have equal weight, it would choose `en`, the exact match, although `it-IT` comes first.
  */
-const negotiateLanguage = (acceptLanguage: string | null): Language => {
+const negotiateLanguage = (acceptLanguage: string | undefined): Language => {
   const preferred = new Negotiator({
     headers: { "accept-language": acceptLanguage?.replaceAll(/-[\w*-]*/g, "") },
   }).language([...languages]);
@@ -171,20 +168,20 @@ const headersOf = (failure: Failure): Record<string, string> => {
   }
 };
 
-/** What a problem says depends on, besides the failure. */
+/** Request data that the problem text depends on. */
 export interface ProblemContext {
-  readonly reader: Reader;
+  readonly audience: Audience;
   /** The request's `Accept-Language`. */
-  readonly acceptLanguage: string | null;
+  readonly acceptLanguage: string | undefined;
   readonly invocationId: string;
 }
 
 export const toProblem = (
   failure: Failure,
-  { reader, acceptLanguage, invocationId }: ProblemContext,
+  { audience, acceptLanguage, invocationId }: ProblemContext,
 ): Required<Answer> => {
   const language = negotiateLanguage(acceptLanguage);
-  const forDeveloper = reader === "developer" ? messagesForDevelopers[language][failure.tag] : undefined;
+  const forDeveloper = audience === "developer" ? messagesForDevelopers[language][failure.tag] : undefined;
   const { title, detail } = forDeveloper ?? messages[language][failure.tag];
   const status = statusOf(failure);
   return {
@@ -201,7 +198,7 @@ export const toProblem = (
       status,
       detail:
         failure.tag === "invalid-request"
-          ? `${detail} ${namingFields[language][reader](failure.fields.join(", "))}`
+          ? `${detail} ${namingFields[language][audience](failure.fields.join(", "))}`
           : detail,
       instance: `urn:uuid:${invocationId}`,
       ...(failure.tag === "otp-conflict" && failure.otp !== undefined ? { otp: otpBody(failure.otp) } : {}),

@@ -165,7 +165,7 @@ const repetitionsIn = (guide: string): ReadonlyMap<number, Repetition> => {
 
 /** What a customer reads of a failure in a shop, in a language. */
 const sentencesOf = (failure: Failure, acceptLanguage: string): readonly [title: string, detail: string] => {
-  const { body } = toProblem(failure, { reader: "customer", acceptLanguage, invocationId: "" });
+  const { body } = toProblem(failure, { audience: "customer", acceptLanguage, invocationId: "" });
   const { title, detail } = decode(t.type({ title: t.string, detail: t.string }), JSON.parse(body));
   return [title, detail];
 };

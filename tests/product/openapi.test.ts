@@ -23,7 +23,7 @@ import {
   nameAnswer,
   nameOf,
   operations,
-  readerOf,
+  audienceOf,
   seenAnswers,
 } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
@@ -256,7 +256,7 @@ describe("openapi.yaml", () => {
             t.intersection([t.UnknownRecord, t.type({ title: t.string })]),
             JSON.parse(
               toProblem(failure ?? deadlinePassed, {
-                reader: readerOf(operation),
+                audience: audienceOf(operation),
                 acceptLanguage: language,
                 invocationId: instance.replace("urn:uuid:", ""),
               }).body,

@@ -58,14 +58,14 @@ describe("the pages of the local host", () => {
     Object.values(makeFailures(["body"])).flatMap((failure) =>
       (["it", "en"] as const).flatMap((language) =>
         (["customer", "developer"] as const).map(
-          (reader) => [failure.tag, language, reader, failure] as const,
+          (audience) => [failure.tag, language, audience, failure] as const,
         ),
       ),
     ),
-  )("quote %s in %s as the service says it to a %s", async (name, language, reader, failure) => {
+  )("quote %s in %s as the service says it to a %s", async (name, language, audience, failure) => {
     const { title, detail } = decode(
       t.type({ title: t.string, detail: t.string }),
-      JSON.parse(toProblem(failure, { reader, acceptLanguage: language, invocationId: "" }).body),
+      JSON.parse(toProblem(failure, { audience, acceptLanguage: language, invocationId: "" }).body),
     );
     const page = await readFile(`docs/problems/${name}.md`, "utf8");
     const [, part = ""] = page.split(language === "it" ? "\n## Italiano\n" : "\n## English\n");

@@ -33,7 +33,7 @@ const otp: Otp = {
   discountId,
   slotId: "slot-1",
   expiresAt: new Date(Date.now() + 600_000),
-  use: null,
+  use: undefined,
 };
 const apiKeys: ApiKeys = { primary: { hash: hashApiKey(apiKey), createdAt: new Date() } };
 

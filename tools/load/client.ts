@@ -5,6 +5,7 @@ import * as t from "io-ts";
 import * as E from "fp-ts/Either";
 import { ApiKeyBody, OtpBody, ProblemBody, ValidationBody } from "../../shared/http/bodies";
 import { problemNames, problemTypeBase } from "../../shared/http/problem";
+import { parseJson } from "../../shared/json";
 
 /** The service itself answers within its deadline of 5 s. */
 const patienceMs = 10_000;
@@ -75,14 +76,6 @@ interface Raw {
   readonly retryAfter: string | undefined;
   readonly text: string;
 }
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
 
 const makeFailure = (name: string, status?: number): Failure => ({
   kind: "failure",

@@ -3,7 +3,7 @@ import { open, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import * as E from "fp-ts/Either";
-import { decodeOptions, help, isLoopback } from "./options";
+import { decodeOptions, help, isOnThisMachine } from "./options";
 import type { LoadOptions } from "./options";
 import { plot } from "./plot";
 import { describeProgress, describeResult, exitCodeOf } from "./report";
@@ -70,7 +70,7 @@ const main = async (): Promise<void> => {
     fail("FUNCTION_KEY is malformed: expected printable ASCII characters without spaces.");
     return;
   }
-  if (options.url !== undefined && !isLoopback(options.url) && !options.isAgreed) {
+  if (options.url !== undefined && !isOnThisMachine(options.url) && !options.isAgreed) {
     fail(describeCost(options));
     return;
   }

@@ -1,6 +1,6 @@
 import * as E from "fp-ts/Either";
 import { right } from "../support/either";
-import { decodeOptions, help, isLoopback } from "./options";
+import { decodeOptions, help, isOnThisMachine } from "./options";
 
 const faultsOf = (...args: string[]): readonly string[] => {
   const decoded = decodeOptions(args);
@@ -99,11 +99,14 @@ describe("the options", () => {
   });
 
   it("tell this machine from others", () => {
-    expect(["http://127.0.0.1:7071", "http://localhost", "http://[::1]:1"].map(isLoopback)).toEqual([
+    expect(["http://127.0.0.1:7071", "http://localhost", "http://[::1]:1"].map(isOnThisMachine)).toEqual([
       true,
       true,
       true,
     ]);
-    expect(["https://example.org", "https://127.0.0.1.example.org"].map(isLoopback)).toEqual([false, false]);
+    expect(["https://example.org", "https://127.0.0.1.example.org"].map(isOnThisMachine)).toEqual([
+      false,
+      false,
+    ]);
   });
 });

@@ -1,9 +1,9 @@
 /** The arguments of `npm run load`: what they are, how far they may go, and what somebody is told of wrong ones. */
-import { isIPv4 } from "node:net";
 import { parseArgs } from "node:util";
 import type { ParseArgsConfig } from "node:util";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
+import { isLoopback } from "../../shared/loopback";
 
 export interface LoadOptions {
   /** The origin of a service that already runs. Undefined: the run starts a local host of its own. */
@@ -148,11 +148,8 @@ export const help = [
   "It ends with 0, with 1 if a code was used twice or a live one refused, or with 2 if it could not run or check to its end.",
 ].join("\n");
 
-const isLoopbackName = (name: string): boolean =>
-  name === "localhost" || name === "[::1]" || (isIPv4(name) && name.startsWith("127."));
-
 /** Whether a service at this origin runs on this machine. */
-export const isLoopback = (origin: string): boolean => isLoopbackName(new URL(origin).hostname);
+export const isOnThisMachine = (origin: string): boolean => isLoopback(new URL(origin).hostname);
 
 /** Nothing else than an origin is taken: the contract fixes the paths, and a name and a password would be a secret. */
 const decodeUrl = (text: string): Either<string, string> => {
@@ -165,7 +162,7 @@ const decodeUrl = (text: string): Either<string, string> => {
   if (!isOrigin) {
     return E.left("--url is malformed: expected http:// or https://, a host, and perhaps a port");
   }
-  return url.protocol === "https:" || isLoopbackName(url.hostname)
+  return url.protocol === "https:" || isLoopback(url.hostname)
     ? E.right(url.origin)
     : E.left("--url must be https://, because keys travel: http:// is for a service on this machine");
 };

@@ -1,5 +1,5 @@
 /** What somebody is told of a run, in text. No code, key or fiscal code is in it. */
-import { isLoopback } from "./options";
+import { isOnThisMachine } from "./options";
 import { percentileMs, steps } from "./measures";
 import type { Failures } from "./measures";
 import type { Finding } from "./check";
@@ -73,7 +73,7 @@ const describeFailures = (failures: readonly Failures[]): string =>
 
 /** The client is not the service: whoever reads the figures must know when they are its own. */
 const describeLimits = ({ origin, client, options, begun, planned }: Result): readonly string[] => {
-  const limits = isLoopback(origin)
+  const limits = isOnThisMachine(origin)
     ? [
         "The service shares this machine's processors with this client. Compare such runs with one another, not with Azure.",
       ]

@@ -2,6 +2,7 @@
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { checkExchange } from "./document";
 import { decode } from "./either";
+import { parseJson } from "../../shared/json";
 
 export interface Reply {
   readonly status: number;
@@ -10,14 +11,6 @@ export interface Reply {
   /** Undefined when the text is not JSON. */
   readonly json: unknown;
 }
-
-const parseJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
 
 /** Makes a request. */
 export type Send = (url: string, init?: RequestInit) => Promise<Reply>;

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { deadlinePassed } from "../../shared/domain/failure";
 import type { Failure } from "../../shared/domain/failure";
 import type { IssuedOtp } from "../../shared/domain/otp";
-import type { Reader } from "../../shared/http/problem";
+import type { Audience } from "../../shared/http/problem";
 
 const documentName = "openapi.yaml";
 const document: unknown = parse(readFileSync(documentName, "utf8"));
@@ -307,7 +307,7 @@ const checkNoOtherHeaders = (
 };
 
 /** Who reads the problems of an operation. */
-export const readerOf = ({ id }: Operation): Reader => (id === "ValidateOtp" ? "customer" : "developer");
+export const audienceOf = ({ id }: Operation): Audience => (id === "ValidateOtp" ? "customer" : "developer");
 
 /** The fields of a request that a refusal can name. */
 export const fieldsOf = ({ place, parameters }: Operation): readonly string[] => [

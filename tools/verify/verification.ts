@@ -9,6 +9,7 @@ import type { Api, Reply, Send } from "../support/api";
 import { checkExchange, functionKeyHeader } from "../support/document";
 import { contractChecks } from "./contract-checks";
 import type { ContractCheck } from "./contract-checks";
+import { isLoopback } from "../../shared/loopback";
 
 export interface Verdict {
   readonly promise: string;
@@ -133,7 +134,7 @@ export const verify = async function* (
       : await judge(promise, () => run(api, ttlSeconds));
   }
   const withKey = "GenerateOtp and the portal's calls are refused without the function key";
-  yield functionKey === undefined && isLoopback(url)
+  yield functionKey === undefined && isLoopback(new URL(url).hostname)
     ? { promise: withKey, outcome: "left out", reason: "the local host asks for none" }
     : await judge(withKey, () => assertFunctionKeyNeeded(url));
   yield await judge(`Each of ${calls} calls is answered within ${deadlineMs} ms`, () => {
@@ -142,10 +143,6 @@ export const verify = async function* (
   });
   yield await revokeAll([...keys], sendAny);
 };
-
-/** Whether an address is one of this machine. */
-export const isLoopback = (url: string): boolean =>
-  /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
 
 /** Each as nobody's call, and as that of somebody who guesses. */
 const assertFunctionKeyNeeded = async (url: string): Promise<void> => {

@@ -2,8 +2,9 @@
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { parseArgs } from "node:util";
-import { approach, isLoopback, verify } from "./verification";
+import { approach, verify } from "./verification";
 import type { Target, Verdict } from "./verification";
+import { isLoopback } from "../../shared/loopback";
 
 const usage = `npm run verify -- [--url URL] [--skip-slow] [--deadline-ms N]
 
@@ -42,7 +43,7 @@ const readArguments = (): Arguments | "help" => {
   if (url === null || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
     throw new Unable("--url is malformed: expected an origin, as https://example.azurewebsites.net");
   }
-  if (url.protocol === "http:" && !isLoopback(url.href)) {
+  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
     throw new Unable("--url is plain HTTP: keys would go over the network readable. Use https.");
   }
   if (!/^[1-9]\d{0,5}$/.test(values["deadline-ms"])) {
