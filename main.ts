@@ -8,7 +8,7 @@ import type { HttpFunction } from "./shared/http/function";
 
 const makeConfiguredFunctions = (config: Config): readonly HttpFunction[] => {
   const store = makeCosmosStore(config);
-  // The first request finds connections open, and what the client reads once already read. If it fails, nothing is lost.
+  // Opens the connections before the first request needs them. A failure here loses nothing.
   const signal = AbortSignal.timeout(config.requestDeadlineMs);
   store
     .forCall({ signal, onCall: () => undefined })
@@ -19,7 +19,7 @@ const makeConfiguredFunctions = (config: Config): readonly HttpFunction[] => {
 
 const config = decodeConfig(process.env);
 if (E.isLeft(config)) {
-  // The host takes what is printed now into its log.
+  // The host logs what a module prints while it loads.
   console.error(config.left.message);
 }
 const functions = E.isLeft(config)

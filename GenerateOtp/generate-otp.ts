@@ -56,12 +56,11 @@ export const generateOtp: FunctionDefinition<Dependencies> = {
 };
 
 /**
- * Takes the slot of this beneficiary and discount: only one of many callers can, and the others are told its
- * OTP. The nonce stays the same over the attempts, so that a write whose answer was lost is recognised as this
- * call's own, until that OTP is over: told by another call, it can be used before this one looks.
+ * Takes the slot of this beneficiary and discount. One of many callers can; the others answer with its OTP. All attempts use one
+ * nonce, so a call whose answer was lost recognises its own write. It draws another once that OTP is over: another call may have
+ * shown the code, and somebody used it.
  *
- * The slot under the second secret is another item, so no condition of the write can cover it. It is read before each write
- * instead.
+ * The slot under the second secret is another item, which no condition of the write can cover. So each attempt reads it first.
  */
 const issueOtp = async (
   holding: Holding,

@@ -42,7 +42,7 @@ const toBody = (merchantId: MerchantId, apiKeys: ApiKeys): Success =>
       const key = apiKeys[keyType];
       return key === undefined
         ? []
-        : // Of a key that was stored without its hint nobody knows it any more.
+        : // Keys stored before hints existed have none.
           [{ key_type: keyType, created_at: key.createdAt.toISOString(), hint: key.hint ?? "" }];
     }),
   } satisfies ApiKeysBody);

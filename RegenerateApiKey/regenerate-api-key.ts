@@ -31,7 +31,7 @@ interface Dependencies {
 const Input = t.type({
   merchant_id: MerchantId,
   key_type: KeyType,
-  // As short as a UUID without its dashes may be. What makes a derived key safe is that nobody can guess it.
+  // A derived key is safe only if nobody can guess this, so short ones are refused. A UUID has 32 characters without its dashes.
   "Idempotency-Key": t.union([
     t.refinement(t.string, (value) => /^[\x20-\x7e]{16,255}$/.test(value)),
     t.undefined,
@@ -62,14 +62,14 @@ export const regenerateApiKey: FunctionDefinition<Dependencies> = {
 interface Regeneration {
   readonly merchantId: MerchantId;
   readonly keyType: KeyType;
-  /** With it, the same call again is told the same key. */
+  /** A repetition of the call with it gets the same key. */
   readonly idempotencyKey: string | undefined;
 }
 
 /**
- * Replaces one key and keeps the others, on condition that none changed since they were read. Each attempt draws a key of
- * its own: one that was in force before a rival came is never put in force again. A write whose answer was lost is recognised
- * by the hash of its key, and that of an earlier call by the hash of its `Idempotency-Key`.
+ * Replaces one key and keeps the others, on condition that none changed since they were read. Each attempt draws a key of its
+ * own, so none that a rival replaced comes back in force. A call recognises its own write by the hash of its key, and an earlier
+ * call by the hash of its `Idempotency-Key`.
  */
 const regenerate = async (
   regeneration: Regeneration,
@@ -144,7 +144,7 @@ const toBody = (
 interface DrawnApiKey {
   readonly apiKey: string;
   readonly stored: StoredApiKey;
-  /** What it was to replace. */
+  /** The key that it replaces. */
   readonly former: StoredApiKey | undefined;
 }
 
@@ -163,10 +163,7 @@ const draw = (
   return { apiKey, stored: toStoredApiKey(apiKey, now, derivation) };
 };
 
-/**
- * The key in force, if a call with this `Idempotency-Key` made it, under either secret; undefined when it was another call, or
- * had none.
- */
+/** The key in force, if a call with this `Idempotency-Key` made it, under either secret. */
 const deriveAgain = (
   { merchantId, keyType, idempotencyKey }: Regeneration,
   { hash, derivation }: StoredApiKey,

@@ -36,8 +36,8 @@ export const revokeApiKey: FunctionDefinition<Dependencies> = {
 };
 
 /**
- * Writes even if there is nothing to take out. A regeneration may have ended without an answer while its write is still on
- * the way: that write is conditional on what was there before, and this one makes it fail.
+ * Writes even if there is no key: the write of a regeneration that ended without an answer may still arrive, and this one makes
+ * its condition fail.
  */
 const revoke = async (
   { merchant_id: merchantId, key_type: keyType }: t.TypeOf<typeof Path>,
@@ -53,7 +53,7 @@ const revoke = async (
     }
     const current = read.right;
     const now = clock();
-    // What an earlier attempt took out, if its write was applied and the answer lost, is there no more.
+    // An earlier attempt may have removed the key, and lost the answer.
     revoked = current?.value[keyType] ?? revoked;
     const outcome = await store.putApiKeys(
       merchantId,
@@ -63,7 +63,7 @@ const revoke = async (
     if (E.isLeft(outcome)) {
       return outcome;
     }
-    // After an unknown outcome nothing tells this call's write from a rival's, so it is written again.
+    // After an unknown outcome this call's write looks like a rival's, so the loop writes again.
     if (outcome.right === "written") {
       if (revoked !== undefined) {
         const change = { change: "revoked", formerHint: revoked.hint, changedAt: now } as const;

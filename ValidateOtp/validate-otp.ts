@@ -35,7 +35,7 @@ const Headers = t.type({
 
 const Body = t.type({
   otp_code: t.string,
-  /** `false`, or nothing: the merchant only asks. */
+  /** `false` or missing: the merchant only asks. */
   invalidate_otp: t.union([t.boolean, t.undefined]),
 });
 

@@ -1,29 +1,29 @@
-/** The settings of the service: read once, all together, so that a mistake is told before the first request. */
+/** The settings of the service. They are read once, all together, so a mistake shows before the first request. */
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import type { OtpLifetime } from "./domain/otp";
 import { isLoopback } from "./loopback";
 
-/** Where the platform hands out tokens of the app's managed identity: App Service's protocol, version 2019-08-01. */
+/** Where the app's managed identity gets its tokens: App Service's protocol, version 2019-08-01. */
 export interface ManagedIdentity {
   readonly kind: "identity";
   /** The URL of the token endpoint. */
   readonly endpoint: string;
-  /** What the token endpoint wants to see in `X-IDENTITY-HEADER`. */
+  /** The token endpoint expects it in `X-IDENTITY-HEADER`. */
   readonly header: string;
-  /** Which identity, if it is a user-assigned one. */
+  /** Of a user-assigned identity. */
   readonly clientId: string | undefined;
 }
 
-/** As whom the service asks its store. */
+/** How the service proves to the store who it is. */
 export type CosmosCredential = { readonly kind: "key"; readonly key: string } | ManagedIdentity;
 
 export interface CosmosConfig {
   readonly endpoint: string;
   readonly credential: CosmosCredential;
   readonly databaseName: string;
-  /** The store is one copy of the data: an emulator, or the embedded server. */
+  /** The store is one copy of the data: an emulator or the embedded server. */
   readonly isSingleCopy: boolean;
 }
 
@@ -31,14 +31,14 @@ export interface Config {
   readonly cosmos: CosmosConfig;
   /** OTPs are issued under it. */
   readonly otpSecret: Buffer;
-  /** While the secret is replaced: OTPs issued under it are found too. */
+  /** While the secret is replaced: the service also finds OTPs issued under this one. */
   readonly otpSecretSecond: Buffer | undefined;
   readonly otpLifetime: OtpLifetime;
-  /** Within this time every request is answered, whatever the store does. */
+  /** The service answers every request within this time, whatever the store does. */
   readonly requestDeadlineMs: number;
 }
 
-/** A codec from the text of a setting; its name is what the message says was expected. */
+/** A codec from the text of a setting. Its name completes the message's `expected …`. */
 const setting = <A>(expected: string, parse: (text: string) => A | undefined): t.Type<A, A> =>
   new t.Type<A, A>(
     expected,
@@ -120,7 +120,7 @@ const defaults = {
 /** The name of every setting. */
 export const settingNames: readonly string[] = Object.keys(Settings.props);
 
-/** Whoever runs the service sets none of these: the platform does, where the app has a managed identity. */
+/** The platform sets these where the app has a managed identity. Operators set none of them. */
 const PlatformIdentity = t.type({
   IDENTITY_ENDPOINT: setting("an http or https URL, which the platform sets", (text) =>
     /^https?:$/.test(URL.parse(text)?.protocol ?? "") ? text : undefined,
@@ -130,19 +130,19 @@ const PlatformIdentity = t.type({
   ),
 });
 
-/** The bytes of the `OTP_SECRET` in `local.settings.json.example`, which whoever reads the repository knows. */
+/** The bytes of the public `OTP_SECRET` in `local.settings.json.example`. */
 const exampleSecret = Buffer.from("local-development-only-not-a-secret");
 
-/** All of it follows from a sequence that is shorter than a secret must be: `0000…`, `abab…`. */
+/** A sequence shorter than a secret must be, over and over: `0000…`, `abab…`. */
 const repeatsItself = (secret: Buffer): boolean =>
   Array.from({ length: minSecretBytes - 1 }, (_, index) => index + 1).some(
     (period) => secret.length >= 2 * period && secret.subarray(period).equals(secret.subarray(0, -period)),
   );
 
 /**
- * Under these names Azure has its accounts: in the public cloud, in those of the US government, of China and, until it was
- * closed, of Germany (`CosmosDBDNSSuffix` in Azure/go-autorest, environments.go); and, under the last two, the regional
- * and the dedicated gateways (`SQL_DNS_ZONES` in Azure/cosmos-explorer).
+ * The domains of Azure's accounts: the public cloud, the US government's, China's and, until it closed, Germany's
+ * (`CosmosDBDNSSuffix` in Azure/go-autorest, environments.go). The last two are the regional and the dedicated gateways
+ * (`SQL_DNS_ZONES` in Azure/cosmos-explorer).
  */
 const azureDomains = [
   "documents.azure.com",
@@ -164,9 +164,8 @@ interface Fault {
 
 const faultOf = (name: string, text: string): Fault => ({ names: [name], text: `${name} ${text}` });
 
-/** What does not decode, setting by setting. */
 const toFaults = (errors: t.Errors): readonly Fault[] =>
-  // An error's context leads from all settings to the one.
+  // The second entry of an error's context is the setting.
   errors.map(({ value, context: [, setting] }) => {
     const state = value === undefined ? "missing" : "malformed";
     return faultOf(setting?.key ?? "", `is ${state}: expected ${setting?.type.name}`);
@@ -174,11 +173,11 @@ const toFaults = (errors: t.Errors): readonly Fault[] =>
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** An empty value is what a form or a template leaves for "not set". */
+/** Forms and templates leave an empty value where nothing is set. */
 const pick = (environment: Environment, names: readonly string[]): Readonly<Record<string, string>> =>
   Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
 
-/** With a key, what the platform says of an identity is not looked at. */
+/** With a key, the platform's identity is ignored. */
 const decodeCredential = (
   environment: Environment,
   key: Buffer | undefined,
@@ -207,7 +206,7 @@ const decodeCredential = (
       });
 };
 
-/** A secret twice would replace nothing. */
+/** The same secret twice would replace nothing. */
 const faultsBetweenSecrets = (given: Environment): readonly Fault[] =>
   given["OTP_SECRET_SECOND"] !== undefined && given["OTP_SECRET_SECOND"] === given["OTP_SECRET"]
     ? [faultOf("OTP_SECRET_SECOND", "is the same as OTP_SECRET: expected another secret, or nothing")]
@@ -218,7 +217,7 @@ const isGuessable = (text: string | undefined): boolean => {
   return E.isRight(decoded) && (decoded.right.equals(exampleSecret) || repeatsItself(decoded.right));
 };
 
-/** What is right by itself, but not for this endpoint: the settings of a laptop, copied to a service for others. */
+/** Settings of a laptop, copied to a service for others: each is well-formed, but not safe with this endpoint. */
 const faultsWithEndpoint = (given: Environment): readonly Fault[] => {
   const url = URL.parse(given["COSMOSDB_ENDPOINT"] ?? "");
   if (url === null || isLoopback(url.hostname)) {
@@ -239,18 +238,18 @@ const faultsWithEndpoint = (given: Environment): readonly Fault[] => {
   ];
 };
 
-/** What is wrong with the settings: names and expectations, and the value of none. */
+/** What is wrong with the settings: names and expectations, never a value. */
 export interface BadSettings {
   readonly names: readonly string[];
-  /** Says of each what is wrong, on a line of its own. */
+  /** A line for each. */
   readonly message: string;
 }
 
-/** Left: every setting that is missing or malformed, or that does not go with the endpoint. */
+/** Left: every setting that is missing, malformed, or unsafe with the endpoint. */
 export const decodeConfig = (environment: Environment): Either<BadSettings, Config> => {
   const given = pick(environment, settingNames);
   const settings = Settings.decode({ ...defaults, ...given });
-  // A key that is malformed is there all the same.
+  // A malformed key is present all the same.
   const credential =
     E.isLeft(settings) && given["COSMOSDB_KEY"] !== undefined
       ? undefined

@@ -1,8 +1,7 @@
 /**
- * A merchant's API keys. A key reads `cgn_<merchant id>_<64 hex digits><8 hex digits>`: the merchant it belongs
- * to, 256 bits that nobody can guess and a CRC-32 of all before it. Thus a typing error is refused without a read, a valid
- * key is verified with one, and a scanner can recognise one that leaked. A test key reads `cgn_test_<merchant id>_…`. No
- * merchant id contains a `_`, so no key can be read as one of the other kind, not even that of a merchant named `test`.
+ * A merchant's API keys: `cgn_<merchant id>_<64 hex digits><8 hex digits>`, where the 64 digits are 256 unguessable bits and the
+ * 8 a CRC-32 of all before them. So a typing error costs no read, a valid key costs one, and a scanner recognises a leaked key. A
+ * test key reads `cgn_test_<merchant id>_…`. No merchant id contains a `_`, so a merchant named `test` causes no confusion.
  */
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -11,38 +10,35 @@ import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeIdentifier, MerchantId } from "./identifiers";
 
-/**
- * Each merchant has two with which its shop works, so that one can be replaced while the other goes on working, and a `test`
- * one, which knows the test codes and no OTP.
- */
+/** A shop works with two, so that one can be replaced while the other goes on working. `test` knows the test codes and no OTP. */
 export const KeyType = t.keyof({ primary: null, secondary: null, test: null }, "KeyType");
 export type KeyType = t.TypeOf<typeof KeyType>;
 
 /** Every type, in the order in which a merchant's keys are listed. */
 export const keyTypes = ["primary", "secondary", "test"] as const satisfies readonly KeyType[];
 
-/** SHA-256 in hexadecimal: a key has 256 bits that nobody can guess, so nothing slower or salted is called for. */
+/** SHA-256 in hexadecimal. A key has 256 unguessable bits, so it needs no salt and no slower hash. */
 export const ApiKeyHash = makeIdentifier("ApiKeyHash", /^[0-9a-f]{64}$/);
 export type ApiKeyHash = t.TypeOf<typeof ApiKeyHash>;
 
-/** What is kept of an `Idempotency-Key` of RegenerateApiKey: its SHA-256 in hexadecimal. */
+/** The SHA-256 of an `Idempotency-Key` of RegenerateApiKey, in hexadecimal. */
 export const IdempotencyKeyHash = makeIdentifier("IdempotencyKeyHash", /^[0-9a-f]{64}$/);
 export type IdempotencyKeyHash = t.TypeOf<typeof IdempotencyKeyHash>;
 
-/** What is kept of the call that made a key, so that its repetition can be told the same key again. */
+/** Of the call that made a key, kept so that a repetition gets the same key. */
 export interface Derivation {
   readonly idempotencyKeyHash: IdempotencyKeyHash;
-  /** Drawn at random for each key, so that no two keys are the same, even of calls with the same `Idempotency-Key`. */
+  /** Random, so that two keys differ even if their calls had the same `Idempotency-Key`. */
   readonly nonce: string;
 }
 
-/** What is kept of a key in force. */
+/** A key in force, as it is stored. */
 export interface StoredApiKey {
   readonly hash: ApiKeyHash;
   readonly createdAt: Date;
-  /** The key's last 4 characters, by which people tell keys apart. Missing from what was stored before there were hints. */
+  /** The key's last 4 characters, for people. Keys stored before hints existed have none. */
   readonly hint?: string;
-  /** Missing when the call had no `Idempotency-Key`: such a key is random, and cannot be told again. */
+  /** Missing when the call had no `Idempotency-Key`: such a key is random, and nobody can derive it again. */
   readonly derivation?: Derivation;
 }
 
@@ -66,7 +62,7 @@ const knownEndedCalls = (apiKeys: ApiKeys, keyType: KeyType, now: Date): readonl
     ({ endedAt }) => now.getTime() - endedAt.getTime() < endedCallsKnownForMs,
   );
 
-/** Takes a key out of force at this instant, and leaves the others. */
+/** Ends a key at this instant, and leaves the others in force. */
 export const endApiKey = (apiKeys: ApiKeys, keyType: KeyType, now: Date): ApiKeys => {
   const { [keyType]: revoked, ...others } = apiKeys;
   const call = revoked?.derivation && {
@@ -77,16 +73,13 @@ export const endApiKey = (apiKeys: ApiKeys, keyType: KeyType, now: Date): ApiKey
   return { ...others, ended: { ...apiKeys.ended, [keyType]: endedCalls.slice(0, maxEndedCalls) } };
 };
 
-/** Puts a key in force, made at its `createdAt`, in place of the one of its type. */
+/** Puts a key in force at its `createdAt`, in place of the one of its type. */
 export const replaceApiKey = (apiKeys: ApiKeys, keyType: KeyType, renewed: StoredApiKey): ApiKeys => ({
   ...endApiKey(apiKeys, keyType, renewed.createdAt),
   [keyType]: renewed,
 });
 
-/**
- * Whether a call with this `Idempotency-Key` has made a key of this type: the one in force, or one of the last ten that were
- * replaced or revoked in the last 24 hours.
- */
+/** Whether a call with this `Idempotency-Key` made the key in force, or one of the last ten that ended in the last 24 hours. */
 export const isKnownCall = (
   apiKeys: ApiKeys,
   keyType: KeyType,
@@ -96,10 +89,10 @@ export const isKnownCall = (
     (call) => call?.idempotencyKeyHash === idempotencyKeyHash,
   );
 
-/** A well-formed key; whether it is in force only the store can tell. */
+/** A well-formed key, which may not be in force. */
 export interface PresentedApiKey {
   readonly merchantId: MerchantId;
-  /** The key says by its prefix that it is a test key. */
+  /** By its prefix. */
   readonly isTest: boolean;
   readonly hash: ApiKeyHash;
 }
@@ -131,16 +124,15 @@ const decodeHash = <A>(codec: t.Decoder<unknown, A>, text: string): A =>
 export const hashApiKey = (apiKey: string): ApiKeyHash => decodeHash(ApiKeyHash, apiKey);
 
 /**
- * No secret goes in: whoever has replaced `OTP_SECRET` still recognises the calls of before. Nor would one help: what keeps a
- * derived key from whoever has the store and the secret is that nobody can guess the `Idempotency-Key`.
+ * It takes no secret, so the service recognises earlier calls after `OTP_SECRET` is replaced. A secret would not help: somebody
+ * who has the store and the secret lacks only the `Idempotency-Key`, which nobody can guess.
  */
 export const sha256OfIdempotencyKey = (idempotencyKey: string): IdempotencyKeyHash =>
   decodeHash(IdempotencyKeyHash, idempotencyKey);
 
-/** The end of the checksum: it follows from the 256 bits before, and tells at most 16 of them. */
+/** The end of the checksum, which reveals at most 16 of the 256 bits. */
 const hintLength = 4;
 
-/** What is kept of a key that is made at this instant. */
 export const toStoredApiKey = (
   apiKey: string,
   createdAt: Date,
@@ -161,10 +153,7 @@ export const decodeApiKey = (apiKey: string): PresentedApiKey | undefined => {
     : undefined;
 };
 
-/**
- * Compares with the merchant's keys of the same kind. It compares with each, and in constant time, so that neither the answer's
- * time nor its order tells anything.
- */
+/** Compares with each of the merchant's keys of the same kind, in constant time, so that timing reveals nothing. */
 export const isInForce = (presented: PresentedApiKey, apiKeys: ApiKeys): boolean =>
   (presented.isTest ? [apiKeys.test] : [apiKeys.primary, apiKeys.secondary])
     .map((stored) => stored !== undefined && isSameHash(stored.hash, presented.hash))

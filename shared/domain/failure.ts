@@ -33,7 +33,5 @@ export const deadlinePassed: ServiceUnavailable = {
   cause: "deadline",
 };
 
-/**
- * Something that must not happen: a bug, or an item that another program wrote. Its message is fixed words for the log.
- */
+/** A bug, or an item that another program wrote. Its message is fixed words for the log. */
 export class Defect extends Error {}

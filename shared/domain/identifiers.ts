@@ -1,7 +1,4 @@
-/**
- * The identifiers of the contract. Each codec refuses what does not match and brands what does, so that a
- * function that takes a `MerchantId` cannot be given any other string.
- */
+/** The identifiers of the contract. Each codec brands what it accepts, so no other string passes for a `MerchantId`. */
 import * as t from "io-ts";
 
 /** A string with a type of its own. */

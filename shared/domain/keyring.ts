@@ -1,6 +1,6 @@
 /**
- * What is derived from the service's secret: OTP codes, the names under which slots and OTPs are stored, and API keys that
- * can be told again. Whoever reads the store without the secret finds neither a code nor a fiscal code, and cannot try them out.
+ * Derives from the service's secret the OTP codes, the ids of slots and OTPs, and the API keys that a repeated call gets again.
+ * Without the secret nobody can find a code or a fiscal code in the store, even by trying them all.
  */
 import { createHmac } from "node:crypto";
 import { pipe } from "fp-ts/function";
@@ -16,20 +16,20 @@ export interface ItemRef {
   readonly id: string;
 }
 
-/** Of what a beneficiary has at most one live OTP. */
+/** A beneficiary, merchant and discount: at most one live OTP exists for each. */
 export interface Holding {
   readonly beneficiary: FiscalCode;
   readonly merchantId: MerchantId;
   readonly discountId: DiscountId;
 }
 
-/** Of what an API key is derived. */
+/** An API key is derived from this. */
 export interface ApiKeySource {
   readonly merchantId: MerchantId;
   readonly keyType: KeyType;
-  /** The caller's header itself: who does not know it cannot derive the key, not even with the service's secret. */
+  /** The caller's header itself. Without it nobody can derive the key, not even with the service's secret. */
   readonly idempotencyKey: string;
-  /** Drawn at random for each key, and kept with its hash. */
+  /** Random for each key, and stored with its hash. */
   readonly nonce: string;
 }
 
@@ -42,17 +42,17 @@ export interface Keyring {
   codeFor(slot: ItemRef, nonce: string): OtpCode;
   /** Where a merchant's OTP with this code is, if there is one. */
   otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
-  /** What is kept of the `Idempotency-Key` of a use. */
+  /** Stored for the `Idempotency-Key` of a use. */
   hmacOfIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
   /** An API key, of the same form as a random one of its type; the same source gives the same key. */
   apiKeyFor(source: ApiKeySource): string;
 }
 
-/** The keyrings of the secrets in force: two while the secret is replaced, otherwise one. */
+/** Two while the secret is replaced, otherwise one. */
 export interface Keyrings {
-  /** OTPs are issued under this one. */
+  /** Issues OTPs. */
   readonly first: Keyring;
-  /** OTPs issued under this one are found too. */
+  /** Finds the OTPs that it issued. */
   readonly second: Keyring | undefined;
 }
 
@@ -72,8 +72,8 @@ const toBase36 = (digest: Buffer, possibilities: bigint, length: number): string
 
 /** @param secret at least 32 random bytes. What is derived from another secret has nothing in common with it. */
 export const makeKeyring = (secret: Buffer): Keyring => {
-  // The purpose separates the domains, and no part can contain the separator (all are of the contract's
-  // alphabets or printable ASCII), so no two calls with different arguments ever hash the same bytes.
+  // No part contains the separator (all are of the contract's alphabets or printable ASCII). So calls with different arguments
+  // never hash the same bytes.
   const derive = (purpose: string, ...parts: readonly string[]): Buffer =>
     createHmac("sha256", secret)
       .update([purpose, ...parts].join("\0"))
@@ -81,8 +81,8 @@ export const makeKeyring = (secret: Buffer): Keyring => {
   const itemId = (purpose: string, ...parts: readonly string[]): string =>
     `${purpose}-${derive(purpose, ...parts).toString("base64url")}`;
 
-  // A code starts with the character that its slot's partition ends in: the code alone tells a merchant's server
-  // which of the merchant's 36 partitions to read.
+  // A code starts with the last character of its slot's partition. So ValidateOtp knows from the code which of the merchant's 36
+  // partitions to read.
   const partitionKey = (merchantId: MerchantId, shard: string): string => `${merchantId}:${shard}`;
 
   const slotRefWithId = (merchantId: MerchantId, slotId: string): ItemRef => ({

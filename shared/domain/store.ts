@@ -7,12 +7,12 @@ import type { Otp, Slot } from "./otp";
 import type { ItemRef } from "./keyring";
 
 /**
- * Left when the store gave no answer to rely on. Nothing a caller sends makes a store call reject: a rejection
- * is a defect, of this service or of an item that something else wrote.
+ * Left when the store gave no reliable answer. A rejection is a defect of this service, or of an item that another program wrote:
+ * nothing that a caller sends causes one.
  */
 export type StoreResult<A> = Promise<Either<ServiceUnavailable, A>>;
 
-/** An item as it was read; `etag` makes a later write conditional on its being unchanged. */
+/** An item as it was read. With its `etag` a later write fails if the item has changed. */
 export interface Versioned<A> {
   readonly value: A;
   readonly etag: string;
@@ -26,17 +26,17 @@ export interface Entry<A> {
 }
 
 /**
- * How a conditional write ended, where the store took it:
+ * How a conditional write ended:
  * - `written`: by this call;
- * - `conflict`: not by this call, somebody else wrote first;
- * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only reading tells. From then on
- *   whatever passes, a throttled store included, ends neither a read nor a write of the same call before its signal does.
+ * - `conflict`: another call wrote first;
+ * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only a read can show. After this, temporary
+ *   failures (a throttled store included) are retried until the deadline.
  */
 export type WriteOutcome = "written" | "conflict" | "unknown";
 
 /**
- * Left when the write was not applied, because the store throttles or because no region may take it, and is not to be tried
- * again now. No earlier write of the same call was `unknown`.
+ * Left when the write was not applied, because the store throttles or no region may take it, and a retry now would not help. No
+ * earlier write of the same call was `unknown`.
  */
 export type WriteResult = StoreResult<WriteOutcome>;
 
@@ -64,21 +64,21 @@ export interface StoreHealth {
 
 export type Store = OtpStore & ApiKeyStore & StoreHealth;
 
-/** One call of the store, as the log tells of it. */
+/** One call of the store, for the log. */
 export interface StoreCall {
   readonly operation: keyof Store;
   /** How many requests it took, answered or not. */
   readonly attempts: number;
   readonly durationMs: number;
-  /** What the store charged for those that it answered. */
+  /** The store charges for those that it answered. */
   readonly requestUnits: number;
-  /** Why it did not do what it was to do, in fixed words; undefined when it did, or when a rival came first. */
+  /** Why it failed, in fixed words. Undefined when it succeeded, or a rival wrote first. */
   readonly failure: string | undefined;
 }
 
 /** The store, for one call of a function. */
 export type StoreForCall = (options: {
-  /** Cancels what is under way, and lets nothing more be tried. */
+  /** Cancels requests under way, and prevents new ones. */
   readonly signal: AbortSignal;
   readonly onCall: (call: StoreCall) => void;
 }) => Store;

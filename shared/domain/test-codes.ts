@@ -1,7 +1,4 @@
-/**
- * The codes that a test key knows, with which a shop tries every outcome against the deployed service. They are a table: no
- * test code is stored, used up or forgotten.
- */
+/** The codes of a test key, with which a shop tries every outcome. They are a table: nothing is stored or used up. */
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
 import type { Failure } from "./failure";
@@ -29,7 +26,7 @@ const always = (outcome: TestOutcome): TestOutcomes => ({ ask: outcome, use: out
 /** The contract's table. Each code is a well-formed OTP code that says what it is for. */
 const testCodes = {
   TESTLIVE000: always("valid"),
-  // Somebody else used it between the question and the use.
+  // Another call used it between the question and the use.
   TESTRACE000: { ask: "valid", use: { tag: "otp-already-used" } },
   TESTEXPIRED: always({ tag: "otp-expired" }),
   TESTUSED000: always({ tag: "otp-already-used" }),

@@ -1,4 +1,4 @@
-/** From what a call came to, to an HTTP answer. */
+/** From the result of a call to an HTTP answer. */
 
 /** An HTTP response, of the kind that a handler of `@azure/functions` returns. */
 export interface Answer {
@@ -8,13 +8,13 @@ export interface Answer {
   readonly body?: string;
 }
 
-/** What a 200 carries. */
+/** The body of a 200. */
 export interface Content {
   readonly contentType: string;
   readonly body: string;
 }
 
-/** What a call that did what it was to do is answered: a 200 with this content, or a 204 without any. */
+/** A 200 with this content, or a 204 without any. */
 export type Success = Content | typeof noContent;
 
 export const noContent = "no-content";
@@ -32,7 +32,7 @@ export const toAnswer = (success: Success): Answer =>
       { status: 204, headers: {} }
     : { status: 200, headers: { "Content-Type": success.contentType }, body: success.body };
 
-/** Answers carry codes and keys: no cache on the way may keep one. */
+/** Answers carry codes and keys, which no cache may keep. */
 export const withCommonHeaders = (answer: Answer): Answer => ({
   ...answer,
   headers: { ...answer.headers, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff" },

@@ -1,4 +1,4 @@
-/** The bodies of the contract's answers: what the functions make, the playground reads, and the tests hold them to. */
+/** The bodies of the contract's answers: the functions make them, the playground reads them, tests check them. */
 import * as t from "io-ts";
 import type { IssuedOtp } from "../domain/otp";
 
@@ -12,11 +12,11 @@ export const otpBody = ({ code, expiresAt, ttlSeconds }: IssuedOtp): OtpBody => 
   ttl: ttlSeconds,
 });
 
-/** What a merchant is told of an OTP; after a use `expires_at` is the instant of it. */
+/** An OTP for a merchant; after a use `expires_at` is the instant of the use. */
 export const ValidationBody = t.type({ expires_at: t.string, discount_id: t.string });
 export type ValidationBody = t.TypeOf<typeof ValidationBody>;
 
-/** A key, told this once. */
+/** A key. No other answer shows it. */
 export const ApiKeyBody = t.type({
   merchant_id: t.string,
   key_type: t.string,
@@ -25,7 +25,7 @@ export const ApiKeyBody = t.type({
 });
 export type ApiKeyBody = t.TypeOf<typeof ApiKeyBody>;
 
-/** The keys in force; `hint` is the last 4 characters of the key, or empty where they were not kept. */
+/** The keys in force; `hint` is the last 4 characters of the key, or empty if the key has no hint. */
 export const ApiKeysBody = t.type({
   merchant_id: t.string,
   api_keys: t.readonlyArray(t.type({ key_type: t.string, created_at: t.string, hint: t.string })),

@@ -1,4 +1,4 @@
-/** What every function of the service is made with: a deadline, a log, and an answer whatever happens. */
+/** Gives every function a deadline, a log, and an answer whatever happens. */
 import type { HttpFunctionOptions, HttpRequest } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
@@ -22,13 +22,13 @@ export interface HttpFunction extends Required<
 /** What a function is given for one call. */
 export interface Invocation {
   readonly store: Store;
-  /** Ends at the deadline: nothing that comes after it can be answered. */
+  /** Ends at the deadline: the call is answered then. */
   readonly signal: AbortSignal;
-  /** Has the log tell of a store call that is made past `store`. */
+  /** Logs a store call made without `store`. */
   readonly onStoreCall: (call: StoreCall) => void;
-  /** Tells the log what the call is about. */
+  /** Adds to the log what the call is about. */
   readonly note: (subject: CallSubject) => void;
-  /** Has the log tell of a change of a merchant's keys: once for each, by the call that made it, before its answer. */
+  /** Logs a change of a merchant's keys: once, by the call that made it, before its answer. */
   readonly onApiKeyChange: (change: ApiKeyChange) => void;
 }
 

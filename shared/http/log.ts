@@ -1,4 +1,4 @@
-/** What the service says of itself: one JSON object a line, made of names, numbers and fixed words only. */
+/** The log: one JSON object a line, made of names, numbers and fixed words only. */
 import type { InvocationContext } from "@azure/functions";
 import type { KeyType } from "../domain/api-key";
 import { Defect } from "../domain/failure";
@@ -6,38 +6,38 @@ import type { Failure } from "../domain/failure";
 import type { DiscountId, MerchantId } from "../domain/identifiers";
 import type { StoreCall } from "../domain/store";
 
-/** A change of a merchant's keys in force, for whoever has to account for it. It names no key. */
+/** A change of a merchant's keys in force, for audits. It names no key. */
 export interface ApiKeyChange {
   readonly merchantId: MerchantId;
   readonly keyType: KeyType;
   readonly change: "made" | "replaced" | "revoked";
-  /** The last 4 characters of the key that is in force from now on; undefined when none is. */
+  /** The last 4 characters of the key now in force; undefined when none is. */
   readonly hint?: string | undefined;
-  /** Of the key that no longer is; undefined when there was none, or when it was stored without. */
+  /** Of the key before it; undefined when there was none, or it has no hint. */
   readonly formerHint?: string | undefined;
   readonly changedAt: Date;
 }
 
-/** What a line is about: `event` in each line. Queries and alerts go by it. */
+/** The `event` of a line. Queries and alerts select by it. */
 export type LogEvent = "request" | "store-call" | "api-key" | "defect";
 
-/** What a call is about, as far as it is known and valid. */
+/** What a call is about, as far as it is valid. */
 export interface CallSubject {
   readonly merchantId?: MerchantId;
-  /** The merchant that a well-formed API key names, which is not in force. Anybody can make up such a key. */
+  /** The merchant that an API key names which is not in force. Anybody can make up such a key. */
   readonly claimedMerchantId?: MerchantId;
   readonly discountId?: DiscountId;
-  /** The call is to use the OTP, and does not only ask. */
+  /** The call uses the OTP, and does not only ask. */
   readonly isUse?: boolean;
   /** An earlier call with the same `Idempotency-Key` used the OTP: it counts as used once. */
   readonly isRepetition?: boolean;
-  /** The call was made with a test key, and counts apart. */
+  /** The call has a test key, and counts apart. */
   readonly isTest?: boolean;
 }
 
-/** The log of one call. Once its outcome is logged it is closed: the host ignores what comes after the answer. */
+/** The log of one call. `outcome` closes it: the host ignores what comes after the answer. */
 export interface Log {
-  /** Adds to what the line of the outcome says of the call. */
+  /** Adds to the line of the outcome. */
   readonly note: (subject: CallSubject) => void;
   /** Counts the requests of a store call, and logs one line if it failed or took several. */
   readonly storeCall: (call: StoreCall) => void;
@@ -49,20 +49,17 @@ export interface Log {
   readonly outcome: (status: number, failure: Failure | undefined) => void;
 }
 
-/**
- * The trace of the caller (W3C Trace Context, section 3.2), by which its call is found in its own log. Undefined if the caller
- * names none.
- */
+/** The caller's trace (W3C Trace Context, section 3.2), with which it finds its call in its own log. */
 export const traceIdOf = (traceparent: string | undefined): string | undefined => {
   const [, version, traceId] =
     /^([0-9a-f]{2})-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/.exec(traceparent ?? "") ?? [];
   return version === "ff" || traceId === "0".repeat(32) ? undefined : traceId;
 };
 
-/** Leaves out of a line what is not so. */
+/** Omits false values from a log line. */
 const ifTrue = (value: boolean | undefined): true | undefined => (value === true ? true : undefined);
 
-/** Whether this process has answered a call: the first one of each waits longer. */
+/** Whether this process has answered a call: its first one waits longer. */
 let hasAnswered = false;
 
 /** @param traceId of the caller. */
@@ -110,7 +107,7 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
       write("error", "defect", describeDefect(error));
     },
     outcome: (status, failure) => {
-      // A test code that plays an outage is nobody's trouble.
+      // A test code that plays an outage is no trouble.
       write(status < 500 || subject.isTest === true ? "info" : "warn", "request", {
         status,
         problem: failure?.tag,
@@ -133,10 +130,7 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
   };
 };
 
-/**
- * What broke, without its message unless that is fixed words: a message may quote the data that it stumbled over.
- * A stack begins with the message, so only what comes after it is kept.
- */
+/** Without the message, unless that is fixed words: it may quote data. A stack begins with the message, so only the frames stay. */
 const describeDefect = (error: unknown): object =>
   error instanceof Error
     ? {

@@ -9,7 +9,7 @@ const maxBodyBytes = 4096;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** The codec's properties must be names of the contract: a failure repeats those names, and nothing of the input. */
+/** The codec's properties must be names of the contract: a failure repeats them, and nothing of the input. */
 export const decodeFields = <A>(codec: t.Decoder<unknown, A>, input: unknown): Either<Failure, A> => {
   const decoded = codec.decode(input);
   if (E.isRight(decoded)) {
@@ -20,7 +20,7 @@ export const decodeFields = <A>(codec: t.Decoder<unknown, A>, input: unknown): E
   return E.left({ tag: "invalid-request", fields: [...new Set(fields)] });
 };
 
-/** Stops reading a body beyond the limit, and is undefined then. */
+/** Undefined if the body is too large: it stops reading then. */
 const readBody = async (body: AsyncIterable<Uint8Array> | null): Promise<Buffer | undefined> => {
   const chunks: Uint8Array[] = [];
   let size = 0;
