@@ -8,7 +8,7 @@ import { startService } from "../../tools/support/service";
 const deadlineMs = 300;
 
 /** How many runs, each of up to 50 commands; `npm run test:soak` asks for 2,000. */
-const runs = Number(process.env["MODEL_RUNS"] ?? 60);
+const runs = Number(process.env["MODEL_RUNS"] ?? 20);
 
 /** The seed of a run that failed, as fast-check printed it, to run it again. */
 const seed = process.env["MODEL_SEED"];
