@@ -2,7 +2,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { createServer } from "node:http";
 import { promisify } from "node:util";
 import { CosmosClient } from "@azure/cosmos";
-import { close, listen } from "../../local/server";
+import { close, decodePort, listen } from "../../local/server";
 import { decodeConfig, settingNames } from "../../shared/config";
 import { call, discountId, fiscalCode, makeApi } from "../../tools/support/api";
 import { right } from "../../tools/support/either";
@@ -25,7 +25,7 @@ const runTestSettings = async (
 };
 
 describe("npm start", () => {
-  it("prints the address and three commands, which give 200, 200 and 404", async () => {
+  it("prints its address, three commands that give 200, 200 and 404, and one that sets the test key", async () => {
     const program = startProgram(["build/start.js"], { PORT: "0" });
     await program.waitFor(/Ctrl-C/);
     const commands = program.output().match(/^(OTP=|curl ).*$/gm) ?? [];
@@ -39,29 +39,26 @@ describe("npm start", () => {
     } else {
       console.warn("curl is not installed: its commands were counted, but not run");
     }
+    const { baseUrl, apiKey } = await runTestSettings(program.output());
+    expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
+    expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
+    expect((await call(`${baseUrl}/playground/store.json`)).json).toEqual({ store: "own" });
+    // It listens on loopback only.
+    await expect(fetch(`http://[::1]:${new URL(baseUrl).port}/api/v1/info`)).rejects.toThrow("fetch failed");
     expect(await program.stop("SIGINT")).toBe(0);
     expect(program.errors()).toBe("");
   });
 
-  it("prints the demo shop's test key, as a command that sets what the guides' commands read", async () => {
-    const program = startProgram(["build/start.js"], { PORT: "0" });
-    await program.waitFor(/Ctrl-C/);
-    const { baseUrl, apiKey } = await runTestSettings(program.output());
-    expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
-    expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
-    expect(await program.stop("SIGINT")).toBe(0);
-  });
-
-  it.each(["SIGINT", "SIGTERM"] as const)(
-    "ends on %s with open connections, and prints nothing",
-    async (signal) => {
+  it("ends on a signal with open connections, and prints nothing", async () => {
+    const ends = (["SIGINT", "SIGTERM"] as const).map(async (signal) => {
       const host = await startHostProcess({});
       await Promise.all([host.info(), host.info(), host.info()]);
       expect(await host.program.stop(signal)).toBe(0);
       expect(host.program.errors()).toBe("");
       await expect(host.info()).rejects.toThrow("fetch failed");
-    },
-  );
+    });
+    await Promise.all(ends);
+  });
 
   it("says in one line that its port is in use", async () => {
     const other = createServer();
@@ -75,37 +72,34 @@ describe("npm start", () => {
     await close(other);
   });
 
-  it.each(["x", "-1", "65536", "7071 "])("says in one line that PORT=%j is malformed", async (PORT) => {
-    const program = startProgram(["build/start.js"], { PORT });
-    expect(await program.ended).toBe(1);
-    expect(program.errors()).toMatch(/^PORT is malformed: .*\n$/);
-  });
-
   it("names every wrong setting, and prints no value", async () => {
-    const program = startProgram(["build/start.js"], {
+    const malformed = startProgram(["build/start.js"], { PORT: "65536" });
+    const wrong = startProgram(["build/start.js"], {
       PORT: "0",
       OTP_TTL_IN_SECONDS: "nonsense",
       OTP_RETENTION_IN_SECONDS: "nonsense",
     });
-    expect(await program.ended).toBe(1);
-    expect(program.errors()).toContain("OTP_TTL_IN_SECONDS is malformed");
-    expect(program.errors()).toContain("OTP_RETENTION_IN_SECONDS is malformed");
-    expect(program.errors()).not.toContain("nonsense");
-  });
-
-  it("uses the store that the settings name, and needs all its settings then", async () => {
     const incomplete = startProgram(["build/start.js"], {
       PORT: "0",
       COSMOSDB_ENDPOINT: "http://127.0.0.1:9",
     });
-    expect(await incomplete.ended).toBe(1);
+    const programs = [malformed, wrong, incomplete];
+    expect(await Promise.all(programs.map(({ ended }) => ended))).toEqual([1, 1, 1]);
+    expect(malformed.errors()).toMatch(/^PORT is malformed: .*\n$/);
+    expect(["x", "-1", "7071 "].map((port) => decodePort(port, 7071))).toEqual(Array(3).fill(undefined));
+    expect(wrong.errors()).toContain("OTP_TTL_IN_SECONDS is malformed");
+    expect(wrong.errors()).toContain("OTP_RETENTION_IN_SECONDS is malformed");
+    expect(wrong.errors()).not.toContain("nonsense");
     expect(incomplete.errors()).toContain("COSMOSDB_KEY is missing");
     expect(incomplete.errors()).toContain("OTP_SECRET is missing");
+  });
 
+  it("uses the store that the settings name", async () => {
     const service = await startService();
     const host = await startHostProcess(service.settings);
     const code = await host.newCode();
     expect((await host.ask(await service.newApiKey(), code)).json).toMatchObject({ discount_id: discountId });
+    expect((await host.call(`${host.baseUrl}/playground/store.json`)).json).toEqual({ store: "named" });
     await host.program.stop();
     await service.stop();
   });
@@ -169,18 +163,6 @@ describe("npm start", () => {
     await service.stop();
   });
 
-  it.each([
-    ["own", false],
-    ["named", true],
-  ])("tells the playground that its store is %s", async (store, isNamed) => {
-    const service = await startService();
-    const host = await startHostProcess(isNamed ? service.settings : {});
-    const notice = await call(`${host.baseUrl}/playground/store.json`);
-    expect([notice.status, notice.json]).toEqual([200, { store }]);
-    await host.program.stop();
-    await service.stop();
-  });
-
   it("says in one line that the store cannot be reached", async () => {
     const other = createServer();
     const port = await listen(other, 0);
@@ -194,14 +176,6 @@ describe("npm start", () => {
     });
     expect(await program.ended).toBe(1);
     expect(program.errors()).toMatch(/^The store that COSMOSDB_ENDPOINT names cannot be used \(.*\)\.\n$/);
-  });
-
-  it("listens on loopback only", async () => {
-    const host = await startHostProcess({});
-    expect(new URL(host.baseUrl).hostname).toBe("127.0.0.1");
-    const { port } = new URL(host.baseUrl);
-    await expect(fetch(`http://[::1]:${port}/api/v1/info`)).rejects.toThrow("fetch failed");
-    await host.program.stop();
   });
 });
 
