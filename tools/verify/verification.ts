@@ -6,7 +6,8 @@ import * as t from "io-ts";
 import { OtpBody } from "../../shared/http/bodies";
 import { fiscalCode, makeApi, send } from "../support/api";
 import type { Api, Reply, Send } from "../support/api";
-import { checkExchange, functionKeyHeader } from "../support/document";
+import { checkExchange } from "../support/document";
+import { withFunctionKey } from "../support/origin";
 import { contractChecks } from "./contract-checks";
 import type { ContractCheck } from "./contract-checks";
 import { isLoopback } from "../../shared/loopback";
@@ -42,18 +43,10 @@ const patienceMs = 60_000;
 
 const makeMerchantId = (): string => `verify-${randomUUID()}`;
 
-/** The paths that the Functions host opens with a function key only. */
-const needsFunctionKey = (url: string): boolean => new URL(url).pathname.startsWith("/api/v1/cgn/");
-
-const sendWithin =
-  (functionKey: string | undefined): Send =>
-  (url, init = {}) => {
-    const headers = new Headers(init.headers);
-    if (functionKey !== undefined && needsFunctionKey(url)) {
-      headers.set(functionKeyHeader, functionKey);
-    }
-    return send(url, { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(patienceMs) });
-  };
+const sendWithin = (functionKey: string | undefined): Send =>
+  withFunctionKey(functionKey, (url, init) =>
+    send(url, { ...init, signal: AbortSignal.timeout(patienceMs) }),
+  );
 
 export type Approach =
   | { readonly tag: "ready"; readonly target: Target }
@@ -117,14 +110,17 @@ export const verify = async function* (
   const aborted = signal && once(signal, "abort").then(() => Promise.reject(new Error("stopped")));
   aborted?.catch(() => undefined);
 
+  const isStopped = (): boolean => signal?.aborted === true;
   const judge = async (promise: string, run: () => Promise<void>): Promise<Verdict> => {
+    const stopped: Verdict = { promise, outcome: "left out", reason: "stopped" };
+    if (isStopped()) {
+      return stopped;
+    }
     try {
       await Promise.race([run(), ...(aborted === undefined ? [] : [aborted])]);
       return { promise, outcome: "held" };
     } catch (error) {
-      return signal?.aborted === true
-        ? { promise, outcome: "left out", reason: "stopped" }
-        : { promise, outcome: "BROKEN", reason: describe(error) };
+      return signal?.aborted === true ? stopped : { promise, outcome: "BROKEN", reason: describe(error) };
     }
   };
 

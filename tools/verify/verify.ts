@@ -2,9 +2,10 @@
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
 import { parseArgs } from "node:util";
+import * as E from "fp-ts/Either";
+import { decodeOrigin } from "../support/origin";
 import { approach, verify } from "./verification";
 import type { Target, Verdict } from "./verification";
-import { isLoopback } from "../../shared/loopback";
 
 const usage = `npm run verify -- [--url URL] [--skip-slow] [--deadline-ms N]
 
@@ -39,17 +40,14 @@ const readArguments = (): Arguments | "help" => {
   if (values.help) {
     return "help";
   }
-  const url = URL.parse(values.url);
-  if (url === null || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`) {
-    throw new Unable("--url is malformed: expected an origin, as https://example.azurewebsites.net");
-  }
-  if (url.protocol === "http:" && !isLoopback(url.hostname)) {
-    throw new Unable("--url is plain HTTP: keys would go over the network readable. Use https.");
+  const url = decodeOrigin(values.url);
+  if (E.isLeft(url)) {
+    throw new Unable(url.left);
   }
   if (!/^[1-9]\d{0,5}$/.test(values["deadline-ms"])) {
     throw new Unable("--deadline-ms is malformed: expected a whole number from 1 to 999999");
   }
-  return { url: url.origin, skipSlow: values["skip-slow"], deadlineMs: Number(values["deadline-ms"]) };
+  return { url: url.right, skipSlow: values["skip-slow"], deadlineMs: Number(values["deadline-ms"]) };
 };
 
 /** Asks on the terminal, and shows nothing of what is typed. */

@@ -22,10 +22,12 @@ export type PassOn = (request: FrontRequest) => Promise<FrontReply>;
 /** Answers a request, by passing it on or otherwise. */
 export type Lie = (request: FrontRequest, passOn: PassOn) => Promise<FrontReply>;
 
-export const startLyingFront = async (
-  serviceUrl: string,
-  lie: Lie,
-): Promise<{ readonly url: string; stop(): Promise<void> }> => {
+export interface LyingFront {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export const startLyingFront = async (serviceUrl: string, lie: Lie): Promise<LyingFront> => {
   const passOn: PassOn = async ({ method, path, headers, body }) => {
     const response = await fetch(serviceUrl + path, { method, headers, ...(body === "" ? {} : { body }) });
     return { status: response.status, headers: response.headers, body: await response.text() };
