@@ -2,11 +2,8 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as A from "fp-ts/Array";
 import * as E from "fp-ts/Either";
-import type { Either } from "fp-ts/Either";
 import fc from "fast-check";
-import * as t from "io-ts";
-import { OtpBody, ValidationBody } from "../../shared/http/bodies";
-import { problemTypeBase } from "../../shared/http/problem";
+import { OtpBody } from "../../shared/http/bodies";
 import { fiscalCode, merchantId } from "../../tools/support/api";
 import type { Api, Reply } from "../../tools/support/api";
 import { decode } from "../../tools/support/either";
@@ -16,8 +13,9 @@ import type { HostProcess } from "../../tools/support/processes";
 import { startRegionalAccount } from "../support/regional-account";
 import type { Region, RegionalAccount, RegionalRequest } from "../support/regional-account";
 import { startInstance, startService } from "../../tools/support/service";
-import { checkUseHistory } from "../../tools/support/linearizability";
 import type { Operation } from "../../tools/support/linearizability";
+import { interpret, judgeUses } from "../../tools/support/single-use";
+import type { IssuedOtp, Objection, Shown } from "../../tools/support/single-use";
 
 /** How many OTPs are hammered at the same time. */
 const lanes = 6;
@@ -34,13 +32,6 @@ export interface Step {
   /** Modulo the number of instances. */
   readonly instance: number;
   readonly pauseMs: number;
-}
-
-/** An OTP as its beneficiary received it. */
-export interface IssuedOtp {
-  readonly code: string;
-  readonly expiresAt: string;
-  readonly discountId: string;
 }
 
 /** What a client did and what it was answered. Without a reply, its connection broke. */
@@ -285,36 +276,12 @@ const walk = async (
   return observations;
 };
 
-const Problem = t.type({ type: t.string });
-
-const isProblem = (reply: Reply, status: number, name: string): boolean =>
-  reply.status === status && Problem.is(reply.json) && reply.json.type === problemTypeBase + name;
-
-/** The meaning of an observation. A left when the contract has no such answer. */
-const interpret = (
-  { step: { operation, idempotencyKey }, start, end, reply }: Observation,
-  otp: IssuedOtp,
-): Either<string, Operation> => {
-  // An ask does not send its key.
-  const seen = { operation, start, end, ...(operation === "use" ? { idempotencyKey } : {}) };
-  if (reply === undefined || isProblem(reply, 503, "service-unavailable")) {
-    return E.right({ ...seen, outcome: "unknown" });
-  }
-  if (isProblem(reply, 404, "otp-already-used")) {
-    return E.right({ ...seen, outcome: "already-used" });
-  }
-  if (
-    reply.status === 200 &&
-    ValidationBody.is(reply.json) &&
-    reply.json.discount_id === otp.discountId &&
-    (operation === "use" || reply.json.expires_at === otp.expiresAt)
-  ) {
-    return operation === "use"
-      ? E.right({ ...seen, operation, outcome: "granted", usedAt: reply.json.expires_at })
-      : E.right({ ...seen, operation, outcome: "live" });
-  }
-  return E.left(`${operation} from ${start} to ${end} answered ${reply.status} ${reply.text}`);
-};
+/** What an observation shows of its OTP. A left when the contract has no such answer. */
+const show = ({ step, start, end, reply }: Observation, otp: IssuedOtp): Shown =>
+  E.mapLeft((objection: Objection) => ({
+    ...objection,
+    reason: `${objection.reason}: ${reply?.text ?? ""}`,
+  }))(interpret({ ...step, start, end }, reply, otp));
 
 /** Times in ms since the first observation, which are easier to read and keep their order. */
 const relative = (observations: readonly Observation[]): Observation[] => {
@@ -337,21 +304,16 @@ const toLine = (seen: Operation): string => {
 
 /** What is wrong in the history of an OTP. Empty if the guarantees hold. */
 export const judge = ({ otp, observations, probes }: OtpRecord): readonly string[] => {
-  const { left: unexpected, right: history } = A.separate(
-    relative([...observations, ...probes]).map((each) => interpret(each, otp)),
-  );
+  const shown = relative([...observations, ...probes]).map((each) => show(each, otp));
   // At the end there were no faults that could excuse this.
   const unanswered = probes.filter(({ reply }) => reply === undefined || reply.status === 503);
-  const verdict = checkUseHistory(history);
   const reasons = [
-    ...unexpected.map((answer) => `no answer of the contract: ${answer}`),
     ...unanswered.map(({ reply }) => `a probe was answered ${reply?.status ?? "nothing"}`),
-    // When an answer is missing, the history may be bad only because of that.
-    ...(verdict.ok || unexpected.length > 0 ? [] : [`not linearizable: ${verdict.reason}`]),
+    ...judgeUses(shown),
   ];
   return reasons.length === 0
     ? []
-    : [`${otp.discountId}\n${shorten(reasons.join("\n"))}\n` + history.map(toLine).join("\n")];
+    : [`${otp.discountId}\n${shorten(reasons.join("\n"))}\n` + A.rights(shown).map(toLine).join("\n")];
 };
 
 const count = (names: readonly string[]): Record<string, number> =>
@@ -361,7 +323,7 @@ const count = (names: readonly string[]): Record<string, number> =>
   );
 
 const operationsOf = ({ otp, observations }: OtpRecord): Operation[] =>
-  A.rights(observations.map((each) => interpret(each, otp)));
+  A.rights(observations.map((each) => show(each, otp)));
 
 const grantsOf = (record: OtpRecord): number =>
   operationsOf(record).filter(({ outcome }) => outcome === "granted").length;
