@@ -8,16 +8,11 @@ describe("the purchases that are due", () => {
     expect([0, 5, 10, 20].map((seconds) => dueUntil(rise, seconds))).toEqual([0, 25, 100, 300]);
   });
 
-  it("need no ramp", () => {
-    expect(dueUntil({ rate: 7, rampSeconds: 0 }, 3)).toBe(21);
-    expect(instantOf({ rate: 7, rampSeconds: 0 }, 21)).toBe(3);
-  });
-
   it("are due when so many are due", () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0.1, max: 2000, noNaN: true }),
-        fc.double({ min: 0, max: 60, noNaN: true }),
+        fc.oneof(fc.constant(0), fc.double({ min: 0, max: 60, noNaN: true })),
         fc.double({ min: 0, max: 600, noNaN: true }),
         (rate, rampSeconds, seconds) => {
           const there = instantOf({ rate, rampSeconds }, dueUntil({ rate, rampSeconds }, seconds));

@@ -1,9 +1,11 @@
 /** What is kept of each code, and the check of all of them at the end of a run. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Client, Exchange, Outcome } from "./client";
+import * as E from "fp-ts/Either";
+import { ValidationBody } from "../../shared/http/bodies";
+import { interpret, judgeUses } from "../support/single-use";
+import type { IssuedOtp, Shown } from "../support/single-use";
+import type { Client, Exchange } from "./client";
 import type { Merchant } from "./merchants";
-import { isCodeProblem, judge } from "./verdict";
-import type { Answer, CodeCall, CodeHistory, Violation } from "./verdict";
 
 /** How long the check may take. */
 const checkMs = 30_000;
@@ -14,24 +16,26 @@ const lanes = 20;
 const checkAttempt = 1000;
 
 /** A code, and all that was answered about it. */
-export interface Purchase extends CodeHistory {
+export interface Purchase {
   readonly serial: number;
   readonly merchant: Merchant;
-  readonly code: string;
+  /** When the run began: the times of what is shown count from then, in ms. */
+  readonly startMs: number;
+  readonly otp: IssuedOtp;
   /** Whether several sides use it at once. */
   readonly isContested: boolean;
-  readonly calls: CodeCall[];
+  readonly shown: Shown[];
+  /** The attempts of which nobody knows what became. */
+  readonly undecided: Set<number>;
+  /** By which its refused calls are found in the service's log. */
+  readonly instances: string[];
 }
 
 /** A broken guarantee, without the code. */
 export interface Finding {
-  readonly kind: Violation["kind"] | "issued twice";
+  readonly kind: "used twice" | "issued twice" | "answered wrongly";
   readonly merchantId: string;
-  /** When it was answered, of `performance.now()`. */
-  readonly answeredMs: number;
-  /** What was answered: 200, or the name of a problem. */
-  readonly answers: readonly string[];
-  /** By which the calls are found in the service's log. */
+  readonly reasons: readonly string[];
   readonly instances: readonly string[];
 }
 
@@ -45,55 +49,54 @@ export interface Checked {
   readonly findings: readonly Finding[];
 }
 
-const toAnswer = (outcome: Outcome<unknown>): Answer =>
-  outcome.kind === "success"
-    ? { kind: "accepted" }
-    : isCodeProblem(outcome.name)
-      ? { kind: "refused", problem: outcome.name }
-      : { kind: "unknown" };
-
-export const toCall = (
-  kind: CodeCall["kind"],
-  attempt: number,
-  { sentMs, answeredMs, outcome }: Exchange<unknown>,
-): CodeCall => ({
-  kind,
-  attempt,
-  sentMs,
-  answeredMs,
-  answer: toAnswer(outcome),
-  instance: outcome.kind === "failure" ? outcome.instance : undefined,
-});
-
-/** Uses a code up. The same attempt again has the same `Idempotency-Key`, so it is no second use. */
-export const useCode = async (
+/** Asks about a code, or uses it up, and notes what that shows. The same attempt again is no second use. */
+export const validate = async (
   client: Client,
   dueMs: number,
-  { serial, merchant, code }: Purchase,
-  attempt: number,
-): Promise<Exchange<unknown>> =>
-  client.validate(dueMs, {
-    apiKey: merchant.apiKey,
-    code,
-    isUse: true,
-    // The code and the key are this run's own, so this is enough to be unique.
-    idempotencyKey: `${merchant.merchantId}-${serial}-${attempt}`,
-  });
+  purchase: Purchase,
+  attempt?: number,
+): Promise<Exchange<ValidationBody>> => {
+  const { serial, merchant, startMs, otp, shown, undecided, instances } = purchase;
+  const { merchantId, apiKey } = merchant;
+  // The code and its merchant are this run's own, so this is enough to be unique.
+  const idempotencyKey = attempt === undefined ? undefined : `${merchantId}-${serial}-${attempt}`;
+  const exchange = await client.call(dueMs, ValidationBody, (api) =>
+    attempt === undefined ? api.ask(apiKey, otp.code) : api.use(apiKey, otp.code, idempotencyKey),
+  );
+  const { sentMs, answeredMs, reply, outcome } = exchange;
+  const since = (ms: number): number => Math.round((ms - startMs) * 1000) / 1000;
+  const operation = attempt === undefined ? "ask" : "use";
+  const call = { operation, idempotencyKey, start: since(sentMs), end: since(answeredMs) } as const;
+  const answer = interpret(call, reply, otp);
+  // A service that fails breaks no promise about the code.
+  shown.push(E.isLeft(answer) && !answer.left.isAboutCode ? interpret(call, undefined, otp) : answer);
+  const isAnswered = E.isRight(outcome) || outcome.left.name.startsWith("otp-");
+  if (attempt !== undefined) {
+    undecided[isAnswered ? "delete" : "add"](attempt);
+  }
+  if (E.isLeft(outcome) && outcome.left.instance !== undefined) {
+    instances.push(outcome.left.instance);
+  }
+  return exchange;
+};
 
-const toFinding = ({ merchant }: Purchase, { kind, calls }: Violation): Finding => ({
-  kind,
-  merchantId: merchant.merchantId,
-  answeredMs: Math.min(...calls.map(({ answeredMs }) => answeredMs)),
-  answers: calls.map(({ answer }) => (answer.kind === "refused" ? answer.problem : "200")),
-  instances: calls.flatMap(({ instance }) => (instance === undefined ? [] : [instance])),
-});
+const grantedKeys = ({ shown }: Purchase): ReadonlySet<string | undefined> =>
+  new Set(
+    shown.flatMap((each) =>
+      E.isRight(each) && each.right.outcome === "granted" ? [each.right.idempotencyKey] : [],
+    ),
+  );
 
-const isUsed = ({ calls }: Purchase): boolean =>
-  calls.some(({ kind, answer }) => kind === "use" && answer.kind === "accepted");
+const findingsOf = (purchase: Purchase): readonly Finding[] => {
+  const reasons = judgeUses(purchase.shown);
+  const kind = grantedKeys(purchase).size > 1 ? "used twice" : "answered wrongly";
+  const { merchant, instances } = purchase;
+  return reasons.length === 0 ? [] : [{ kind, merchantId: merchant.merchantId, reasons, instances }];
+};
 
 /** The contested ones, and others at equal distances. */
 const selectUsed = (purchases: readonly Purchase[]): readonly Purchase[] => {
-  const used = purchases.filter(isUsed);
+  const used = purchases.filter((purchase) => grantedKeys(purchase).size > 0);
   const single = used.filter(({ isContested }) => !isContested);
   const step = Math.max(1, Math.ceil(single.length / maxUsedOnceMore));
   return [
@@ -102,58 +105,50 @@ const selectUsed = (purchases: readonly Purchase[]): readonly Purchase[] => {
   ];
 };
 
-/** Some at once, until the time is over. */
-const forEachUntil = async <A>(
-  endMs: number,
-  all: readonly A[],
-  run: (each: A) => Promise<void>,
-): Promise<void> => {
-  const queue = all.values();
-  const lane = async (): Promise<void> => {
-    for (const each of queue) {
-      if (performance.now() > endMs) {
-        return;
-      }
-      await run(each);
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-};
-
 /**
  * Repeats each use of which nobody knows what became, as a shop does, until an answer says it. Then uses codes once more that
  * were used already: a service that accepts this has forgotten the first use.
  */
 export const checkCodes = async (client: Client, purchases: readonly Purchase[]): Promise<Checked> => {
   const endMs = performance.now() + checkMs;
+  /** Some at once, until the time is over. */
+  const forEach = async (
+    all: readonly Purchase[],
+    run: (each: Purchase) => Promise<unknown>,
+  ): Promise<void> => {
+    const queue = all.values();
+    const lane = async (): Promise<void> => {
+      for (const each of queue) {
+        if (performance.now() > endMs) {
+          return;
+        }
+        await run(each);
+      }
+    };
+    await Promise.all(Array.from({ length: lanes }, lane));
+  };
   const settle = async (purchase: Purchase): Promise<void> => {
     for (let times = 0; times < 5 && performance.now() < endMs; times += 1) {
-      for (const attempt of judge(purchase).undecided) {
-        const exchange = await useCode(client, performance.now(), purchase, attempt);
-        purchase.calls.push(toCall("use", attempt, exchange));
-        const { outcome } = exchange;
-        if (outcome.kind === "failure" && outcome.retryAfterSeconds !== undefined) {
-          await pause(Math.min(5, outcome.retryAfterSeconds) * 1000);
+      for (const attempt of [...purchase.undecided]) {
+        const { outcome } = await validate(client, performance.now(), purchase, attempt);
+        if (E.isLeft(outcome)) {
+          await pause(Math.min(5, outcome.left.retryAfterSeconds ?? 0) * 1000);
         }
       }
     }
   };
-  await forEachUntil(endMs, purchases, settle);
+  await forEach(purchases, settle);
   let usedOnceMore = 0;
-  await forEachUntil(endMs, selectUsed(purchases), async (purchase) => {
-    const exchange = await useCode(client, performance.now(), purchase, checkAttempt);
-    purchase.calls.push(toCall("use", checkAttempt, exchange));
+  await forEach(selectUsed(purchases), async (purchase) => {
+    await validate(client, performance.now(), purchase, checkAttempt);
     await settle(purchase);
     usedOnceMore += 1;
   });
-  const verdicts = purchases.map((purchase) => ({ purchase, verdict: judge(purchase) }));
   return {
     codes: purchases.length,
     contested: purchases.filter(({ isContested }) => isContested).length,
     usedOnceMore,
-    undecided: verdicts.filter(({ verdict }) => verdict.undecided.length > 0).length,
-    findings: verdicts.flatMap(({ purchase, verdict }) =>
-      verdict.violations.map((violation) => toFinding(purchase, violation)),
-    ),
+    undecided: purchases.filter(({ undecided }) => undecided.size > 0).length,
+    findings: purchases.flatMap(findingsOf),
   };
 };

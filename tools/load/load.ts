@@ -3,7 +3,8 @@ import { open, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import * as E from "fp-ts/Either";
-import { decodeOptions, help, isOnThisMachine } from "./options";
+import { isOnThisMachine } from "../support/origin";
+import { decodeOptions, help } from "./options";
 import type { LoadOptions } from "./options";
 import { plot } from "./plot";
 import { describeProgress, describeResult, exitCodeOf } from "./report";
@@ -57,7 +58,7 @@ const fail = (message: string): void => {
 const main = async (): Promise<void> => {
   const decoded = decodeOptions(process.argv.slice(2));
   if (E.isLeft(decoded)) {
-    fail([...decoded.left.map((fault) => `${fault}.`), "npm run load -- --help says more."].join("\n"));
+    fail(`${decoded.left} (npm run load -- --help)`);
     return;
   }
   if (decoded.right === "help") {
@@ -137,7 +138,7 @@ const main = async (): Promise<void> => {
     console.log(`\n${describeResult(result)}`);
     if (svg !== undefined) {
       const title = `${result.origin}: ${options.rate} purchases a second for ${options.seconds} s`;
-      await writeFile(svg, plot(result.measures, title));
+      await writeFile(svg, await plot(result.measures, title));
       console.log(`The plot is in ${options.svg ?? ""}.`);
     }
     process.exitCode = exitCodeOf(result);

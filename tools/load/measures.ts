@@ -1,19 +1,16 @@
 /** What a run measures: for each step how long calls took and how they failed, and how all of it went over time. */
 import { createHistogram } from "node:perf_hooks";
 import type { RecordableHistogram } from "node:perf_hooks";
-import type { Exchange } from "./client";
+import * as E from "fp-ts/Either";
+import type { Exchange, Failure } from "./client";
 
 export const steps = ["generate", "ask", "use", "contested use"] as const;
 export type Step = (typeof steps)[number];
 
-/** How often calls of a step failed in one way. */
-export interface Failures {
+/** How often calls of a step failed in one way; with the longest wait that the service asked for. */
+export interface Failures extends Failure {
   readonly step: Step;
-  readonly name: string;
-  readonly status: number | undefined;
   readonly count: number;
-  /** The longest wait that the service asked for. */
-  readonly retryAfterSeconds: number | undefined;
 }
 
 /** One part of the run. */
@@ -34,7 +31,7 @@ export interface Measures {
   /** @param isFailure whether it counts as a failure: the one who comes second to a contested code is none. */
   record(step: Step, exchange: Exchange<unknown>, isFailure: boolean): void;
   readonly failures: () => readonly Failures[];
-  readonly latencies: () => ReadonlyMap<Step, RecordableHistogram>;
+  readonly latencies: Readonly<Record<Step, RecordableHistogram>>;
   readonly slices: () => readonly Slice[];
   readonly sliceSeconds: number;
 }
@@ -59,54 +56,48 @@ const maxSlices = 100;
 
 /** @param startMs when the run began, of `performance.now()`. */
 export const makeMeasures = (startMs: number, seconds: number): Measures => {
-  const latencies = new Map(steps.map((step) => [step, makeHistogram(3)]));
+  const latencies: Readonly<Record<Step, RecordableHistogram>> = {
+    generate: makeHistogram(3),
+    ask: makeHistogram(3),
+    use: makeHistogram(3),
+    "contested use": makeHistogram(3),
+  };
   const failures = new Map<string, Failures>();
   const sliceSeconds = Math.max(1, Math.ceil(seconds / maxSlices));
-  const slices = new Map<
-    number,
-    { due: number; answered: number; failed: number; readonly histogram: RecordableHistogram }
-  >();
-  const sliceOf = (
-    atSeconds: number,
-  ): { due: number; answered: number; failed: number; readonly histogram: RecordableHistogram } => {
+  const slices = new Map<number, ReturnType<typeof makeSlice>>();
+  const makeSlice = () => ({ due: 0, answered: 0, failed: 0, histogram: makeHistogram(2) });
+  const sliceOf = (atSeconds: number): ReturnType<typeof makeSlice> => {
     const number = Math.max(0, Math.floor(atSeconds / sliceSeconds));
-    const found = slices.get(number) ?? { due: 0, answered: 0, failed: 0, histogram: makeHistogram(2) };
+    const found = slices.get(number) ?? makeSlice();
     slices.set(number, found);
     return found;
   };
 
   return {
     sliceSeconds,
+    latencies,
     due: (atSeconds) => {
       sliceOf(atSeconds).due += 1;
     },
     record: (step, { dueMs, answeredMs, outcome }, isFailure) => {
-      const histogram = latencies.get(step);
-      if (histogram !== undefined) {
-        recordMs(histogram, answeredMs - dueMs);
-      }
+      const ms = answeredMs - dueMs;
+      recordMs(latencies[step], ms);
       const slice = sliceOf((answeredMs - startMs) / 1000);
       slice.answered += 1;
-      recordMs(slice.histogram, answeredMs - dueMs);
-      if (isFailure && outcome.kind === "failure") {
+      recordMs(slice.histogram, ms);
+      if (isFailure && E.isLeft(outcome)) {
         slice.failed += 1;
-        const { name, status, retryAfterSeconds } = outcome;
+        const { name, status, retryAfterSeconds = 0 } = outcome.left;
         const key = `${step} ${String(status)} ${name}`;
         const before = failures.get(key);
+        const longest = Math.max(retryAfterSeconds, before?.retryAfterSeconds ?? 0);
         failures.set(key, {
-          step,
-          name,
-          status,
-          count: (before?.count ?? 0) + 1,
-          retryAfterSeconds:
-            retryAfterSeconds === undefined
-              ? before?.retryAfterSeconds
-              : Math.max(retryAfterSeconds, before?.retryAfterSeconds ?? 0),
+          ...{ step, name, status, count: (before?.count ?? 0) + 1 },
+          retryAfterSeconds: longest === 0 ? undefined : longest,
         });
       }
     },
     failures: () => [...failures.values()].sort((a, b) => b.count - a.count),
-    latencies: () => latencies,
     slices: () =>
       [...slices]
         .sort(([a], [b]) => a - b)

@@ -1,6 +1,9 @@
 /** The merchants of a run. They are made for it, and their keys are revoked after it. */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Client, Outcome } from "./client";
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import { ApiKeyBody } from "../../shared/http/bodies";
+import type { Client, Failure } from "./client";
 
 export interface Merchant {
   readonly merchantId: string;
@@ -15,22 +18,17 @@ export interface MadeMerchants {
   readonly refusal: string | undefined;
 }
 
-/** In the words of a sentence; nothing that a server chose. */
-export const describeOutcome = (outcome: Outcome<unknown>): string =>
-  outcome.kind === "success"
-    ? "success"
-    : outcome.status === undefined
-      ? outcome.name
-      : `${outcome.status}, ${outcome.name}`;
+export const describeFailure = ({ status, name }: Failure): string =>
+  status === undefined ? name : `${status}, ${name}`;
 
-const explainRefusal = (outcome: Outcome<unknown>, functionKey: string | undefined): string => {
-  if (outcome.kind === "failure" && (outcome.status === 401 || outcome.status === 403)) {
-    const refused = `The service refused to make a merchant's key (${outcome.status}).`;
+const explainRefusal = (failure: Failure, functionKey: string | undefined): string => {
+  if (failure.status === 401 || failure.status === 403) {
+    const refused = `The service refused to make a merchant's key (${failure.status}).`;
     return functionKey === undefined
       ? `${refused} A deployed service asks for its function key: set FUNCTION_KEY.`
       : `${refused} FUNCTION_KEY is not a function key of this service.`;
   }
-  return `A merchant's key could not be made (${describeOutcome(outcome)}), so the run did not begin.`;
+  return `A merchant's key could not be made (${describeFailure(failure)}), so the run did not begin.`;
 };
 
 export const makeMerchants = async (
@@ -40,16 +38,16 @@ export const makeMerchants = async (
 ): Promise<MadeMerchants> => {
   const merchants: Merchant[] = [];
   for (const [index, merchantId] of merchantIds.entries()) {
-    const { outcome } = await client.regenerate(merchantId);
-    if (outcome.kind === "failure") {
-      const isCertain = outcome.status !== undefined && outcome.status < 500;
+    const { outcome } = await client.call(performance.now(), ApiKeyBody, (api) => api.regenerate(merchantId));
+    if (E.isLeft(outcome)) {
+      const isCertain = outcome.left.status !== undefined && outcome.left.status < 500;
       return {
         merchants,
         merchantIds: merchantIds.slice(0, isCertain ? index : index + 1),
-        refusal: explainRefusal(outcome, functionKey),
+        refusal: explainRefusal(outcome.left, functionKey),
       };
     }
-    merchants.push({ merchantId, apiKey: outcome.body.api_key });
+    merchants.push({ merchantId, apiKey: outcome.right.api_key });
   }
   return { merchants, merchantIds, refusal: undefined };
 };
@@ -59,15 +57,17 @@ export const revokeKeys = async (
   client: Client,
   merchantIds: readonly string[],
 ): Promise<readonly string[]> => {
+  const isRevoked = async (merchantId: string): Promise<boolean> =>
+    E.isRight((await client.call(performance.now(), t.unknown, (api) => api.revoke(merchantId))).outcome);
   const left: string[] = [];
   for (const merchantId of merchantIds) {
-    let { outcome } = await client.revoke(merchantId);
+    let done = await isRevoked(merchantId);
     // A service that answers nothing would not answer the others' repetitions either.
-    for (let again = 0; again < 2 && outcome.kind === "failure" && left.length === 0; again += 1) {
+    for (let again = 0; again < 2 && !done && left.length === 0; again += 1) {
       await pause(500);
-      ({ outcome } = await client.revoke(merchantId));
+      done = await isRevoked(merchantId);
     }
-    if (outcome.kind === "failure") {
+    if (!done) {
       left.push(merchantId);
     }
   }

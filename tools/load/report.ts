@@ -1,5 +1,5 @@
 /** What somebody is told of a run, in text. No code, key or fiscal code is in it. */
-import { isOnThisMachine } from "./options";
+import { isOnThisMachine } from "../support/origin";
 import { percentileMs, steps } from "./measures";
 import type { Failures } from "./measures";
 import type { Finding } from "./check";
@@ -10,9 +10,7 @@ const maxFindings = 10;
 
 const percentiles = [50, 90, 99, 99.9] as const;
 
-/** Three figures, as far as there are so many. */
-export const formatMs = (ms: number): string =>
-  Number.isNaN(ms) ? "" : ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0);
+const formatMs = (ms: number): string => (Number.isNaN(ms) ? "" : ms.toFixed(ms < 10 ? 2 : ms < 100 ? 1 : 0));
 
 const count = (number: number): string => number.toLocaleString("en");
 
@@ -34,15 +32,14 @@ const align = (rows: readonly (readonly string[])[]): string => {
 };
 
 const describeLatencies = ({ measures, options }: Result): string => {
-  const latencies = measures.latencies();
   const failedIn = (step: string): number =>
     measures
       .failures()
       .filter((each) => each.step === step)
       .reduce((sum, each) => sum + each.count, 0);
   const rows = steps.flatMap((step) => {
-    const histogram = latencies.get(step);
-    return histogram === undefined || histogram.count === 0
+    const histogram = measures.latencies[step];
+    return histogram.count === 0
       ? []
       : [
           [
@@ -99,25 +96,22 @@ const describeLimits = ({ origin, client, options, begun, planned }: Result): re
   return limits;
 };
 
-const describeFinding = (
-  { kind, merchantId, answeredMs, answers, instances }: Finding,
-  startMs: number,
-): string =>
+const describeFinding = ({ kind, merchantId, reasons, instances }: Finding): string =>
   [
-    `  A code of ${merchantId} was ${kind}, ${((answeredMs - startMs) / 1000).toFixed(1)} s after the start: ` +
-      `answered ${answers.join(", ")}.`,
-    ...(instances.length === 0 ? [] : [`  In the log: ${instances.join(", ")}`]),
+    `  A code of ${merchantId} was ${kind}${reasons.length === 0 ? "." : " (times in ms from the start):"}`,
+    ...reasons.map((reason) => `    ${reason.replaceAll("\n", "\n    ")}`),
+    ...(instances.length === 0 ? [] : [`    In the log: ${instances.join(", ")}`]),
   ].join("\n");
 
-const describeCheck = ({ checked, startMs, completed }: Result): string => {
+const describeCheck = ({ checked, completed }: Result): string => {
   const { codes, contested, usedOnceMore, undecided, findings } = checked;
   const lines = [
     `Checked ${plural(codes, "code")}, ${count(contested)} of them used from several sides at once. ` +
       `After all that, ${count(usedOnceMore)} used ones were used once more.`,
   ];
   if (findings.length > 0) {
-    lines.push(`BROKEN: ${plural(findings.length, "code")} used twice, issued twice, or refused while live.`);
-    lines.push(...findings.slice(0, maxFindings).map((finding) => describeFinding(finding, startMs)));
+    lines.push(`BROKEN: ${plural(findings.length, "code")} used twice, issued twice, or answered wrongly.`);
+    lines.push(...findings.slice(0, maxFindings).map(describeFinding));
     if (findings.length > maxFindings) {
       lines.push(`  and ${count(findings.length - maxFindings)} more.`);
     }

@@ -1,15 +1,19 @@
 /** One run: merchants get keys, purchases begin when they are due, every code is checked, and the keys are revoked. */
-import { randomBytes, randomInt } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createHistogram } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
+import * as E from "fp-ts/Either";
+import * as t from "io-ts";
+import { OtpBody } from "../../shared/http/bodies";
+import { makeBeneficiaries } from "../support/beneficiaries";
 import { arrivals, dueUntil } from "./arrivals";
-import { checkCodes, toCall, useCode } from "./check";
+import { checkCodes, validate } from "./check";
 import type { Checked, Finding, Purchase } from "./check";
 import { makeClient } from "./client";
 import type { Client, Exchange } from "./client";
 import { makeMeasures } from "./measures";
 import type { Measures, Step } from "./measures";
-import { describeOutcome, makeMerchants, revokeKeys } from "./merchants";
+import { describeFailure, makeMerchants, revokeKeys } from "./merchants";
 import type { Merchant } from "./merchants";
 import type { LoadOptions } from "./options";
 
@@ -24,9 +28,7 @@ export interface Result {
   readonly origin: string;
   readonly options: LoadOptions;
   readonly measures: Measures;
-  /** When it began, of `performance.now()`. */
-  readonly startMs: number;
-  /** How long purchases began, in seconds: less than asked for when the run ended early. */
+  /** How long purchases began: less than asked for when the run ended early. */
   readonly seconds: number;
   /** Until the last call was answered or given up. */
   readonly elapsedSeconds: number;
@@ -35,36 +37,24 @@ export interface Result {
   readonly begun: number;
   readonly completed: number;
   readonly endedEarly: "on request" | "no answers" | undefined;
-  readonly client: ClientLoad;
+  /** To tell this process's own limits from those of the service. */
+  readonly client: {
+    /** The part of the time in which it was busy: 0–1. */
+    readonly utilization: number;
+    /** How late purchases began, 99th percentile. */
+    readonly lagP99Ms: number;
+    readonly calls: number;
+    /** Calls that waited because as many as allowed were under way. */
+    readonly waited: number;
+  };
   readonly checked: Checked;
   /** Merchants whose key may still be in force. */
   readonly unrevoked: readonly string[];
 }
 
-/** What the run cost this process, to tell its own limits from those of the service. */
-export interface ClientLoad {
-  /** The part of the time in which this process was busy: 0–1. */
-  readonly utilization: number;
-  /** How late purchases began, 99th percentile. */
-  readonly lagP99Ms: number;
-  readonly calls: number;
-  /** Calls that waited because as many as allowed were under way. */
-  readonly waited: number;
-}
-
-/** Why there was no run. */
-export interface NoRun {
-  readonly reason: string;
-}
-
-export interface Progress {
-  readonly seconds: number;
-  readonly begun: number;
-  readonly completed: number;
-  readonly failed: number;
-  readonly underWay: number;
-  readonly waiting: number;
-}
+export type Progress = Readonly<
+  Record<"seconds" | "begun" | "completed" | "failed" | "underWay" | "waiting", number>
+>;
 
 export interface RunInput {
   readonly origin: string;
@@ -76,31 +66,19 @@ export interface RunInput {
   readonly onPhase: (phase: string) => void;
 }
 
-/**
- * Fiscal codes that nobody has, because no month has a day 00. They count in base 26, from a random start, so that no earlier
- * run is likely to have used them.
- */
-const makeBeneficiaries = (): ((serial: number) => string) => {
-  const first = randomInt(26 ** 6 - 1_000_000);
-  return (serial) => {
-    const digits = (first + serial).toString(26).padStart(6, "0");
-    const letters = Array.from(digits, (digit) => String.fromCharCode(65 + Number.parseInt(digit, 26)));
-    return `${letters.join("")}00A00A000A`;
-  };
-};
-
 /** Undefined when the service is there and well. */
 const explainAbsence = async (client: Client, origin: string): Promise<string | undefined> => {
-  const { outcome } = await client.info();
-  if (outcome.kind === "success") {
+  const { outcome } = await client.call(performance.now(), t.unknown, (api) => api.info());
+  if (E.isRight(outcome)) {
     return undefined;
   }
-  if (outcome.status === undefined) {
-    return `Nothing answers at ${origin} (${outcome.name}). Start the service, or leave --url out: this run then starts one.`;
+  const failure = outcome.left;
+  if (failure.status === undefined) {
+    return `Nothing answers at ${origin} (${failure.name}). Start the service, or leave --url out: this run then starts one.`;
   }
-  return outcome.status === 503
+  return failure.status === 503
     ? `The service at ${origin} says that it is unavailable (503 to /api/v1/info). Its log says why.`
-    : `What answers at ${origin} is not this service: /api/v1/info gave ${describeOutcome(outcome)}.`;
+    : `What answers at ${origin} is not this service: /api/v1/info gave ${describeFailure(failure)}.`;
 };
 
 interface LoadDone {
@@ -110,12 +88,12 @@ interface LoadDone {
 }
 
 /** The load itself. */
-const load = async (
+const buyAtRate = async (
   { origin, options, functionKey, stop, onProgress }: RunInput,
   merchants: readonly Merchant[],
 ): Promise<LoadDone> => {
   const client = makeClient({ origin, functionKey, concurrency: options.concurrency });
-  const beneficiaryOf = makeBeneficiaries();
+  const nextBeneficiary = makeBeneficiaries();
   const startMs = performance.now();
   const measures = makeMeasures(startMs, options.seconds);
   const lag = createHistogram({ lowest: 1, highest: 60_000_000, figures: 2 });
@@ -132,60 +110,54 @@ const load = async (
 
   const note = (step: Step, exchange: Exchange<unknown>, isExpected = false): void => {
     const { outcome } = exchange;
-    const isFailure = outcome.kind === "failure" && !isExpected;
+    const isFailure = E.isLeft(outcome) && !isExpected;
     measures.record(step, exchange, isFailure);
     calls += 1;
     failed += isFailure ? 1 : 0;
     waited += exchange.hasWaited ? 1 : 0;
-    const isAnswered = outcome.kind === "success" || outcome.status !== undefined;
-    silentSinceMs = isAnswered ? undefined : (silentSinceMs ?? exchange.sentMs);
+    silentSinceMs = exchange.reply === undefined ? (silentSinceMs ?? exchange.sentMs) : undefined;
   };
 
   const buy = async (serial: number, dueMs: number, merchant: Merchant): Promise<void> => {
-    const { merchantId, apiKey } = merchant;
-    const beneficiary = beneficiaryOf(serial);
-    const generated = await client.generate(dueMs, { beneficiary, merchantId, discountId: "load" });
+    const { merchantId } = merchant;
+    const discountId = "load";
+    const beneficiary = nextBeneficiary();
+    const generated = await client.call(dueMs, OtpBody, (api) =>
+      api.generate(beneficiary, { merchant_id: merchantId, discount_id: discountId }),
+    );
     note("generate", generated);
-    if (generated.outcome.kind === "failure") {
+    if (E.isLeft(generated.outcome)) {
       return;
     }
-    const { code, ttl } = generated.outcome.body;
+    const { code, expires_at: expiresAt, ttl } = generated.outcome.right;
     if (seen.has(code)) {
-      const { answeredMs } = generated;
-      reissued.push({ kind: "issued twice", merchantId, answeredMs, answers: ["200"], instances: [] });
+      reissued.push({ kind: "issued twice", merchantId, reasons: [], instances: [] });
       return;
     }
     seen.add(code);
+    const liveUntil = generated.sentMs - startMs + ttl * 1000;
     const purchase: Purchase = {
-      serial,
-      merchant,
-      code,
-      liveUntilMs: generated.sentMs + ttl * 1000,
+      ...{ serial, merchant, startMs, otp: { code, expiresAt, discountId, liveUntil } },
       isContested: Math.random() < options.contested,
-      calls: [],
+      ...{ shown: [], undecided: new Set(), instances: [] },
     };
     purchases.push(purchase);
 
-    const asked = await client.validate(generated.answeredMs, { apiKey, code, isUse: false });
+    const asked = await validate(client, generated.answeredMs, purchase);
     note("ask", asked);
-    purchase.calls.push(toCall("ask", 0, asked));
-    if (asked.outcome.kind === "failure") {
+    if (E.isLeft(asked.outcome)) {
       return;
     }
-
     const sides = Array.from({ length: purchase.isContested ? options.sides : 1 }, (_, side) => side);
-    const exchanges = await Promise.all(
-      sides.map((side) => useCode(client, asked.answeredMs, purchase, side)),
-    );
-    for (const [side, exchange] of exchanges.entries()) {
+    const used = await Promise.all(sides.map((side) => validate(client, asked.answeredMs, purchase, side)));
+    for (const exchange of used) {
       const { outcome } = exchange;
       // All but one come second.
       const isExpected =
-        purchase.isContested && outcome.kind === "failure" && outcome.name === "otp-already-used";
+        purchase.isContested && E.isLeft(outcome) && outcome.left.name === "otp-already-used";
       note(purchase.isContested ? "contested use" : "use", exchange, isExpected);
-      purchase.calls.push(toCall("use", side, exchange));
     }
-    completed += exchanges.some(({ outcome }) => outcome.kind === "success") ? 1 : 0;
+    completed += used.some(({ outcome }) => E.isRight(outcome)) ? 1 : 0;
   };
 
   const underWay = new Set<Promise<void>>();
@@ -243,22 +215,15 @@ const load = async (
     purchases,
     reissued,
     result: {
-      origin,
-      options,
-      measures,
-      startMs,
-      seconds,
-      elapsedSeconds,
+      ...{ origin, options, measures, seconds, elapsedSeconds, begun, completed, endedEarly },
       planned: Math.round(dueUntil(options, seconds)),
-      begun,
-      completed,
-      endedEarly,
       client: { utilization, lagP99Ms: begun === 0 ? 0 : lag.percentile(99) / 1000, calls, waited },
     },
   };
 };
 
-export const run = async (input: RunInput): Promise<Result | NoRun> => {
+/** @returns why there was no run, if there was none. */
+export const run = async (input: RunInput): Promise<Result | { readonly reason: string }> => {
   const { origin, options, functionKey, stop, onPhase } = input;
   const gentle = makeClient({ origin, functionKey, concurrency: gentleConcurrency });
   const absence = await explainAbsence(gentle, origin);
@@ -279,7 +244,7 @@ export const run = async (input: RunInput): Promise<Result | NoRun> => {
   onPhase(
     `${options.rate} purchases a second for ${options.seconds} s, the first ${options.rampSeconds} s rising.`,
   );
-  const { purchases, reissued, result } = await load(input, merchants);
+  const { purchases, reissued, result } = await buyAtRate(input, merchants);
   onPhase("Checking the codes, and revoking the keys.");
   const checked = await checkCodes(gentle, purchases);
   const unrevoked = await revokeKeys(gentle, merchantIds);
