@@ -11,8 +11,6 @@ import { countRoundTrips } from "./round-trips";
 import type { RoundTrips } from "./round-trips";
 import { unitsOf } from "./capacity";
 import { assumed } from "./capacity-assumptions";
-import { measureHandler } from "./handler";
-import { measureHost } from "./local-host";
 import { describeLoad, measureLoad } from "./load";
 import { makeOperations, operationNames } from "./operations";
 import type { Operations, Timing } from "./operations";
@@ -65,14 +63,6 @@ const profiles = async (operations: Operations): Promise<string> => {
       ["all", share([...service.values()].reduce((sum, time) => sum + time, 0)), share(total)],
     ],
   );
-};
-
-const handlerAlone = async (): Promise<string> => {
-  const rows: string[][] = [];
-  for (const operation of operationNames) {
-    rows.push([operation, formatSpread(await measureHandler(operation)), "≥ 0.60"]);
-  }
-  return table(["operation", "throughput", "bar"], rows);
 };
 
 const describeRoundTrips = ({ operation, status, waves, bytes }: RoundTrips): string[] => [
@@ -169,12 +159,7 @@ const run = async (): Promise<void> => {
     report("Overhead: the service over bare calls of the SDK", await overhead(operations));
     report("Where the time of an ask goes, a bare one being 1", await profiles(operations));
     operations.stop();
-    report(
-      "Host: the local host over a bare `node:http` server",
-      formatSpread(await measureHost(store.settings)),
-    );
   }
-  report("Handler alone, over a bare `HttpRequest`", await handlerAlone());
   report(
     "Round trips",
     table(
