@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
-import { readFigures } from "../../tools/bench/capacity-page";
+import { requests } from "../../tools/bench/capacity";
 import { countRoundTrips, countRoundTripsWithSecondSecret } from "../../tools/bench/round-trips";
 import type { RoundTrips } from "../../tools/bench/round-trips";
+import { readItems, startService } from "../../tools/support/service";
 
 const read = ["point read"] as const;
 
@@ -35,10 +35,25 @@ describe("the requests to the store", () => {
   );
 
   it("are those from which docs/capacity.md computes", () => {
-    const { operations } = readFigures(readFileSync("docs/capacity.md", "utf8"));
-    for (const [operation, { waves }] of Object.entries(operations)) {
+    for (const [operation, waves] of Object.entries(requests)) {
       expect(counted.find((each) => each.operation === operation)).toMatchObject({ waves });
     }
+  });
+
+  it("concern items of up to 1 KB, for which docs/capacity.md knows the charges", async () => {
+    const service = await startService();
+    const longest = "a".repeat(64);
+    const apiKey = await service.newApiKey(longest);
+    await service.newApiKey(longest, "secondary", "0123456789abcdef");
+    await service.newApiKey(longest, "test", "0123456789abcdef");
+    const code = await service.newCode(undefined, { merchant_id: longest, discount_id: longest });
+    await service.use(apiKey, code, "x".repeat(255));
+    const items = [...(await readItems(service.otps)), ...(await readItems(service.apiKeys))];
+    await service.stop();
+    expect(items).toHaveLength(3);
+    expect(Math.max(...items.map((item) => Buffer.byteLength(JSON.stringify(item))))).toBeLessThanOrEqual(
+      1024,
+    );
   });
 });
 

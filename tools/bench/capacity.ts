@@ -1,345 +1,296 @@
-/** The arithmetic of `docs/capacity.md`: from figures and assumptions to request units, instances, money and limits. Pure. */
-import type { Charge } from "./round-trips";
-import type { Assumptions } from "./capacity-assumptions";
+/** The tables of `docs/capacity.md`, computed from the values below. `npm run capacity` writes them there. */
+import { describeWaves, table } from "./tables";
+import type { Waves } from "./tables";
 
-/** The calls of a purchase. */
-export const purchaseOperations = ["generate", "ask", "use"] as const;
-export type PurchaseOperation = (typeof purchaseOperations)[number];
-
-/** Requests that are sent at the same time, wave after wave, each with its charges. */
-export type Waves = readonly (readonly (readonly Charge[])[])[];
-
-/** What `npm run capacity` measures. */
-export interface Figures {
-  readonly operations: Readonly<
-    Record<PurchaseOperation, { readonly waves: Waves; readonly processorMs: number }>
-  >;
-  /** Bytes of each kind of item as the store holds it. */
-  readonly itemBytes: Readonly<Record<ItemKind, number>>;
-}
-
-export const itemKinds = ["slot", "OTP", "used OTP", "merchant's keys"] as const;
-export type ItemKind = (typeof itemKinds)[number];
-
-export const purchasesPerMonth = [1e6, 10e6, 100e6] as const;
-
-/** One request's part of a call, of an item of up to 1 KB. */
-export const unitsOfCharge = (charge: Charge, values: Assumptions): number => {
-  switch (charge) {
-    case "point read":
-      return values.readUnits;
-    case "create":
-      return values.createUnits;
-    case "replace":
-      return values.replaceUnits;
-    case "other":
-      return 0;
-  }
+/** Somebody who knows better changes a value here. */
+export const assumed = {
+  codes: 1.5,
+  asks: 1.5,
+  peak: 6,
+  firstDayPeak: 110,
+  readUnits: 2,
+  createUnits: 5.5,
+  replaceUnits: 11,
+  deleteUnits: 5.5,
+  partitionUnits: 10_000,
+  containerUnits: 1_000_000,
+  usable: 0.7,
+  merchantPartitions: 36,
+  processorMs: 0.5,
+  instanceMs: 200,
+  callMs: 25,
+  callsAtOnce: 16,
+  ready: 2,
+  appInstances: 100,
+  regionInstances: 250,
+  hourPeak: 2,
+  unitsPrice: 0.012,
+  executionsPrice: 0.4,
+  instancePrice: 0.000_052,
 };
 
-/** Request units of a call. */
-export const unitsOf = (waves: Waves, values: Assumptions): number =>
-  waves.flat(2).reduce((sum, charge) => sum + unitsOfCharge(charge, values), 0);
+export type Values = Readonly<typeof assumed>;
+
+const learn = (title: string, path: string): string =>
+  `[${title}](https://learn.microsoft.com/azure/${path})`;
+const guess = "a guess";
+const charges = learn("Request cost", "cosmos-db/optimize-cost-reads-writes");
+const quotas = learn("Service quotas", "cosmos-db/concepts-limits");
+const flex = learn("Flex Consumption", "azure-functions/flex-consumption-plan");
+const atOnce = learn("HTTP concurrency", "azure-functions/functions-concurrency#http-trigger-concurrency");
+const storeBill = learn("Understand your bill", "cosmos-db/understand-your-bill");
+const functionsBill = learn("Consumption costs", "azure-functions/functions-consumption-costs");
+
+/** What each value means, and where it is from. */
+const explanations: Readonly<Record<keyof Values, readonly [meaning: string, source: string]>> = {
+  codes: ["codes generated for one that is used", guess],
+  asks: ["questions about a code for one that is used", guess],
+  peak: ["the busiest second of an ordinary month over its average", guess],
+  firstDayPeak: ["the same, with a quarter of the month on the first day of a new discount", guess],
+  readUnits: ["RU of a point read: 1, and twice that where reads are Strong", charges],
+  createUnits: ["RU of an insertion", charges],
+  replaceUnits: ["RU of a replacement", charges],
+  deleteUnits: ["RU of the store's own deletion of an old item, from what calls leave", guess],
+  partitionUnits: ["RU/s of a partition, logical or physical, at most", quotas],
+  containerUnits: ["RU/s of a container at most, until Microsoft raises it", quotas],
+  usable: ["part of the throughput for the busiest second: merchants differ", guess],
+  merchantPartitions: [
+    "logical partitions of a merchant's codes",
+    "[partitioning](decisions/0004-partitioning.md)",
+  ],
+  processorMs: [
+    "ms of processor of a call, on a machine with nothing else to do",
+    "[benchmarks](benchmarks.md)",
+  ],
+  instanceMs: ["of these ms, how many an instance has in a second, beside the host and TLS", guess],
+  callMs: ["ms in which a call is under way", guess],
+  callsAtOnce: ["calls at once for which an instance is started, unless set", atOnce],
+  ready: ["instances that are always ready", "a choice"],
+  appInstances: ["instances of an app at most, unless set (1,000 at most)", flex],
+  regionInstances: ["instances of a subscription in a region at most, until Microsoft raises it", flex],
+  hourPeak: ["the busiest second of an hour, for which the store charges, over its average", guess],
+  unitsPrice: ["$ for 100 RU/s of autoscale throughput for an hour, in each region", storeBill],
+  executionsPrice: ["$ for a million executions", functionsBill],
+  instancePrice: ["$ for an instance of 2 GB for a second, on demand", functionsBill],
+};
+
+/** What the calls of a purchase send to the store. `tests/guarantees/round-trips.test.ts` counts it. */
+export const requests = {
+  generate: [[["create", "create"]]],
+  ask: [[["point read"], ["point read"]]],
+  use: [[["point read"], ["point read"]], [["replace"]]],
+} satisfies Readonly<Record<string, Waves>>;
+
+export const unitsOf = (waves: Waves, values: Values): number => {
+  const { readUnits, createUnits, replaceUnits } = values;
+  const units = { "point read": readUnits, create: createUnits, replace: replaceUnits, other: 0 };
+  return waves.flat(2).reduce((sum, charge) => sum + units[charge], 0);
+};
 
 /** What one purchase asks for, with the codes that are never used and the repeated questions. */
-export interface PurchaseCost {
-  readonly calls: number;
-  /** In each container. */
-  readonly otpUnits: number;
-  readonly apiKeyUnits: number;
-  /** What the store spends on deleting what it stored, when there is time. */
-  readonly deletionUnits: number;
-  readonly processorMs: number;
-  readonly callMs: number;
-}
+type Purchase = Readonly<
+  Record<"calls" | "otpUnits" | "keyUnits" | "deletionUnits" | "processorMs" | "callMs", number>
+>;
 
-export const costOfPurchase = ({ operations }: Figures, values: Assumptions): PurchaseCost => {
-  const times: Readonly<Record<PurchaseOperation, number>> = {
-    generate: values.codesPerPurchase,
-    ask: values.asksPerPurchase,
-    use: 1,
-  };
-  const sum = (of: (operation: PurchaseOperation) => number): number =>
-    purchaseOperations.reduce((total, operation) => total + times[operation] * of(operation), 0);
-  const all = sum((operation) => unitsOf(operations[operation].waves, values));
+export const costOfPurchase = (values: Values): Purchase => {
+  const { codes, asks, readUnits, deleteUnits, processorMs, callMs } = values;
+  const units = (name: keyof typeof requests): number => unitsOf(requests[name], values);
+  const all = codes * units("generate") + asks * units("ask") + units("use");
   // Each validation reads the merchant's keys.
-  const keyRead = unitsOfCharge("point read", values);
-  const apiKeyUnits = (times.ask + times.use) * keyRead;
+  const keyUnits = (asks + 1) * readUnits;
+  const calls = codes + asks + 1;
   return {
-    calls: sum(() => 1),
-    otpUnits: all - apiKeyUnits,
-    apiKeyUnits,
-    deletionUnits: values.codesPerPurchase * 2 * values.deleteUnits,
-    processorMs: sum((operation) => operations[operation].processorMs) * values.platformFactor,
-    callMs: sum((operation) => values.platformMs + operations[operation].waves.length * values.waveMs),
+    ...{ calls, otpUnits: all - keyUnits, keyUnits },
+    // A code is two items.
+    deletionUnits: codes * 2 * deleteUnits,
+    ...{ processorMs: calls * processorMs, callMs: calls * callMs },
   };
 };
 
-/** Purchases in the busiest second. */
-export interface Peaks {
-  readonly ordinary: number;
-  readonly firstDay: number;
-}
+/** What so many purchases in a second need. */
+type Need = Readonly<Record<"units" | "otps" | "apiKeys" | "instances", number>>;
 
-export const peaksOf = (purchases: number, values: Assumptions): Peaks => {
-  const daysPerMonth = values.hoursPerMonth / 24;
-  const busiestSecond = (day: number, hourShare: number): number => ((day * hourShare) / 3600) * values.burst;
+export const needAt = (purchases: number, values: Values): Need => {
+  const { otpUnits, keyUnits, processorMs, callMs } = costOfPurchase(values);
+  /** The autoscale maximum to set: whole thousands. */
+  const maximum = (units: number): number => Math.max(1000, Math.ceil(units / values.usable / 1000) * 1000);
   return {
-    ordinary: busiestSecond(purchases / daysPerMonth, values.busiestHourShare),
-    firstDay: busiestSecond(purchases * values.firstDayShare, values.firstHourShare),
-  };
-};
-
-/** Instances for so many purchases a second: what the processors need, and what the calls at once need. */
-export const instancesFor = (
-  purchasesPerSecond: number,
-  cost: PurchaseCost,
-  values: Assumptions,
-): { readonly byProcessor: number; readonly byCalls: number } => ({
-  byProcessor: Math.ceil(
-    (purchasesPerSecond * cost.processorMs) / 1000 / (values.processorsPerInstance * values.processorUse),
-  ),
-  byCalls: Math.ceil((purchasesPerSecond * cost.callMs) / 1000 / values.callsPerInstance),
-});
-
-/** What to set as the most throughput of a container, in RU/s: whole thousands. */
-export const throughputFor = (unitsPerSecond: number, values: Assumptions): number =>
-  Math.max(1000, Math.ceil(unitsPerSecond / values.throughputUse / 1000) * 1000);
-
-export interface Plan {
-  readonly purchases: number;
-  readonly peaks: Peaks;
-  /** RU/s, averaged over the month, with the store's deletions. */
-  readonly averageUnits: number;
-  /** In the busiest second, of both containers. */
-  readonly peakUnits: number;
-  readonly firstDayUnits: number;
-  /** What to set, for an ordinary month, and for the first day. */
-  readonly throughput: { readonly otps: number; readonly apiKeys: number };
-  readonly firstDayThroughput: { readonly otps: number; readonly apiKeys: number };
-  readonly instances: number;
-  readonly firstDayInstances: number;
-  readonly storedGb: number;
-  readonly executions: number;
-}
-
-export const planFor = (purchases: number, figures: Figures, values: Assumptions): Plan => {
-  const cost = costOfPurchase(figures, values);
-  const peaks = peaksOf(purchases, values);
-  const secondsPerMonth = values.hoursPerMonth * 3600;
-  const units = cost.otpUnits + cost.apiKeyUnits;
-  const throughputAt = (peak: number): Plan["throughput"] => ({
-    otps: throughputFor(peak * cost.otpUnits, values),
-    apiKeys: throughputFor(peak * cost.apiKeyUnits, values),
-  });
-  const instancesAt = (peak: number): number => {
-    const { byProcessor, byCalls } = instancesFor(peak, cost, values);
-    return Math.max(values.alwaysReadyInstances, byProcessor, byCalls);
-  };
-  const codes = purchases * values.codesPerPurchase;
-  const bytesPerCode =
-    figures.itemBytes.slot + Math.max(figures.itemBytes.OTP, figures.itemBytes["used OTP"]);
-  return {
-    purchases,
-    peaks,
-    averageUnits: (purchases * (units + cost.deletionUnits)) / secondsPerMonth,
-    peakUnits: peaks.ordinary * units,
-    firstDayUnits: peaks.firstDay * units,
-    throughput: throughputAt(peaks.ordinary),
-    firstDayThroughput: throughputAt(peaks.firstDay),
-    instances: instancesAt(peaks.ordinary),
-    firstDayInstances: instancesAt(peaks.firstDay),
-    storedGb: ((codes / secondsPerMonth) * values.storedSeconds * bytesPerCode) / 1e9,
-    executions: purchases * cost.calls,
-  };
-};
-
-/** Dollars for an ordinary month. */
-export interface Bill {
-  readonly throughput: number;
-  readonly storage: number;
-  readonly executions: number;
-  /** At most: as if every instance were charged on demand all the time. */
-  readonly instances: number;
-}
-
-export const billFor = (plan: Plan, figures: Figures, values: Assumptions): Bill => {
-  const cost = costOfPurchase(figures, values);
-  const most = plan.throughput.otps + plan.throughput.apiKeys;
-  // Autoscale charges an hour by its busiest second.
-  const busyHour = plan.averageUnits * values.burst;
-  const charged = Math.min(most, Math.max(most * values.leastThroughput, busyHour));
-  const average = plan.purchases / (values.hoursPerMonth * 3600);
-  const { byProcessor, byCalls } = instancesFor(average, cost, values);
-  const running = Math.max(values.alwaysReadyInstances, byProcessor, byCalls);
-  return {
-    throughput: (charged / 100) * values.unitsPrice * values.hoursPerMonth * values.regions,
-    storage: plan.storedGb * values.storagePrice * values.regions,
-    executions: (plan.executions / 1e6) * values.executionsPrice,
-    instances: running * values.memoryGb * values.hoursPerMonth * 3600 * values.memoryPrice,
-  };
-};
-
-/** Where a growing load is stopped, and what moves that. */
-export interface Limit {
-  readonly what: string;
-  /** Purchases a second. */
-  readonly at: number;
-  readonly turn: string;
-}
-
-/** What one instance can do, and at how many calls at once its processor is as busy as it may be. */
-export const instanceOf = (
-  cost: PurchaseCost,
-  values: Assumptions,
-): { readonly purchases: number; readonly callsAtOnce: number } => {
-  const byProcessor = (1000 * values.processorsPerInstance * values.processorUse) / cost.processorMs;
-  const byCalls = (1000 * values.callsPerInstance) / cost.callMs;
-  return {
-    purchases: Math.min(byProcessor, byCalls),
-    callsAtOnce: Math.min(
-      values.callsPerInstance,
-      Math.max(1, Math.floor((byProcessor * cost.callMs) / 1000)),
+    units: purchases * (otpUnits + keyUnits),
+    otps: maximum(purchases * otpUnits),
+    apiKeys: maximum(purchases * keyUnits),
+    instances: Math.max(
+      values.ready,
+      Math.ceil((purchases * processorMs) / values.instanceMs),
+      Math.ceil((purchases * callMs) / 1000 / values.callsAtOnce),
     ),
   };
 };
 
-/** In the order in which a growing load meets them. */
-export const limitsOf = (figures: Figures, values: Assumptions): readonly Limit[] => {
-  const cost = costOfPurchase(figures, values);
-  const { partitionUnitsPerSecond, containerUnitsPerSecond, merchantPartitions } = values;
-  const { purchases, callsAtOnce } = instanceOf(cost, values);
-  const ofInstances = (count: number): number => purchases * count;
-  const limits: readonly Limit[] = [
-    {
-      what: "the least throughput of `otps`, 1,000 RU/s",
-      at: 1000 / cost.otpUnits,
-      turn: "its autoscale maximum, `otpsMaxThroughput`",
-    },
-    {
-      what: "one merchant whose codes all lie on one physical partition",
-      at: partitionUnitsPerSecond / cost.otpUnits,
-      turn: "`otpsMaxThroughput`, above 10,000 RU/s, so that the store has more partitions: [a hot merchant](#a-hot-merchant)",
-    },
-    {
-      what: "one merchant, whose keys are one item",
-      at: partitionUnitsPerSecond / cost.apiKeyUnits,
-      turn: "nothing: one item cannot be spread. Give the merchant a second merchant id",
-    },
-    {
-      what: `one merchant, each of its ${merchantPartitions} logical partitions on a physical one of its own`,
-      at: (partitionUnitsPerSecond * merchantPartitions) / cost.otpUnits,
-      turn: "more characters of the code in the partition key: a change of [partitioning](decisions/0004-partitioning.md)",
-    },
-    {
-      what:
-        callsAtOnce < values.callsPerInstance
-          ? "one instance, by its processor"
-          : "one instance, by its calls at once",
-      at: purchases,
-      turn:
-        callsAtOnce < values.callsPerInstance
-          ? `the calls at once for which an instance is started (perInstanceConcurrency), from ${values.callsPerInstance} to ${callsAtOnce}, so that the next one is started before this one is full`
-          : "nothing: the platform starts the next one",
-    },
-    {
-      what: `${values.instancesUnlessSet} instances, the most of an app unless set`,
-      at: ofInstances(values.instancesUnlessSet),
-      turn: "`maximumInstances`",
-    },
-    {
-      what: `${values.instancesPerSubscription} instances, the most of a subscription in a region`,
-      at: ofInstances(values.instancesPerSubscription),
-      turn: "a support request for more memory in the region",
-    },
-    {
-      what: `${values.instancesPerApp.toLocaleString("en")} instances, the most of an app`,
-      at: ofInstances(values.instancesPerApp),
-      turn: "a second app, behind the same address",
-    },
-    {
-      what: "1,000,000 RU/s of `otps`, all merchants alike",
-      at: containerUnitsPerSecond / cost.otpUnits,
-      turn: "a support request for more",
-    },
+const hoursPerMonth = 730;
+const secondsPerMonth = hoursPerMonth * 3600;
+
+/** Dollars for an ordinary month in one region: throughput, executions, and instances at most. */
+export const billFor = (purchasesPerMonth: number, values: Values): readonly [number, number, number] => {
+  const { calls, otpUnits, keyUnits, deletionUnits } = costOfPurchase(values);
+  const average = purchasesPerMonth / secondsPerMonth;
+  const { otps, apiKeys } = needAt(average * values.peak, values);
+  const most = otps + apiKeys;
+  const used = average * (otpUnits + keyUnits + deletionUnits) * values.hourPeak;
+  const charged = Math.min(most, Math.max(most / 10, used));
+  return [
+    (charged / 100) * values.unitsPrice * hoursPerMonth,
+    ((purchasesPerMonth * calls) / 1e6) * values.executionsPrice,
+    needAt(average, values).instances * secondsPerMonth * values.instancePrice,
   ];
-  return limits.toSorted((a, b) => a.at - b.at);
 };
 
-/** Connections of an instance to the store when it has as many calls as it is meant to have. */
-export const connectionsOf = ({ operations }: Figures, values: Assumptions): number =>
-  Math.min(
-    values.connectionsPerInstance,
-    values.callsPerInstance *
-      Math.max(...Object.values(operations).flatMap(({ waves }) => waves.map((wave) => wave.length))),
-  );
-
-/** Numbers from 0 up to 1, the same for the same seed: mulberry32, a public-domain generator of 32 bits. */
-export const makeRandom = (seed: number): (() => number) => {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+/** In the order in which a growing load meets them; `at` so many purchases a second. */
+export const limitsOf = (
+  values: Values,
+): readonly { readonly what: string; readonly at: number; readonly turn: string }[] => {
+  const { otpUnits, keyUnits, processorMs, callMs } = costOfPurchase(values);
+  const { partitionUnits, containerUnits, merchantPartitions, callsAtOnce } = values;
+  const instance = Math.min(values.instanceMs / processorMs, (1000 * callsAtOnce) / callMs);
+  // Calls at once at which its processor is as busy as it may be.
+  const full = Math.max(1, Math.floor((instance * callMs) / 1000));
+  const rows: readonly (readonly [number, string, string])[] = [
+    [1000 / otpUnits, "`otps` at its least maximum, 1,000 RU/s", "`otpsMaxThroughput`"],
+    [
+      instance,
+      "one instance",
+      full < callsAtOnce
+        ? `\`perInstanceConcurrency\`, from ${callsAtOnce} to ${full}: the platform then starts the next one before this one is full`
+        : "nothing: the platform starts the next one",
+    ],
+    [
+      partitionUnits / otpUnits,
+      "one merchant, all on one physical partition",
+      "`otpsMaxThroughput` above 10,000: [a hot merchant](#a-hot-merchant)",
+    ],
+    [partitionUnits / keyUnits, "one merchant's keys, which are one item", "a second merchant id"],
+    [instance * values.appInstances, `${values.appInstances} instances of the app`, "`maximumInstances`"],
+    [
+      (partitionUnits * merchantPartitions) / otpUnits,
+      `one merchant, each of its ${merchantPartitions} partitions alone`,
+      "[partitioning](decisions/0004-partitioning.md)",
+    ],
+    [
+      instance * values.regionInstances,
+      `${values.regionInstances} instances in the region`,
+      "a support request",
+    ],
+    [containerUnits / otpUnits, "1,000,000 RU/s of `otps`, all merchants alike", "a support request"],
+  ];
+  return rows.map(([at, what, turn]) => ({ at, what, turn })).toSorted((a, b) => a.at - b.at);
 };
-
-/** How many of a merchant's logical partitions lie on each physical partition that has any, in one draw. */
-export const drawPlacement = (logical: number, physical: number, random: () => number): readonly number[] => {
-  const counts = new Map<number, number>();
-  for (let each = 0; each < logical; each += 1) {
-    const place = Math.floor(random() * physical);
-    counts.set(place, (counts.get(place) ?? 0) + 1);
-  }
-  return [...counts.values()];
-};
-
-export interface HotMerchant {
-  readonly physicalPartitions: number;
-  /** How many of the merchant's logical partitions lie on the busiest physical one: in half of the draws, and in all but one of 20. */
-  readonly busiest: { readonly median: number; readonly unlucky: number };
-  /** Purchases a second of this merchant alone, before the store refuses the first. */
-  readonly purchases: { readonly median: number; readonly unlucky: number };
-  /** Part of the requests refused at each demand, in purchases a second, averaged over the draws. */
-  readonly refused: readonly number[];
-}
-
-export const hotMerchantDemands = [250, 500, 1000, 2000, 4000] as const;
-export const hotMerchantPartitions = [1, 2, 5, 10, 20, 50, 100] as const;
-const draws = 2000;
 
 /**
- * One merchant has all the traffic. The store puts each of its logical partitions on a physical one by a hash, so some have
- * more of them than others, and each serves the same throughput.
+ * How many of a merchant's logical partitions lie on the physical one that has most of them, if a hash places each: the least
+ * number that is not exceeded with this probability.
  */
-export const simulateHotMerchant = (
-  physicalPartitions: number,
-  otpUnits: number,
-  values: Assumptions,
-  seed: number,
-): HotMerchant => {
-  const random = makeRandom(seed);
-  const { merchantPartitions, partitionUnitsPerSecond } = values;
-  const placements = Array.from({ length: draws }, () =>
-    drawPlacement(merchantPartitions, physicalPartitions, random),
+export const busiestOf = (logical: number, physical: number, probability: number): number => {
+  for (let most = Math.ceil(logical / physical); ; most += 1) {
+    // For each number of partitions, the probability that so many of the places, one after another, have `most` or fewer each.
+    let fits: readonly number[] = Array.from({ length: logical + 1 }, (_, count) => (count <= most ? 1 : 0));
+    for (let places = 2; places <= physical; places += 1) {
+      const before = fits;
+      fits = before.map((_, count) => {
+        // Binomial: how many of them are at this one of the places.
+        let here = (1 - 1 / places) ** count;
+        let sum = 0;
+        for (let index = 0; index <= Math.min(most, count); index += 1) {
+          sum += here * (before[count - index] ?? 0);
+          here *= (count - index) / (index + 1) / (places - 1);
+        }
+        return sum;
+      });
+    }
+    if ((fits[logical] ?? 1) >= probability) {
+      return most;
+    }
+  }
+};
+
+/** Three figures of a number, and all of those of a large one. */
+const format = (number: number): string =>
+  number >= 100 ? Math.round(number).toLocaleString("en") : String(Number(number.toPrecision(3)));
+
+const describeNeeds = (values: Values): string => {
+  const months = [1e6, 10e6, 100e6];
+  const row = (name: string, of: (purchases: number) => number) => [
+    name,
+    ...months.map((purchases) => format(of(purchases))),
+  ];
+  const rows = (peak: number) => {
+    const at = (purchases: number): number => (purchases / secondsPerMonth) * peak;
+    const need = (name: string, of: keyof Need) =>
+      row(name, (purchases) => needAt(at(purchases), values)[of]);
+    return [
+      row("purchases in the busiest second", at),
+      need("RU/s then", "units"),
+      need("autoscale maximum of `otps`", "otps"),
+      need("autoscale maximum of `api-keys`", "apiKeys"),
+      need("instances", "instances"),
+    ];
+  };
+  const bill = ["throughput", "executions", "instances, at most"].map((of, index) =>
+    row(`$ for ${of}`, (purchases) => Math.round(billFor(purchases, values)[index] ?? NaN)),
   );
-  const busiest = placements.map((counts) => Math.max(...counts)).sort((a, b) => a - b);
-  const median = busiest[Math.floor(draws / 2)] ?? NaN;
-  const unlucky = busiest[Math.floor(draws * 0.95)] ?? NaN;
-  const purchasesAt = (count: number): number =>
-    (partitionUnitsPerSecond * merchantPartitions) / count / otpUnits;
-  const refusedAt = (demand: number): number => {
-    const unitsOfOne = (demand * otpUnits) / merchantPartitions;
-    const refused = placements.map((counts) =>
-      counts.reduce((sum, count) => sum + Math.max(0, count * unitsOfOne - partitionUnitsPerSecond), 0),
-    );
-    return refused.reduce((sum, each) => sum + each, 0) / draws / (demand * otpUnits);
-  };
-  return {
-    physicalPartitions,
-    busiest: { median, unlucky },
-    purchases: { median: purchasesAt(median), unlucky: purchasesAt(unlucky) },
-    refused: hotMerchantDemands.map(refusedAt),
-  };
+  return table(
+    ["purchases a month", ...months.map((purchases) => `${purchases / 1e6} million`)],
+    [
+      ["**an ordinary month**", "", "", ""],
+      ...rows(values.peak),
+      ...bill,
+      ["**the first day of a new discount**", "", "", ""],
+      ...rows(values.firstDayPeak),
+    ],
+  );
+};
+
+const describeHotMerchant = (values: Values): string => {
+  const { merchantPartitions, partitionUnits } = values;
+  const purchasesAt = (busiest: number): string =>
+    format((partitionUnits * merchantPartitions) / busiest / costOfPurchase(values).otpUnits);
+  return table(
+    ["physical partitions", `the busiest has, of ${merchantPartitions}`, "the merchant's purchases a second"],
+    [1, 2, 5, 10, 20, 50, 100].map((physical) => {
+      const busiest = [0.5, 0.95].map((part) => busiestOf(merchantPartitions, physical, part));
+      const pairs = [busiest.map(String), busiest.map(purchasesAt)];
+      return [String(physical), ...pairs.map((pair) => `${pair.join(" (")})`)];
+    }),
+  );
+};
+
+export const writeCapacity = (values: Values): string => {
+  const purchase = costOfPurchase(values);
+  return [
+    table(
+      ["call", "requests to the store", "RU"],
+      Object.entries(requests).map(([name, waves]) => [
+        name,
+        describeWaves(waves),
+        format(unitsOf(waves, values)),
+      ]),
+    ),
+    `A purchase is ${format(purchase.calls)} calls: ${format(purchase.otpUnits)} RU of \`otps\`, ${format(purchase.keyUnits)} RU of \`api-keys\`, ` +
+      `${format(purchase.processorMs)} ms of processor and ${format(purchase.callMs)} ms of a call under way; and a day later ${format(purchase.deletionUnits)} RU for deletions.`,
+    "## What it takes",
+    describeNeeds(values),
+    "## Which limit is met first",
+    table(
+      ["what is full", "at purchases a second", "what to turn then"],
+      limitsOf(values).map(({ what, at, turn }) => [what, format(at), turn]),
+    ),
+    "## A hot merchant",
+    describeHotMerchant(values),
+    "## What is assumed",
+    table(
+      ["value", "what it is", "from"],
+      Object.entries(assumed).map(([name, value]) => {
+        const found = Object.entries(explanations).find(([each]) => each === name);
+        return [value.toLocaleString("en", { maximumFractionDigits: 6 }), ...(found?.[1] ?? [])];
+      }),
+    ),
+  ].join("\n\n");
 };

@@ -1,7 +1,6 @@
 /** How the time of an operation is divided between the owners of the code. */
 import { Session } from "node:inspector/promises";
 import type { Profiler } from "node:inspector";
-import type { OperationName, Operations, Subject } from "./operations";
 
 const owners = [
   ["`@azure/cosmos` and its HTTP client", /\/node_modules\/(@azure\/(?!functions)|@typespec\/)/],
@@ -14,22 +13,15 @@ const garbageCollection = "garbage collection";
 
 export const profiledParts = [...owners.map(([owner]) => owner), nodeInternals, garbageCollection] as const;
 
-/** Microseconds per call, by owner. */
 export type Profile = ReadonlyMap<string, number>;
 
-const calls = 4000;
-const concurrency = 50;
-
-export const profile = async (
-  operations: Operations,
-  operation: OperationName,
-  subject: Subject,
-): Promise<Profile> => {
+/** Microseconds, by owner. */
+export const profile = async (run: () => Promise<unknown>): Promise<Profile> => {
   const session = new Session();
   session.connect();
   await session.post("Profiler.enable");
   await session.post("Profiler.start");
-  await operations.measure(operation, subject, calls, concurrency);
+  await run();
   const { profile: recorded } = await session.post("Profiler.stop");
   session.disconnect();
   return attribute(recorded);
@@ -52,7 +44,7 @@ const attribute = ({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): 
       owner = owners.find(([, pattern]) => pattern.test(frame))?.[0];
     }
     owner ??= nodeInternals;
-    spent.set(owner, (spent.get(owner) ?? 0) + (timeDeltas[index] ?? 0) / calls);
+    spent.set(owner, (spent.get(owner) ?? 0) + (timeDeltas[index] ?? 0));
   }
   return spent;
 };

@@ -17,12 +17,6 @@ export const spreadOf = (values: readonly number[]): Spread => {
   return { median: quantile(sorted, 0.5), lower: quantile(sorted, 0.25), upper: quantile(sorted, 0.75) };
 };
 
-export const percentile = (values: readonly number[], part: number): number =>
-  quantile(
-    values.toSorted((a, b) => a - b),
-    part,
-  );
-
 /** `1.08 (1.05–1.12)`: the median and the quartiles. */
 export const formatSpread = ({ median, lower, upper }: Spread, digits = 2): string =>
   `${median.toFixed(digits)} (${lower.toFixed(digits)}–${upper.toFixed(digits)})`;
