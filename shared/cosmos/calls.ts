@@ -1,16 +1,16 @@
 /** How the service calls the store: what it retries, how long it waits, and what it reports to the caller. */
 import { CosmosDiagnostics } from "@azure/cosmos";
 import type { CosmosHeaders } from "@azure/cosmos";
+import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
-import { makeBackoff, makePauses } from "../backoff";
-import { deadlinePassed } from "../domain/failure";
-import type { Store, StoreCall, StoreResult, WriteResult } from "../domain/store";
-import { noAnswer } from "./client";
+import { makePauses } from "../backoff";
+import type { Store, StoreCall, StoreResult, WriteOutcome, WriteResult } from "../domain/store";
 import { headersOf, isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./error";
 import type { StoreError } from "./error";
+import { noAnswer } from "./transport";
 
-export interface Diagnosed {
+interface Diagnosed {
   readonly diagnostics?: CosmosDiagnostics;
   readonly headers?: CosmosHeaders;
 }
@@ -20,7 +20,7 @@ const chargeOf = (headers: CosmosHeaders | undefined): number =>
   Number(headers?.["x-ms-request-charge"] ?? 0) || 0;
 
 /** How many requests an SDK call made, including the SDK's own retries. */
-const countAttempts = ({ diagnostics }: Diagnosed): number =>
+const countRequests = ({ diagnostics }: Diagnosed): number =>
   1 + (diagnostics?.clientSideRequestStatistics.retryDiagnostics.failedAttempts.length ?? 0);
 
 const isDiagnosed = (error: unknown): error is Diagnosed =>
@@ -32,145 +32,137 @@ export interface Caller {
   readonly onCall: (call: StoreCall) => void;
   /** How long one request may take, and how long the call waits before it retries a throttled request. */
   readonly patienceMs: number;
+  /** How many regions can answer a read. */
+  readonly countForRead: () => number;
   /**
-   * Whether this call has made a write whose outcome is unknown. While there is time to find out, the caller must not
-   * get an error. So from then on the call waits out every temporary failure, a 429 included.
+   * Whether this call has made a write whose outcome is unknown. Until that is known the caller must not get an error, so
+   * the call waits out every temporary failure, a 429 included, until its signal ends it.
    */
-  isInDoubt: boolean;
+  hasUnknownWrite: boolean;
 }
 
-/** The result of an SDK call, how many requests it made, and what they were charged. */
-interface Requested<R> {
-  readonly result: Either<StoreError, R>;
-  readonly attempts: number;
-  readonly requestUnits: number;
+/** A call of the store: how the SDK makes it, what its answer means, and which failures are worth another try. */
+interface Operation<R extends Diagnosed, A> {
+  readonly name: keyof Store;
+  readonly send: () => Promise<R>;
+  readonly decode: (answer: Either<StoreError, R>) => Either<StoreError, A>;
+  readonly mayRetry: (error: StoreError, tries: number) => boolean;
 }
-
-/** Makes one SDK call. */
-type Attempt = <R extends Diagnosed>(call: () => Promise<R>) => Promise<Requested<R>>;
-
-export const attempt: Attempt = async (call) => {
-  try {
-    const response = await call();
-    const requestUnits = chargeOf(response.headers);
-    return { result: E.right(response), attempts: countAttempts(response), requestUnits };
-  } catch (error) {
-    const attempts = isDiagnosed(error) ? countAttempts(error) : 1;
-    return { result: E.left(toStoreError(error)), attempts, requestUnits: chargeOf(headersOf(error)) };
-  }
-};
 
 const maxThrottledRetries = 3;
 
-/**
- * Retries an SDK call after a 429, when the store asks for it: the store did not apply a throttled request. Gives up
- * when the store keeps throttling or asks for a longer wait than the caller has, unless the call is in doubt.
- */
-export const requestHeedingThrottle = async <R extends Diagnosed>(
-  call: () => Promise<R>,
-  { signal, patienceMs, isInDoubt }: Pick<Caller, "signal" | "patienceMs" | "isInDoubt">,
-  request: Attempt,
-): Promise<Either<StoreError, R>> => {
-  const pause = makePauses(signal);
-  for (let retries = 0; ; retries += 1) {
-    const { result } = await request(call);
-    if (E.isRight(result) || result.left.status !== 429) {
-      return result;
-    }
-    const { retryAfterMs } = result.left;
-    if (!isInDoubt && (retryAfterMs > patienceMs || retries === maxThrottledRetries)) {
-      return result;
-    }
-    await pause(retryAfterMs);
-  }
-};
-
-/** One call of the store, reported to its caller. */
-interface ObservedCall {
-  readonly request: Attempt;
-  /** Reports to the caller how the call ended, unless the signal ended it: `observeCall` has reported that already. */
-  readonly end: (failure: string | undefined) => void;
-}
+const abandoned: StoreError = { cause: "deadline", status: "deadline", retryAfterMs: 0 };
 
 /**
- * Counts the requests of a call. When the signal ends the call, reports at once what it has done so far: the caller
- * answers at that moment, and the platform loses what is logged after the answer.
+ * Makes one call of the store, and reports it to its caller. A throttled request was not applied, so it is made again when
+ * the store asks for it, unless the store keeps throttling or wants a longer wait than the caller has. The signal ends the
+ * call.
  */
-const observeCall = (operation: keyof Store, { signal, onCall }: Caller): ObservedCall => {
-  const start = performance.now();
-  let attempts = 0;
-  let requestUnits = 0;
-  let attemptsUnderWay = 0;
-  let lastFailure: string = noAnswer;
-  const tell = (failure: string | undefined): void => {
-    onCall({
-      operation,
-      attempts: attempts + attemptsUnderWay,
-      durationMs: performance.now() - start,
-      requestUnits,
-      failure,
-    });
-  };
-  const onAbort = (): void => {
-    tell(lastFailure);
-  };
-  signal.addEventListener("abort", onAbort);
-  return {
-    request: async (call) => {
-      attemptsUnderWay = 1;
-      const requested = await attempt(call);
-      attemptsUnderWay = 0;
-      attempts += requested.attempts;
-      requestUnits += requested.requestUnits;
-      lastFailure = E.isLeft(requested.result) ? requested.result.left.cause : noAnswer;
-      return requested;
-    },
-    end: (failure) => {
-      if (!signal.aborted) {
-        signal.removeEventListener("abort", onAbort);
-        tell(failure);
-      }
-    },
-  };
-};
-
-/** Retries a read until it gets an answer or the signal ends the call. A read changes nothing, so a retry is safe. */
-export const runRead = async <R extends Diagnosed, A>(
-  operation: keyof Store,
-  call: () => Promise<R>,
-  decode: (response: R) => Either<StoreError, A>,
+export const callStore = async <R extends Diagnosed, A>(
+  { name, send, decode, mayRetry }: Operation<R, A>,
   caller: Caller,
-): StoreResult<A> => {
-  const { request, end } = observeCall(operation, caller);
-  const nextAttempt = makeBackoff(caller.signal);
-  let answer: Either<StoreError, A> | undefined;
-  while (await nextAttempt()) {
-    const result = await requestHeedingThrottle(call, caller, request);
-    answer = E.isRight(result) ? decode(result.right) : result;
-    if (E.isRight(answer) || !isTransient(answer.left)) {
+): Promise<Either<StoreError, A>> => {
+  const { signal, onCall, patienceMs } = caller;
+  const start = performance.now();
+  const pauseAfterFailure = makePauses(signal);
+  let pauseAfterThrottling = makePauses(signal);
+  let attempts = 0;
+  /** In a row. */
+  let throttled = 0;
+  let requestUnits = 0;
+  let failure: string | undefined = noAnswer;
+  let result: Either<StoreError, A> = E.left(abandoned);
+  const report = (): void => {
+    onCall({ operation: name, attempts, durationMs: performance.now() - start, requestUnits, failure });
+  };
+  // The caller answers when its signal aborts, and the platform loses what is logged after the answer: report at once.
+  signal.addEventListener("abort", report);
+
+  /** Pauses before the next attempt. False if there is to be none. */
+  const goOn = async (error: StoreError): Promise<boolean> => {
+    if (error.status !== 429) {
+      throttled = 0;
+      pauseAfterThrottling = makePauses(signal);
+      return mayRetry(error, attempts) && pauseAfterFailure().then(() => true);
+    }
+    throttled += 1;
+    const mayWait = error.retryAfterMs <= patienceMs && throttled <= maxThrottledRetries;
+    return (caller.hasUnknownWrite || mayWait) && pauseAfterThrottling(error.retryAfterMs).then(() => true);
+  };
+
+  while (!signal.aborted) {
+    attempts += 1;
+    const answer = await send().then(
+      (response) => {
+        attempts += countRequests(response) - 1;
+        requestUnits += chargeOf(response.headers);
+        return E.right(response);
+      },
+      (error: unknown) => {
+        attempts += isDiagnosed(error) ? countRequests(error) - 1 : 0;
+        requestUnits += chargeOf(headersOf(error));
+        return E.left(toStoreError(error));
+      },
+    );
+    result = decode(answer);
+    failure = E.isLeft(result) ? result.left.cause : undefined;
+    if (E.isRight(result) || !(await goOn(result.left))) {
       break;
     }
   }
-  end(answer !== undefined && E.isLeft(answer) ? answer.left.cause : undefined);
-  return answer === undefined ? E.left(deadlinePassed) : E.mapLeft(toUnavailable)(answer);
+  if (!signal.aborted) {
+    signal.removeEventListener("abort", report);
+    report();
+  }
+  return result;
 };
 
 /**
- * Writes once. If the outcome is unknown, only a read can show whether to write again. From then on the call is in
- * doubt, and no 429 ends it. A batch may report a 429 as the status of one operation, without a time to wait.
+ * Retries a read until it gets an answer or the signal ends the call. A read changes nothing, so a retry is safe. What a
+ * retry in place would not mend, another region may.
+ */
+export const runRead = async <R extends Diagnosed, A>(
+  name: keyof Store,
+  send: () => Promise<R>,
+  decode: (response: R) => Either<StoreError, A>,
+  caller: Caller,
+): StoreResult<A> => {
+  const mayRetry = (error: StoreError, attempts: number): boolean =>
+    isTransient(error) || attempts < caller.countForRead();
+  return E.mapLeft(toUnavailable)(await callStore({ name, send, decode: E.chain(decode), mayRetry }, caller));
+};
+
+/**
+ * Writes once. If the outcome is unknown, only a read can show whether to write again. From then on no 429 ends the call.
+ *
+ * @param decode left if the answer does not say that the write was applied.
  */
 export const runWrite = async <R extends Diagnosed>(
-  operation: keyof Store,
-  call: () => Promise<R>,
-  statusOf: (response: R) => number | string,
+  name: keyof Store,
+  send: () => Promise<R>,
+  decode: (response: R) => Either<StoreError, unknown>,
   caller: Caller,
 ): WriteResult => {
-  const { request, end } = observeCall(operation, caller);
-  const result = await requestHeedingThrottle(call, caller, request);
-  const status = E.isLeft(result) ? result.left.status : statusOf(result.right);
-  const outcome = toWriteOutcome(status, E.isLeft(result) ? result.left.retryAfterMs : undefined);
-  const isKnown = E.isRight(outcome) && outcome.right !== "unknown";
-  end(isKnown ? undefined : `store: ${status}`);
-  caller.isInDoubt ||= E.isRight(outcome) && !isKnown;
-  return caller.isInDoubt && E.isLeft(outcome) ? E.right("unknown") : outcome;
+  const isConflict = (error: StoreError): boolean => {
+    const outcome = toWriteOutcome(error);
+    return E.isRight(outcome) && outcome.right === "conflict";
+  };
+  const result = await callStore<R, WriteOutcome>(
+    {
+      name,
+      send,
+      decode: (answer) =>
+        pipe(
+          answer,
+          E.chain(decode),
+          E.map(() => "written" as const),
+          E.orElse((error) => (isConflict(error) ? E.right("conflict") : E.left(error))),
+        ),
+      mayRetry: () => false,
+    },
+    caller,
+  );
+  const outcome = E.isRight(result) ? result : toWriteOutcome(result.left);
+  caller.hasUnknownWrite ||= E.isRight(outcome) && outcome.right === "unknown";
+  return caller.hasUnknownWrite && E.isLeft(outcome) ? E.right("unknown") : outcome;
 };

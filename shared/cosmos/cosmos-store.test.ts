@@ -554,7 +554,9 @@ describe("the store", () => {
       // The embedded server gives no such answer.
       const server = createServer((__, response) => {
         count++;
-        response.writeHead(status, headers).end(JSON.stringify({ code: "x", message: "x" }));
+        response
+          .writeHead(status, { "x-ms-activity-id": "x", ...headers })
+          .end(JSON.stringify({ message: "x" }));
       });
       const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
       const refused = makeCosmosStore({
@@ -572,9 +574,14 @@ describe("the store", () => {
     const startStub = async (
       status: number,
       body: unknown,
+      headers: Readonly<Record<string, string>> = {},
+      timeMs = 10_000,
     ): Promise<{ stub: Store; stop: () => Promise<void> }> => {
       const server = createServer((_, response) => {
-        response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+        const sent = Object.entries({ "x-ms-activity-id": "x", ...headers });
+        response.statusCode = status;
+        response.setHeaders(new Map(sent.filter(([, value]) => value !== "")));
+        response.end(typeof body === "string" ? body : JSON.stringify(body));
       });
       const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
       const stubbed = makeCosmosStore({
@@ -582,7 +589,7 @@ describe("the store", () => {
         requestDeadlineMs: 900,
       });
       return {
-        stub: stubbed.forCall({ signal: AbortSignal.timeout(10_000), onCall: (each) => calls.push(each) }),
+        stub: stubbed.forCall({ signal: AbortSignal.timeout(timeMs), onCall: (each) => calls.push(each) }),
         stop: async () => {
           stubbed.dispose();
           await close(server);
@@ -606,39 +613,74 @@ describe("the store", () => {
         expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(E.right(outcome));
         expect(calls.at(-1)?.failure).toBe(
           outcome === "unknown"
-            ? `store: ${statuses.find((status) => status !== 424) ?? "no result"}`
+            ? `store: ${statuses.find((status) => status !== 424) ?? "unforeseen answer (batch)"}`
             : undefined,
         );
         await stop();
       },
     );
 
-    it("tells that a batch was throttled, by the operation that was", async () => {
-      const { stub, stop } = await startStub(207, [{ statusCode: 429 }, { statusCode: 424 }]);
-      const outcome = await stub.putOtp(otpEntry(), slotEntry(), undefined);
-      expect(outcome).toMatchObject({ left: { tag: "service-unavailable", cause: "store: 429" } });
+    it("is left alone as long as the throttled operation of a batch says, or is not asked again now", async () => {
+      const soon = [{ statusCode: 429, retryAfterMilliseconds: 40 }, { statusCode: 424 }];
+      const { stub, stop } = await startStub(207, soon);
+      const start = performance.now();
+      const throttling = { left: { tag: "service-unavailable", cause: "store: 429", retryAfterSeconds: 1 } };
+      expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toMatchObject(throttling);
+      expect(performance.now() - start).toBeGreaterThan(3 * 40);
+      expect(calls.at(-1)?.attempts).toBe(4);
       await stop();
+      const later = await startStub(207, [{ statusCode: 429, retryAfterMilliseconds: 1001 }]);
+      expect(await later.stub.putOtp(otpEntry(), slotEntry(), undefined)).toMatchObject({
+        left: { retryAfterSeconds: 2 },
+      });
+      expect(calls.at(-1)?.attempts).toBe(1);
+      await later.stop();
     });
 
-    it("says how long to wait, in whole seconds", async () => {
-      const server = createServer((_, response) => {
-        response.writeHead(429, { "x-ms-retry-after-ms": "1001" }).end(JSON.stringify({ message: "x" }));
-      });
-      const endpoint = `http://127.0.0.1:${await listen(server, 0)}`;
-      const throttled = makeCosmosStore({
-        cosmos: { ...service.config.cosmos, endpoint },
-        requestDeadlineMs: 900,
-      });
-      const connected = throttled.forCall({ signal: AbortSignal.timeout(20_000), onCall: () => undefined });
-      expect(await connected.findOtp(otpEntry().ref)).toMatchObject({
-        left: { cause: "store: 429", retryAfterSeconds: 2 },
-      });
-      const throttling = E.left({ tag: "service-unavailable", cause: "store: 429", retryAfterSeconds: 2 });
-      expect(await connected.replaceOtp(otpEntry(), "etag")).toEqual(throttling);
-      expect(await connected.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(throttling);
-      expect(await connected.putApiKeys(shop, keys, undefined)).toEqual(throttling);
-      throttled.dispose();
-      await close(server);
+    it.each(["", "null", "<html>", '{"message":"x"}'])(
+      "says how long to wait, in whole seconds, with the body %j",
+      async (body) => {
+        const { stub, stop } = await startStub(429, body, { "x-ms-retry-after-ms": "1001" });
+        const throttling = E.left({ tag: "service-unavailable", cause: "store: 429", retryAfterSeconds: 2 });
+        expect(await stub.findOtp(otpEntry().ref)).toEqual(throttling);
+        expect(await stub.replaceOtp(otpEntry(), "etag")).toEqual(throttling);
+        expect(await stub.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(throttling);
+        expect(await stub.putApiKeys(shop, keys, undefined)).toEqual(throttling);
+        expect(calls.slice(-4).map(({ attempts }) => attempts)).toEqual([1, 1, 1, 1]);
+        await stop();
+      },
+    );
+
+    it.each([
+      [204, ""],
+      [302, ""],
+      [200, ""],
+      [200, "null"],
+      [200, "{}"],
+      [200, "[]"],
+      [200, "<html>"],
+    ])(
+      "is not understood when it answers %s with %j: no read has a value, no write is known",
+      async (status, body) => {
+        const { stub, stop } = await startStub(status, body, {}, 400);
+        expect(await stub.findOtp(otpEntry().ref)).toMatchObject({ left: { tag: "service-unavailable" } });
+        await stop();
+        const other = await startStub(status, body);
+        expect(await other.stub.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
+        expect(await other.stub.putOtp(otpEntry(), slotEntry(), undefined)).toEqual(E.right("unknown"));
+        expect(await other.stub.putApiKeys(shop, keys, undefined)).toEqual(E.right("unknown"));
+        await other.stop();
+      },
+    );
+
+    it.each([
+      [404, "{}"],
+      [200, JSON.stringify({ id: "x", _etag: "x" })],
+    ])("does not speak where another program answers %s", async (status, body) => {
+      const { stub, stop } = await startStub(status, body, { "x-ms-activity-id": "" }, 300);
+      const failure = { left: { cause: `store: ${status} of another program` } };
+      expect(await stub.findApiKeys(shop)).toMatchObject(failure);
+      await stop();
     });
   });
 });

@@ -1,19 +1,31 @@
 /** The store on Azure Cosmos DB for NoSQL: point operations only, each on one logical partition. */
-import type { Container, ItemDefinition, OperationResponse } from "@azure/cosmos";
+import type { Container, ContainerResponse, DatabaseResponse, ItemDefinition } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
 import type * as t from "io-ts";
 import type { Config } from "../config";
 import type { ItemRef } from "../domain/keyring";
 import type { Store, StoreForCall, StoreResult, Versioned } from "../domain/store";
-import { attempt, requestHeedingThrottle, runRead, runWrite } from "./calls";
-import type { Diagnosed } from "./calls";
-import { accountTiming, makeRegionalClient } from "./client";
-import type { AccountTiming } from "./client";
+import { accountTiming } from "./account-watch";
+import type { AccountTiming } from "./account-watch";
+import { callStore, runRead, runWrite } from "./calls";
+import { makeRegionalClient } from "./client";
 import { toDefinition, toShape } from "./containers";
 import type { ContainerName } from "./containers";
-import { toUnavailable } from "./error";
+import { toUnavailable, unforeseen } from "./error";
 import { missingGuarantee } from "./guarantees";
-import { ApiKeysItem, decodeItem, ifMatch, OtpItem, putOperation, SlotItem, toItem } from "./items";
+import { makePooledHttpClient } from "./http-client";
+import {
+  ApiKeysItem,
+  decodeBatch,
+  decodeItem,
+  decodeWritten,
+  ifMatch,
+  OtpItem,
+  putOperation,
+  SlotItem,
+  toItem,
+} from "./items";
+import type { NameLookup } from "./name-lookup";
 import { hasSeveralWriteRegions } from "./regions";
 
 const containerNames: readonly ContainerName[] = ["otps", "api-keys"];
@@ -30,13 +42,23 @@ export interface CosmosStore {
   dispose(): void;
 }
 
-/** @param timing when the account is read again. */
+/** What differs from the deployed service in a test. */
+export interface StoreOptions {
+  /** When the account is read. */
+  readonly timing?: Partial<AccountTiming>;
+  readonly names?: NameLookup;
+}
+
 export const makeCosmosStore = (
   { cosmos, requestDeadlineMs }: Pick<Config, "cosmos" | "requestDeadlineMs">,
-  timing: AccountTiming = accountTiming,
+  { timing = {}, names }: StoreOptions = {},
 ): CosmosStore => {
   const patienceMs = Math.floor(requestDeadlineMs / 3);
-  const { client, readAccount, dispose } = makeRegionalClient(cosmos, patienceMs, timing);
+  const { client, readAccount, countForRead, dispose } = makeRegionalClient(cosmos, {
+    patienceMs,
+    timing: { ...accountTiming, ...timing },
+    connections: makePooledHttpClient(names),
+  });
   const database = client.database(cosmos.databaseName);
   const otps = database.container("otps" satisfies ContainerName);
   const apiKeys = database.container("api-keys" satisfies ContainerName);
@@ -44,7 +66,7 @@ export const makeCosmosStore = (
   return {
     forCall: ({ signal, onCall }) => {
       const options = { abortSignal: signal };
-      const caller = { signal, onCall, patienceMs, isInDoubt: false };
+      const caller = { signal, onCall, patienceMs, countForRead, hasUnknownWrite: false };
       const readItem = <A>(
         operation: keyof Store,
         container: Container,
@@ -71,7 +93,7 @@ export const makeCosmosStore = (
               ];
               return otps.items.batch(operations, slot.ref.partitionKey, options);
             },
-            batchStatus,
+            decodeBatch,
             caller,
           ),
         replaceOtp: (otp, etag) =>
@@ -81,7 +103,7 @@ export const makeCosmosStore = (
               otps
                 .item(otp.ref.id, otp.ref.partitionKey)
                 .replace(toItem(otp, OtpItem), { ...options, ...ifMatch(etag) }),
-            ({ statusCode }) => statusCode,
+            decodeWritten,
             caller,
           ),
         findApiKeys: (merchantId) =>
@@ -95,7 +117,7 @@ export const makeCosmosStore = (
                 ? apiKeys.items.create(item, options)
                 : apiKeys.item(merchantId, merchantId).replace(item, { ...options, ...ifMatch(etag) });
             },
-            ({ statusCode }) => statusCode,
+            decodeWritten,
             caller,
           ),
         checkGuarantees: async () => {
@@ -110,12 +132,14 @@ export const makeCosmosStore = (
               return { resource: account.resource, ofOtps, ofApiKeys, diagnostics: account.diagnostics };
             },
             ({ resource, ofOtps, ofApiKeys }) =>
-              E.right({
-                consistencyLevel: resource?.consistencyPolicy ?? "unknown",
-                hasSeveralWriteRegions: resource === undefined || hasSeveralWriteRegions(resource),
-                hasSeveralReadRegions: (resource?.readableLocations.length ?? 0) > 1,
-                containers: { otps: toShape(ofOtps), "api-keys": toShape(ofApiKeys) },
-              }),
+              [ofOtps, ofApiKeys].some((container) => container.resource?.id === undefined)
+                ? E.left(unforeseen(ofOtps.statusCode))
+                : E.right({
+                    consistencyLevel: resource?.consistencyPolicy ?? "unknown",
+                    hasSeveralWriteRegions: resource === undefined || hasSeveralWriteRegions(resource),
+                    hasSeveralReadRegions: (resource?.readableLocations.length ?? 0) > 1,
+                    containers: { otps: toShape(ofOtps), "api-keys": toShape(ofApiKeys) },
+                  }),
             caller,
           );
           if (E.isLeft(account)) {
@@ -143,9 +167,17 @@ export const makeCosmosStore = (
         })),
       ];
       const { signal } = new AbortController();
+      const caller = { signal, onCall: () => undefined, patienceMs, countForRead, hasUnknownWrite: false };
       for (const { name, find, create } of steps) {
-        const caller = { signal, patienceMs, isInDoubt: false };
-        const result = await requestHeedingThrottle<Diagnosed>(mayCreate ? create : find, caller, attempt);
+        const result = await callStore(
+          {
+            name: "checkGuarantees",
+            send: (): Promise<DatabaseResponse | ContainerResponse> => (mayCreate ? create() : find()),
+            decode: (answer) => answer,
+            mayRetry: () => false,
+          },
+          caller,
+        );
         if (E.isLeft(result)) {
           const failure = toUnavailable(result.left);
           const isMissing = !mayCreate && result.left.status === 404;
@@ -160,10 +192,4 @@ export const makeCosmosStore = (
     },
     dispose,
   };
-};
-
-/** A failed batch answers for each operation; 424 marks those that another one's failure undid. */
-const batchStatus = ({ result = [] }: { readonly result?: OperationResponse[] }): number | string => {
-  const statuses = result.map(({ statusCode }) => statusCode);
-  return statuses.find((status) => status >= 400 && status !== 424) ?? statuses[0] ?? "no result";
 };

@@ -1,13 +1,7 @@
 import { ErrorResponse, RestError, TimeoutError } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
-import {
-  isTransient,
-  severalWriteRegions,
-  toStoreError,
-  toUnavailable,
-  toWriteOutcome,
-  withoutToken,
-} from "./error";
+import { isTransient, notSent, toStoreError, toUnavailable, toWriteOutcome } from "./error";
+import type { StoreError } from "./error";
 
 const responseError = (code: number | string, retryAfterInMs?: number): ErrorResponse =>
   Object.assign(
@@ -80,38 +74,37 @@ describe("what the SDK throws", () => {
 });
 
 describe("a conditional write", () => {
+  const failed = (status: number | string, retryAfterMs = 0): StoreError => ({
+    cause: `store: ${status}`,
+    status,
+    retryAfterMs,
+  });
+
   it.each([
-    [200, "written"],
-    [201, "written"],
     [404, "conflict"],
     [409, "conflict"],
     [412, "conflict"],
     [500, "unknown"],
     [424, "unknown"],
+    [302, "unknown"],
     ["ECONNRESET", "unknown"],
   ])("with status %s is taken for %s", (status, outcome) => {
-    expect(toWriteOutcome(status)).toEqual(E.right(outcome));
+    expect(toWriteOutcome(failed(status))).toEqual(E.right(outcome));
   });
 
   it("that is throttled was not applied, and says when to come back", () => {
     const unavailable = { tag: "service-unavailable", cause: "store: 429" };
-    expect(toWriteOutcome(429, 31_001)).toEqual(E.left({ ...unavailable, retryAfterSeconds: 32 }));
-    expect(toWriteOutcome(429)).toEqual(E.left({ ...unavailable, retryAfterSeconds: 1 }));
+    expect(toWriteOutcome(failed(429, 31_001))).toEqual(E.left({ ...unavailable, retryAfterSeconds: 32 }));
+    expect(toWriteOutcome(failed(429))).toEqual(E.left({ ...unavailable, retryAfterSeconds: 1 }));
   });
 
-  it("that there is no region to send to was not sent", () => {
-    expect(toWriteOutcome(severalWriteRegions)).toEqual(
+  it("that was not sent was not applied", () => {
+    expect(toWriteOutcome(failed(notSent("no token", "500")))).toEqual(
       E.left({
         tag: "service-unavailable",
-        cause: "store: several write regions",
+        cause: "store: no token (500)",
         retryAfterSeconds: 1,
       }),
-    );
-  });
-
-  it("that there is no token for was not sent", () => {
-    expect(toWriteOutcome(withoutToken("500"))).toEqual(
-      E.left({ tag: "service-unavailable", cause: "store: no token (500)", retryAfterSeconds: 1 }),
     );
   });
 });

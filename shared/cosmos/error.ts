@@ -55,6 +55,12 @@ export const toStoreError = (error: unknown): StoreError => {
   };
 };
 
+/** An answer of a form that no documentation names: what it came to is unknown. */
+export const unforeseen = (status: number | string): StoreError => {
+  const code = `unforeseen answer (${status})`;
+  return { cause: `store: ${code}`, status: code, retryAfterMs: 0 };
+};
+
 /** `ReadSessionNotAvailable` in the SDK's `common/statusCodes.ts`: the replica that was asked lags behind. */
 const laggingReplica = 1002;
 
@@ -77,38 +83,28 @@ export const toUnavailable = ({ cause, retryAfterMs }: StoreError): ServiceUnava
   cause,
 });
 
-/** The code under which a write is not sent at all: where it would have to go, another instance may not be writing. */
-export const severalWriteRegions = "several write regions";
+const reasonsNotToSend = ["no token", "the account", "several write regions", "disposed of"] as const;
 
-const noToken = "no token";
+/** The code of a request that was not sent: the store has not seen it. */
+export const notSent = (reason: (typeof reasonsNotToSend)[number], detail?: string): string =>
+  detail === undefined ? reason : `${reason} (${detail})`;
 
-/** The code under which a request is not sent because there is no token to send it with. */
-export const withoutToken = (reason: string): string => `${noToken} (${reason})`;
+const wasNotSent = ({ status }: StoreError): boolean =>
+  typeof status === "string" && reasonsNotToSend.some((reason) => status.startsWith(reason));
 
-const isWithoutToken = (status: number | string): boolean =>
-  typeof status === "string" && status.startsWith(noToken);
-
-/** What a conditional write came to, alone or as part of a batch. */
-export const toWriteOutcome = (
-  status: number | string,
-  retryAfterMs = 0,
-): Either<ServiceUnavailable, WriteOutcome> => {
-  if (isWithoutToken(status)) {
-    return E.left(toUnavailable({ cause: `store: ${status}`, status, retryAfterMs }));
+/** What a conditional write that failed came to, alone or as part of a batch. */
+export const toWriteOutcome = (error: StoreError): Either<ServiceUnavailable, WriteOutcome> => {
+  const { status } = error;
+  if (status === 429 || wasNotSent(error)) {
+    // It was not applied, and to write again at once would not help.
+    return E.left(toUnavailable(error));
   }
   switch (status) {
-    case 200:
-    case 201:
-      return E.right("written");
     // 404: what was to be replaced is gone. 409: what was to be created is there. 412: what was read has changed.
     case 404:
     case 409:
     case 412:
       return E.right("conflict");
-    // Neither was applied, and to write again at once would not help.
-    case 429:
-    case severalWriteRegions:
-      return E.left(toUnavailable({ cause: `store: ${status}`, status, retryAfterMs }));
     // Whatever else was answered, or nothing: most of these were not applied, but none is certain not to be.
     default:
       return E.right("unknown");

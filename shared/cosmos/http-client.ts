@@ -1,8 +1,10 @@
 /** The connections to the store. */
 import http from "node:http";
 import https from "node:https";
+import { isIP } from "node:net";
 import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
 import type { HttpClient } from "@azure/core-rest-pipeline";
+import { makeNameLookup } from "./name-lookup";
 
 /**
  * An instance on Azure can count on 128 SNAT ports to one address and port
@@ -14,6 +16,8 @@ export const maxConnections = 100;
 
 /** An HTTP client that keeps its connections open for the next requests. */
 export interface PooledHttpClient extends HttpClient {
+  /** Looks up the names of these origins, so that the first request to them finds an address. */
+  prepare(origins: readonly string[]): void;
   /** Ends all connections, idle or not. */
   close(): void;
 }
@@ -22,8 +26,8 @@ export interface PooledHttpClient extends HttpClient {
  * Opens at most `maxConnections` to each origin, so that an origin that hangs cannot take the connections of another. A
  * request waits in line for a free connection until its signal aborts.
  */
-export const makePooledHttpClient = (): PooledHttpClient => {
-  const options = { keepAlive: true, maxSockets: maxConnections };
+export const makePooledHttpClient = ({ lookup, prepare } = makeNameLookup()): PooledHttpClient => {
+  const options = { keepAlive: true, maxSockets: maxConnections, lookup };
   const plainAgent = new http.Agent(options);
   // The SDK's own agent (its `request/defaultAgent.ts`) has the same `minVersion`, but no limit on connections.
   const secureAgent = new https.Agent({ ...options, minVersion: "TLSv1.2" });
@@ -33,6 +37,13 @@ export const makePooledHttpClient = (): PooledHttpClient => {
       // The SDK's option `agent` would not do: with it the SDK refuses plain HTTP (its `request/RequestHandler.ts`).
       request.agent = request.url.startsWith("https:") ? secureAgent : plainAgent;
       return client.sendRequest(request);
+    },
+    prepare: (origins) => {
+      for (const { hostname } of origins.map((origin) => new URL(origin))) {
+        if (isIP(hostname.replace(/^\[|\]$/g, "")) === 0) {
+          prepare(hostname);
+        }
+      }
     },
     close: () => {
       plainAgent.destroy();

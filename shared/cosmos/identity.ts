@@ -9,8 +9,8 @@ import type { HttpClient } from "@azure/core-rest-pipeline";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import type { ManagedIdentity } from "../config";
-import { withoutToken } from "./error";
 import { parseJson } from "../json";
+import { notSent } from "./error";
 
 /** When the token endpoint is asked, and for how long, in ms. */
 export interface IdentityTiming {
@@ -46,10 +46,8 @@ export interface Identity {
 
 /** Why there is no token, in words for the log. They hold nothing that the endpoint said but its status. */
 export class TokenError extends Error {
-  readonly code: string;
   constructor(reason: string) {
-    super(withoutToken(reason));
-    this.code = this.message;
+    super(notSent("no token", reason));
   }
 }
 

@@ -8,6 +8,7 @@ import { Defect } from "../domain/failure";
 import { DiscountId } from "../domain/identifiers";
 import type { OtpUse } from "../domain/otp";
 import type { Entry, Versioned } from "../domain/store";
+import { unforeseen } from "./error";
 import type { StoreError } from "./error";
 
 const DateFromISOString = new t.Type<Date, string>(
@@ -81,12 +82,45 @@ export const decodeItem = <A>(
       ? E.left({ cause: `store: 404/${substatus}`, status: 404, substatus, retryAfterMs: 0 })
       : E.right(undefined);
   }
+  if (statusCode !== 200 || typeof resource?.id !== "string") {
+    return E.left(unforeseen(statusCode));
+  }
   const value = codec.decode(resource);
   if (E.isLeft(value)) {
     const fields = value.left.map(({ context }) => context.map(({ key }) => key).join("."));
     throw new Defect(`malformed item: ${[...new Set(fields)].join(", ")}`);
   }
   return E.right({ value: value.right, etag });
+};
+
+/** The answer to a write shows what was written. One that does not may be anybody's. */
+export const decodeWritten = ({
+  statusCode,
+  resource,
+}: Pick<ItemResponse<ItemDefinition>, "statusCode" | "resource">): Either<StoreError, void> =>
+  typeof resource?.id === "string" ? E.right(undefined) : E.left(unforeseen(statusCode));
+
+/** https://learn.microsoft.com/rest/api/cosmos-db/ has no page on batches; `retryAfterMilliseconds` is what the .NET SDK reads. */
+const BatchResults = t.readonlyArray(
+  t.intersection([t.type({ statusCode: t.number }), t.partial({ retryAfterMilliseconds: t.number })]),
+);
+
+const isSuccess = ({ statusCode }: { readonly statusCode: number }): boolean =>
+  statusCode >= 200 && statusCode < 300;
+
+/** A failed batch answers for each operation; 424 marks those that another one's failure undid. */
+export const decodeBatch = ({ result }: { readonly result?: unknown }): Either<StoreError, void> => {
+  const results = BatchResults.decode(result);
+  if (E.isLeft(results) || results.right.length === 0) {
+    return E.left(unforeseen("batch"));
+  }
+  if (results.right.every(isSuccess)) {
+    return E.right(undefined);
+  }
+  const failed = results.right.filter((each) => !isSuccess(each));
+  const { statusCode: status = 424, retryAfterMilliseconds: retryAfterMs = 0 } =
+    failed.find(({ statusCode }) => statusCode !== 424) ?? {};
+  return E.left({ cause: `store: ${status}`, status, retryAfterMs });
 };
 
 type Item = JSONObject & { id: string; partitionKey: string; ttl: number };

@@ -30,7 +30,7 @@ const undivided = describeAccount([a], [a, b]);
 const readsInVain = (regions: Regions, count: number): readonly string[] =>
   Array.from({ length: count }, () => {
     const endpoint = regions.forRead();
-    regions.suspect(endpoint);
+    regions.note(endpoint, false, "useless");
     return endpoint;
   });
 
@@ -43,16 +43,15 @@ describe("the regions of an account", () => {
   });
 
   it("are unknown until the account is read, under its own name", () => {
-    expect(regions.areKnown()).toBe(false);
-    expect(regions.forAccount()).toBe(name);
+    expect(regions.forAccount()).toEqual([name]);
     regions.follow(undivided);
-    expect(regions.areKnown()).toBe(true);
+    expect(regions.forAccount()).toEqual([name, a, b]);
   });
 
   it("take reads and writes in the write region while it answers", () => {
     regions.follow(undivided);
     expect([regions.forRead(), regions.forWrite()]).toEqual([a, a]);
-    regions.suspect(b);
+    regions.note(b, false, "useless");
     expect([regions.forRead(), regions.forWrite()]).toEqual([a, a]);
   });
 
@@ -69,20 +68,20 @@ describe("the regions of an account", () => {
 
   it("take reads elsewhere while the write region does not answer, but writes still go there", () => {
     regions.follow(undivided);
-    regions.suspect(a);
+    regions.note(a, false, "useless");
     expect([regions.forRead(), regions.forRead(), regions.forWrite()]).toEqual([b, b, a]);
-    regions.trust(a);
+    regions.note(a, false, "useful");
     expect(regions.forRead()).toBe(a);
   });
 
   it("are tried again by one request after a while", () => {
     regions.follow(undivided);
-    regions.suspect(a);
+    regions.note(a, false, "useless");
     time += suspicionMs - 1;
     expect(regions.forRead()).toBe(b);
     time += 1;
     expect([regions.forRead(), regions.forRead(), regions.forRead()]).toEqual([a, b, b]);
-    regions.trust(a);
+    regions.note(a, false, "useful");
     expect(regions.forRead()).toBe(a);
   });
 
@@ -100,10 +99,8 @@ describe("the regions of an account", () => {
 
   it("can each describe the account when its own name does not answer", () => {
     regions.follow(undivided);
-    expect(regions.countForAccount()).toBe(3);
-    regions.suspect(name);
-    regions.suspect(a);
-    expect(regions.forAccount()).toBe(b);
+    regions.note(a, false, "useless");
+    expect(regions.forAccount()).toEqual([name, b, a]);
   });
 
   it.each([ConsistencyLevel.BoundedStaleness, ConsistencyLevel.Session, ConsistencyLevel.Eventual])(

@@ -12,23 +12,28 @@ export type AccountRegions = Pick<
 export const hasSeveralWriteRegions = (account: AccountRegions): boolean =>
   account.enableMultipleWritableLocations || account.writableLocations.length > 1;
 
-/** How long requests avoid a region that gave no answer, in ms. After that, one request tries it again. */
+/** How long requests avoid a region that did not answer usefully, in ms. After that, one request tries it again. */
 export const suspicionMs = 10_000;
 
-/** What the account last reported about its regions, and which regions gave no answer. An endpoint is an origin. */
+/**
+ * How a region answered. `passing`: a retry in place may mend it; twice in a row, it does not. `read-only`: it takes no
+ * writes, and says nothing of reads.
+ */
+export type Usefulness = "useful" | "passing" | "read-only" | "useless";
+
+/** What the account last said of its regions, and how each of them answered. An endpoint is an origin. */
 export interface Regions {
-  /** Whether the account has been read yet. */
-  readonly areKnown: () => boolean;
   readonly follow: (account: AccountRegions) => void;
-  /** Where to read the account itself. Each of its regions can answer. */
-  readonly forAccount: () => string;
-  readonly countForAccount: () => number;
+  /** When the write region that this description names as the only one last failed a write, if it has taken none since. */
+  readonly failedWriteAt: (account: AccountRegions) => number | undefined;
+  /** Where to read the account: its own name first, since Azure leads it to the write region. Each region can describe it. */
+  readonly forAccount: () => readonly string[];
   readonly forRead: () => string;
+  /** How many regions a read can go to. */
+  readonly countForRead: () => number;
   /** Undefined when this instance must not write, because another instance may write to another region. */
   readonly forWrite: () => string | undefined;
-  /** The region gave no answer, or answered that it cannot serve the request. */
-  readonly suspect: (endpoint: string) => void;
-  readonly trust: (endpoint: string) => void;
+  readonly note: (endpoint: string, isWrite: boolean, usefulness: Usefulness) => void;
 }
 
 /**
@@ -39,58 +44,71 @@ export const makeRegions = (
   accountEndpoint: string,
   now: () => number = () => performance.now(),
 ): Regions => {
-  let areKnown = false;
-  /** The write region in force: the last one that the account named as its only one. */
-  let inForce = accountEndpoint;
+  let isKnown = false;
+  /** The last region that the account named as its only write region. */
+  let writeRegion = accountEndpoint;
   let isWritable = true;
   let readable: readonly string[] = [accountEndpoint];
-  let forAccount: readonly string[] = [accountEndpoint];
+  let all: readonly string[] = [];
   const suspectedAt = new Map<string, number>();
+  /** The endpoints whose last answer was `passing`. */
+  const passing = new Set<string>();
+  const failedWriteAt = new Map<string, number>();
 
-  /** The first endpoint that is not under suspicion. If all are, the one that has been suspected the longest. */
-  const choose = (endpoints: readonly string[]): string => {
-    const time = now();
-    const suspicionLeft = (endpoint: string): number =>
-      Math.max(0, (suspectedAt.get(endpoint) ?? -Infinity) + suspicionMs - time);
-    const chosen = endpoints.reduce((best, endpoint) =>
-      suspicionLeft(endpoint) < suspicionLeft(best) ? endpoint : best,
-    );
-    if (suspectedAt.has(chosen)) {
-      // This request tries it. Until the region answers, the other requests keep avoiding it.
-      suspectedAt.set(chosen, time);
-    }
-    return chosen;
-  };
+  const suspicionLeft = (endpoint: string): number =>
+    Math.max(0, (suspectedAt.get(endpoint) ?? -Infinity) + suspicionMs - now());
+
+  const byPromise = (endpoints: readonly string[]): readonly string[] =>
+    endpoints.toSorted((one, other) => suspicionLeft(one) - suspicionLeft(other));
 
   return {
-    areKnown: () => areKnown,
     follow: (account) => {
       const writable = originsOf(account.writableLocations);
       const others = originsOf(account.readableLocations);
-      const first = writable[0] ?? inForce;
+      const first = writable[0] ?? writeRegion;
       const isDivided = hasSeveralWriteRegions(account);
-      // A new sole write region means that the account failed over, so follow it. With several, keep the one in force.
-      if (!isDivided || !areKnown) {
-        inForce = first;
+      // A new sole write region means that the account failed over, so follow it. With several, keep the one of before.
+      if (!isDivided || !isKnown) {
+        writeRegion = first;
       }
       // With several write regions, a new instance writes to the first. An instance that knew another region stops
       // writing, so that the two do not write to different regions.
-      isWritable = !isDivided || inForce === first;
+      isWritable = !isDivided || writeRegion === first;
       // Only Strong consistency lets every region return the latest write.
       const isSameEverywhere = account.consistencyPolicy === ConsistencyLevel.Strong && !isDivided;
-      readable = [...new Set([inForce, ...(isSameEverywhere ? others : [])])];
-      forAccount = [...new Set([accountEndpoint, inForce, ...writable, ...others])];
-      areKnown = true;
+      readable = [...new Set([writeRegion, ...(isSameEverywhere ? others : [])])];
+      all = [...new Set([writeRegion, ...writable, ...others])];
+      isKnown = true;
     },
-    forAccount: () => choose(forAccount),
-    countForAccount: () => forAccount.length,
-    forRead: () => choose(readable),
-    forWrite: () => (isWritable ? inForce : undefined),
-    suspect: (endpoint) => {
-      suspectedAt.set(endpoint, now());
+    failedWriteAt: (account) => {
+      const [first] = originsOf(account.writableLocations);
+      return first === undefined || hasSeveralWriteRegions(account) ? undefined : failedWriteAt.get(first);
     },
-    trust: (endpoint) => {
-      suspectedAt.delete(endpoint);
+    forAccount: () => [...new Set([accountEndpoint, ...byPromise(all)])],
+    forRead: () => {
+      const [chosen = writeRegion] = byPromise(readable);
+      if (suspectedAt.has(chosen)) {
+        // This request tries it. Until the region answers, the other requests keep avoiding it.
+        suspectedAt.set(chosen, now());
+      }
+      return chosen;
+    },
+    countForRead: () => readable.length,
+    forWrite: () => (isWritable ? writeRegion : undefined),
+    note: (endpoint, isWrite, usefulness) => {
+      if (usefulness === "useful") {
+        passing.delete(endpoint);
+        suspectedAt.delete(endpoint);
+      } else if (usefulness === "useless" || passing.has(endpoint)) {
+        suspectedAt.set(endpoint, now());
+      } else if (usefulness === "passing") {
+        passing.add(endpoint);
+      }
+      if (isWrite && usefulness === "useful") {
+        failedWriteAt.delete(endpoint);
+      } else if (isWrite && usefulness !== "passing") {
+        failedWriteAt.set(endpoint, now());
+      }
     },
   };
 };

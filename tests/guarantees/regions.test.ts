@@ -1,13 +1,16 @@
+import type { LookupAddress } from "node:dns";
 import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
-import { accountTiming } from "../../shared/cosmos/client";
+import { accountTiming } from "../../shared/cosmos/account-watch";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/expect-problem";
 import { discount } from "../../tools/support/api";
 import type { Reply } from "../../tools/support/api";
 import { decode } from "../../tools/support/either";
 import type { Fault } from "../../tools/support/fault-proxy";
-import { startRegionalInstance, undivided } from "../support/regional-account";
+import { lookupTiming, makeNameLookup } from "../../shared/cosmos/name-lookup";
+import type { Resolvers } from "../../shared/cosmos/name-lookup";
+import { nameOf, startRegionalInstance, undivided } from "../support/regional-account";
 import type {
   Region,
   RegionalAccount,
@@ -31,10 +34,21 @@ const Conflict = t.type({ otp: OtpBody });
 
 /** How a region can fail. "No address" is not among these, because the account's description expresses it. */
 const waysToFail: readonly (readonly [string, Fault])[] = [
+  ...[400, 401, 403, 408, 410, 429, 449, 500, 502, 503, 504].map(
+    (status) => [`answers ${status}`, { kind: "status", status }] as const,
+  ),
+  ...[1002, 1003].map(
+    (substatus) => [`answers 404/${substatus}`, { kind: "status", status: 404, substatus }] as const,
+  ),
+  ["answers 204", { kind: "answer", status: 204, body: "" }],
+  ["answers 302", { kind: "answer", status: 302, body: "" }],
+  ["answers 200 with {}", { kind: "answer", status: 200, body: "{}", isForeign: true }],
+  ["answers 200 with nothing", { kind: "answer", status: 200, body: "", isForeign: true }],
+  ["answers 200 with a page", { kind: "answer", status: 200, body: "<html>", isForeign: true }],
+  ["answers 404 as a proxy does", { kind: "answer", status: 404, body: "", isForeign: true }],
   ["hangs", { kind: "hang" }],
   ["refuses connections", { kind: "refuse", forMs: 60_000 }],
   ["resets connections", { kind: "reset-before" }],
-  ["answers 503", { kind: "status", status: 503 }],
   ["has left the account (403/1008)", { kind: "forbidden", substatus: 1008 }],
   ["loses its answers", { kind: "reset-after" }],
   ["cuts its answers off", { kind: "cut-off" }],
@@ -404,6 +418,140 @@ describe("an account with two regions", () => {
     });
   });
 
+  describe("that fails over while its descriptions lie", () => {
+    const failedOver: Regions = { write: ["B"], read: ["B", "A"] };
+
+    /** Repeats a use until it is granted, for half a minute at most, and holds what came of it to the promises. */
+    const useUntilGranted = async (each: Case, code: string): Promise<void> => {
+      const start = performance.now();
+      let reply = await each.instance.use(each.apiKey, code, "cart 1");
+      while (reply.status !== 200) {
+        expectUnavailable(reply);
+        expect(performance.now() - start).toBeLessThan(30_000);
+        await pause(50);
+        reply = await each.instance.use(each.apiKey, code, "cart 1");
+      }
+      await expectUsedOnce(each, code, reply);
+    };
+    const timing = { minAgeMs: 200 };
+
+    it("is followed though every endpoint but the new write region names the old one, which refuses writes", async () => {
+      const each = await startCase({ timing });
+      const code = await newCode(each);
+      each.account.describe(failedOver, { account: undivided, A: undivided });
+      await useUntilGranted(each, code);
+      expect(writesAt(each.account, "B")).toBe(1);
+      await finish(each);
+    });
+
+    it.each([401, 404, 429, 500, 503])(
+      "is followed though the account's own name and the old region answer %s to whoever reads the account",
+      async (status) => {
+        const each = await startCase({ timing });
+        const code = await newCode(each);
+        each.account.describe(failedOver);
+        each.account.script((request) =>
+          isAccountRead(request) ? failAt("A", { kind: "status", status })(request) : undefined,
+        );
+        await useUntilGranted(each, code);
+        await finish(each);
+      },
+    );
+
+    it("is followed within half a minute, however long a request may take", async () => {
+      const each = await startCase({ timing: { minAgeMs: 200 }, deadlineMs: 60_000 });
+      const code = await newCode(each);
+      each.account.describe(failedOver);
+      each.account.script((request) =>
+        isAccountRead(request) ? failAt("A", { kind: "hang" })(request) : undefined,
+      );
+      await useUntilGranted(each, code);
+      await finish(each);
+    });
+
+    it("takes no write of an instance that has not heard of the account within the lease, so that no code is used twice", async () => {
+      const leaseMs = 400;
+      const old = await startCase({ timing: { maxAgeMs: 100, minAgeMs: 50, leaseMs } });
+      const codes = [await newCode(old), await service.newCode("AAAAAA00A00A777A", old.body)];
+      const [first = "", second = ""] = codes;
+      expect((await old.instance.use(old.apiKey, first)).status).toBe(200);
+      // From here on the old instance cannot read the account, and its region goes on taking writes.
+      old.account.script((request) => (isAccountRead(request) ? { kind: "status", status: 429 } : undefined));
+      await pause(leaseMs);
+      expectUnavailable(await old.instance.use(old.apiKey, second));
+      expect((await old.instance.ask(old.apiKey, second)).status).toBe(200);
+      expect(writesAt(old.account, "A")).toBe(1);
+      old.account.script(() => undefined);
+      expect((await old.instance.use(old.apiKey, second)).status).toBe(200);
+      await finish(old);
+    });
+  });
+
+  describe("whose description cannot be read", () => {
+    it("is no item that is missing: a cold instance refuses no key and lists none away", async () => {
+      const each = await startCase({ isCold: true });
+      const code = await newCode(each);
+      each.account.script((request) =>
+        isAccountRead(request) ? { kind: "answer", status: 404, body: "{}" } : undefined,
+      );
+      expectUnavailable(await each.instance.ask(each.apiKey, code));
+      expectUnavailable(await each.instance.list(each.merchantId));
+      expectUnavailable(await each.instance.use(each.apiKey, code));
+      each.account.script(() => undefined);
+      expect((await each.instance.use(each.apiKey, code)).status).toBe(200);
+      await finish(each);
+    });
+  });
+
+  describe("of which names do not resolve", () => {
+    const named: Regions = { ...undivided, hasNames: true };
+
+    /**
+     * Names that resolve as `dns.lookup` does: at most two look-ups run, the others wait in line, and none can be ended.
+     * The names in `hanging` take two seconds.
+     */
+    const startNames = (hanging: readonly string[]): Resolvers => {
+      const waiting: (() => void)[] = [];
+      let free = 2;
+      const run = async (name: string): Promise<LookupAddress[]> => {
+        if (free === 0) {
+          await new Promise<void>((resolve) => waiting.push(resolve));
+        } else {
+          free -= 1;
+        }
+        await pause(hanging.includes(name) ? 2000 : 1);
+        const next = waiting.shift();
+        if (next === undefined) {
+          free += 1;
+        } else {
+          next();
+        }
+        if (hanging.includes(name)) {
+          throw new Error("no address");
+        }
+        return [{ address: "127.0.0.1", family: 4 }];
+      };
+      return { bySystem: run, byDns: () => Promise.reject(new Error("no DNS")) };
+    };
+
+    it.each<[string, readonly Region[]]>([
+      ["the write region's", ["A"]],
+      ["the other's", ["B"]],
+    ])("answers asks all the same while %s hangs", async (_, regions) => {
+      const names = makeNameLookup(lookupTiming, startNames(regions.map(nameOf)));
+      const each = await startCase({ regions: named, isCold: true, names });
+      const code = await newCode(each);
+      const asks = 20;
+      let answered = 0;
+      for (let asked = 0; asked < asks; asked += 1) {
+        answered += (await each.instance.ask(each.apiKey, code)).status === 200 ? 1 : 0;
+        await pause(50);
+      }
+      expect(answered).toBe(asks);
+      await finish(each);
+    });
+  });
+
   describe("that somebody changes to two write regions", () => {
     const timing = { maxAgeMs: 50, minAgeMs: 50 };
 
@@ -458,9 +606,10 @@ describe("an account with two regions", () => {
     });
 
     it("is noticed before the first write of an instance that was idle", async () => {
-      const each = await startCase({ timing });
+      const leaseMs = 100;
+      const each = await startCase({ timing: { ...timing, leaseMs } });
       each.account.describe({ write: ["B", "A"], read: ["B", "A"] });
-      await pause(4 * timing.maxAgeMs);
+      await pause(2 * leaseMs);
       expectUnavailable(await each.instance.generate(each.beneficiary, each.body));
       expect(each.account.requests.filter(isWrite)).toEqual([]);
       await finish(each);

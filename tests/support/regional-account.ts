@@ -3,7 +3,7 @@ import { startFaultProxy } from "../../tools/support/fault-proxy";
 import type { AccountDescription, Fault, FaultProxy, StoreRequest } from "../../tools/support/fault-proxy";
 import { startInstance } from "../../tools/support/service";
 import type { Instance, Service } from "../../tools/support/service";
-import type { AccountTiming } from "../../shared/cosmos/client";
+import type { StoreOptions } from "../../shared/cosmos/cosmos-store";
 
 export type Region = "A" | "B";
 
@@ -21,7 +21,12 @@ export interface Regions {
   readonly consistency?: string;
   /** The regions whose names do not resolve. */
   readonly withoutAddress?: readonly Region[];
+  /** The regions have names, such as `region-a.test`, and no addresses, in their endpoints. */
+  readonly hasNames?: boolean;
 }
+
+/** The name of a region in an account that `hasNames`. */
+export const nameOf = (region: Region): string => `region-${region.toLowerCase()}.test`;
 
 /**
  * What the account's proxies share. An index counts the requests at all of them. At the start, and again after a reset,
@@ -30,8 +35,8 @@ export interface Regions {
 export interface RegionalAccount extends Omit<FaultProxy, "requests" | "script"> {
   readonly requests: readonly RegionalRequest[];
   script(decide: (request: RegionalRequest) => Fault | undefined): void;
-  /** From now on the account reports these regions. */
-  describe(regions: Regions): void;
+  /** From now on the account reports these regions. A door in `stale` goes on reporting what it knew. */
+  describe(regions: Regions, stale?: Partial<Record<RegionalRequest["door"], Regions>>): void;
   /** Fails over: the other region becomes the write region. */
   failOver(): void;
   /** Whether a request is for this region. The account's own name resolves to the first write region. */
@@ -62,26 +67,28 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
   let requests: RegionalRequest[] = [];
   let decide: (request: RegionalRequest) => Fault | undefined = () => undefined;
 
-  const describe = (): AccountDescription => {
-    const { write, read, consistency = "Strong", withoutAddress = [] } = regions;
+  let stale: Partial<Record<RegionalRequest["door"], Regions>> = {};
+  const describeAt = (door: RegionalRequest["door"]) => (): AccountDescription => {
+    const said = stale[door] ?? regions;
+    const { write, read, consistency = "Strong", withoutAddress = [], hasNames = false } = said;
     const toLocation = (region: Region): unknown => ({
       name: `Region ${region}`,
       databaseAccountEndpoint: withoutAddress.includes(region)
         ? // RFC 6761: no resolver resolves such a name.
           `http://region-${region.toLowerCase()}.invalid/`
-        : `${doors[region].endpoint}/`,
+        : `${hasNames ? doors[region].endpoint.replace("127.0.0.1", nameOf(region)) : doors[region].endpoint}/`,
     });
     return {
       writableLocations: write.map(toLocation),
       readableLocations: read.map(toLocation),
-      enableMultipleWriteLocations: regions.hasSeveralWriteRegions ?? write.length > 1,
+      enableMultipleWriteLocations: said.hasSeveralWriteRegions ?? write.length > 1,
       userConsistencyPolicy: { defaultConsistencyLevel: consistency },
     };
   };
   const [account, a, b] = await Promise.all([
-    startFaultProxy(target, describe),
-    startFaultProxy(target, describe),
-    startFaultProxy(target, describe),
+    startFaultProxy(target, describeAt("account")),
+    startFaultProxy(target, describeAt("A")),
+    startFaultProxy(target, describeAt("B")),
   ]);
   const doors = { account, A: a, B: b };
   const all = [account, a, b];
@@ -109,8 +116,9 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
     script: (next) => {
       decide = next;
     },
-    describe: (next) => {
+    describe: (next, staleNext = {}) => {
       regions = next;
+      stale = staleNext;
     },
     failOver: () => {
       const write = regions.write[0] === "A" ? "B" : "A";
@@ -124,6 +132,7 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
       await Promise.all(all.map((door) => door.reset()));
       decide = () => undefined;
       regions = undivided;
+      stale = {};
       requests = [];
       listen();
     },
@@ -141,16 +150,15 @@ export interface RegionalInstance {
   readonly stop: () => Promise<void>;
 }
 
-export interface RegionalOptions {
+export interface RegionalOptions extends StoreOptions {
   readonly deadlineMs: number;
-  readonly timing?: AccountTiming | undefined;
   /** The account of another instance. Without it the instance starts one of its own. */
   readonly account?: RegionalAccount | undefined;
 }
 
 export const startRegionalInstance = async (
   service: Service,
-  { deadlineMs, timing, account: shared }: RegionalOptions,
+  { deadlineMs, account: shared, ...options }: RegionalOptions,
 ): Promise<RegionalInstance> => {
   const account = shared ?? (await startRegionalAccount(service.config.cosmos.endpoint));
   const settings = {
@@ -159,7 +167,7 @@ export const startRegionalInstance = async (
     COSMOSDB_SINGLE_COPY: "false",
     REQUEST_DEADLINE_IN_MS: String(deadlineMs),
   };
-  const instance = await startInstance(settings, service.clock, timing);
+  const instance = await startInstance(settings, service.clock, options);
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> =>
     (stopped ??= instance.stop().then(() => (shared === undefined ? account.close() : undefined)));

@@ -1,4 +1,5 @@
 /** A proxy between the real client and the embedded server. It fails when a test asks for it. */
+import { randomUUID } from "node:crypto";
 import { Agent, createServer, request as send } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -16,14 +17,24 @@ export type Fault =
   | { readonly kind: "reset-after" }
   /** It is applied, then its connection is reset in the middle of the answer's body. */
   | { readonly kind: "cut-off" }
-  /** It is answered with this status and not applied. A 429 always says when to retry. */
+  /**
+   * It is answered with this status and not applied. A 429 always says when to retry. 404/1002 means that a replica lags
+   * behind, 404/1003 that the container is missing.
+   */
   | {
       readonly kind: "status";
-      readonly status: 401 | 408 | 410 | 429 | 449 | 500 | 503;
+      readonly status: number;
+      readonly substatus?: number;
       readonly retryAfterMs?: number;
     }
-  /** It is not applied, and answered 404 although no item is missing: 1002 means that a replica lags behind. */
-  | { readonly kind: "status"; readonly status: 404; readonly substatus: 1002 }
+  /** It is not applied, and answered with this body. A foreign answer is not Cosmos DB's: it has no activity id. */
+  | {
+      readonly kind: "answer";
+      readonly status: number;
+      readonly body: string;
+      readonly isForeign?: boolean;
+      readonly retryAfterMs?: number;
+    }
   /**
    * It is not applied, and answered 403: this region takes no writes (3), or has left the account (1008), or the token is
    * not in force (5300).
@@ -158,11 +169,21 @@ export const startFaultProxy = async (
         return;
       case "status":
         reply(
-          fault.status === 404
-            ? failureAnswer(fault.status, { "x-ms-substatus": String(fault.substatus) })
-            : failureAnswer(fault.status, retryAfter(fault)),
+          failureAnswer(fault.status, {
+            ...retryAfter(fault),
+            ...(fault.substatus === undefined ? {} : { "x-ms-substatus": String(fault.substatus) }),
+          }),
         );
         return;
+      case "answer": {
+        const { headers } = failureAnswer(fault.status, retryAfter(fault));
+        reply({
+          status: fault.status,
+          headers: fault.isForeign === true ? {} : headers,
+          body: Buffer.from(fault.body),
+        });
+        return;
+      }
       case "forbidden":
         reply(failureAnswer(403, { "x-ms-substatus": String(fault.substatus) }));
         return;
@@ -365,7 +386,8 @@ const retryAfter = ({
 
 const failureAnswer = (status: number, headers: IncomingHttpHeaders = {}): Answer => ({
   status,
-  headers: { "content-type": "application/json", ...headers },
+  // Every answer of Cosmos DB has an activity id.
+  headers: { "content-type": "application/json", "x-ms-activity-id": randomUUID(), ...headers },
   body: Buffer.from(JSON.stringify({ code: String(status), message: `fault: ${status}` })),
 });
 

@@ -9,9 +9,8 @@ import { lateLogPrefix, makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
 import { decodeConfig } from "../../shared/config";
 import type { Config } from "../../shared/config";
-import type { AccountTiming } from "../../shared/cosmos/client";
 import { makeCosmosStore } from "../../shared/cosmos/cosmos-store";
-import type { CosmosStore } from "../../shared/cosmos/cosmos-store";
+import type { CosmosStore, StoreOptions } from "../../shared/cosmos/cosmos-store";
 import { makeApi } from "./api";
 import type { Api } from "./api";
 import { makeClock } from "./clock";
@@ -37,10 +36,10 @@ export interface Instance extends Api {
 export const startInstance = async (
   settings: Readonly<Record<string, string>>,
   clock: () => Date,
-  timing?: AccountTiming,
+  options?: StoreOptions,
 ): Promise<Instance> => {
   const config = right(decodeConfig(settings));
-  const store = makeCosmosStore(config, timing);
+  const store = makeCosmosStore(config, options);
   const log: LogLine[] = [];
   const host = makeHost(makeFunctions(config, store.forCall, clock), (level, ...args) => {
     log.push({ level, text: args.map(String).join(" ") });

@@ -1,0 +1,198 @@
+/** Reads the account's description, and says for how long it may be relied on: docs/decisions/0011-regions.md. */
+import type { DatabaseAccount, ResourceResponse } from "@azure/cosmos";
+import { setTimeout as sleep } from "node:timers/promises";
+import { unlessAborted } from "../unless-aborted";
+import type { Signal } from "../unless-aborted";
+import { toStoreError } from "./error";
+import type { AccountRegions, Regions } from "./regions";
+
+/** When the account is read, in ms. */
+export interface AccountTiming {
+  /** A request that finds the description older than this starts a read in the background. */
+  readonly maxAgeMs: number;
+  /** When a region does not answer usefully, the account is read, but not again within this time. */
+  readonly minAgeMs: number;
+  /** A write is sent only under a description that was asked for less than this ago: until then it is a lease. */
+  readonly leaseMs: number;
+  /** How long one endpoint may take to describe the account, at most. */
+  readonly patienceMs: number;
+}
+
+/** With six endpoints of which five do not answer, a failover is noticed after 20 + 5 × 1.5 s: within half a minute. */
+export const accountTiming: AccountTiming = {
+  maxAgeMs: 20_000,
+  minAgeMs: 2_000,
+  leaseMs: 30_000,
+  patienceMs: 1_500,
+};
+
+/** The pauses between reads that fail, in ms, while requests wait for the first description or for a lease. */
+const shortestPauseMs = 20;
+const longestPauseMs = 500;
+
+export type AccountResponse = ResourceResponse<DatabaseAccount>;
+
+export interface AccountWatch {
+  /**
+   * Resolves when a description is known, for a write when one is known that is younger than the lease. Rejects when the
+   * signal aborts, with an `UnknownAccount`.
+   */
+  readonly ready: (isWrite: boolean, signal: Signal | undefined) => Promise<void>;
+  /** Starts a read in the background, unless the last one was a short while ago. */
+  readonly doubt: () => void;
+  /** Reads the account, once for all who ask at the same time. Rejects as the SDK does. */
+  readonly read: () => Promise<AccountResponse>;
+  /** Starts no more reads. */
+  readonly stop: () => void;
+}
+
+/** A moment on both clocks of the machine, in ms. */
+interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+export interface AccountWatchOptions {
+  /** Reads the description at one endpoint. */
+  readonly readAt: (endpoint: string, signal: AbortSignal) => Promise<AccountResponse>;
+  readonly regions: Regions;
+  /** Called with every description that is followed. */
+  readonly onFollow?: (account: AccountRegions) => void;
+  readonly timing?: AccountTiming;
+  readonly now?: () => Moment;
+}
+
+export const makeAccountWatch = ({
+  readAt,
+  regions,
+  onFollow = () => undefined,
+  timing = accountTiming,
+  now = () => ({ monotonic: performance.now(), wall: Date.now() }),
+}: AccountWatchOptions): AccountWatch => {
+  /** When the description that is followed was asked for. */
+  let heardAt: Moment | undefined;
+  let lastStartedAt = -Infinity;
+  let lastFailure: unknown;
+  let pauseMs = 0;
+  let reading: Promise<AccountResponse> | undefined;
+  let isStopped = false;
+
+  /**
+   * The monotonic clock stands still while a machine is suspended, and the other one can be set. The age is the longer of
+   * the two, and a clock that was set back ends the lease: no change of a clock makes a description younger.
+   */
+  const age = (): number => {
+    if (heardAt === undefined) {
+      return Infinity;
+    }
+    const { monotonic, wall } = now();
+    return wall < heardAt.wall ? Infinity : Math.max(monotonic - heardAt.monotonic, wall - heardAt.wall);
+  };
+
+  const follow = (response: AccountResponse, account: AccountRegions, askedAt: Moment): AccountResponse => {
+    regions.follow(account);
+    onFollow(account);
+    heardAt = askedAt;
+    return response;
+  };
+
+  /**
+   * Asks one endpoint after the other until one names a write region that has not failed the last write. If all name one
+   * that has, the one that failed the longest ago may take writes again.
+   */
+  const readInTurn = async (): Promise<AccountResponse> => {
+    let doubted: { readonly failedAt: number; readonly follow: () => AccountResponse } | undefined;
+    let failure: unknown;
+    for (const endpoint of regions.forAccount()) {
+      if (isStopped) {
+        break;
+      }
+      const askedAt = now();
+      try {
+        const response = await readAt(endpoint, AbortSignal.timeout(timing.patienceMs));
+        const account = toAccountRegions(response);
+        const failedAt = regions.failedWriteAt(account);
+        if (failedAt === undefined) {
+          return follow(response, account, askedAt);
+        }
+        if (doubted === undefined || failedAt < doubted.failedAt) {
+          doubted = { failedAt, follow: () => follow(response, account, askedAt) };
+        }
+      } catch (error) {
+        failure = error;
+        await sleep(shortestPauseMs, undefined, { ref: false });
+      }
+    }
+    if (doubted !== undefined) {
+      return doubted.follow();
+    }
+    throw failure;
+  };
+
+  const start = async (): Promise<AccountResponse> => {
+    try {
+      // A cold instance that cannot read the account tries again at once, then less and less often.
+      await sleep(pauseMs, undefined, { ref: false });
+      lastStartedAt = now().monotonic;
+      const response = await readInTurn();
+      pauseMs = 0;
+      return response;
+    } catch (error) {
+      lastFailure = error;
+      pauseMs = Math.min(Math.max(2 * pauseMs, shortestPauseMs), longestPauseMs);
+      throw error;
+    } finally {
+      reading = undefined;
+    }
+  };
+
+  const read = (): Promise<AccountResponse> => (reading ??= start());
+
+  const refresh = (leastAgeMs: number): void => {
+    if (!isStopped && reading === undefined && now().monotonic - lastStartedAt >= leastAgeMs) {
+      read().catch(() => undefined);
+    }
+  };
+
+  return {
+    ready: async (isWrite, signal) => {
+      const isReady = (): boolean => (isWrite ? age() < timing.leaseMs : heardAt !== undefined);
+      while (!isReady()) {
+        await unlessAborted(read(), signal).catch(() => undefined);
+        if (signal?.aborted === true || isStopped) {
+          throw new UnknownAccount(lastFailure);
+        }
+      }
+      refresh(age() >= timing.maxAgeMs ? timing.minAgeMs : Infinity);
+    },
+    doubt: () => {
+      refresh(timing.minAgeMs);
+    },
+    read,
+    stop: () => {
+      isStopped = true;
+    },
+  };
+};
+
+/** No endpoint described the account, so nothing was sent. Its message is words for the log. */
+export class UnknownAccount extends Error {
+  constructor(failure: unknown) {
+    super(failure === undefined ? "no answer in time" : String(toStoreError(failure).status));
+  }
+}
+
+const isHttp = (url: string): boolean => /^https?:$/.test(URL.parse(url)?.protocol ?? "");
+
+/** A description that can be followed. Rejects what no account says, such as `{}`. */
+const toAccountRegions = ({ resource, statusCode }: AccountResponse): AccountRegions => {
+  const isLocated = [resource?.writableLocations, resource?.readableLocations].every(
+    (locations) =>
+      Array.isArray(locations) &&
+      locations.every(({ databaseAccountEndpoint }) => isHttp(databaseAccountEndpoint)),
+  );
+  if (statusCode !== 200 || resource === undefined || !isLocated) {
+    throw new Error("no description");
+  }
+  return resource;
+};
