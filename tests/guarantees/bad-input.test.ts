@@ -161,15 +161,6 @@ describe("bad input", () => {
     expect((await call(service.baseUrl + path, { method })).status).toBe(404);
   });
 
-  it("a target that is a whole URL, with credentials, gets the answer of its path", async () => {
-    const { hostname, port } = new URL(service.baseUrl);
-    const socket = connect(Number(port), hostname);
-    socket.write(
-      "GET http://user:password@localhost/api/v1/info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-    );
-    expect(await text(socket)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
-  });
-
   it("any bytes get a refusal of the contract that repeats none of them", async () => {
     await expectUnchanged(async () => {
       await fc.assert(
