@@ -1,10 +1,11 @@
+import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { decode, right } from "../tools/support/either";
 import { decodeConfig, settingNames } from "./config";
 
-const secretBytes = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
+const secretBytes = hash("sha256", "a secret", "buffer");
 const secret = secretBytes.toString("base64");
 const otherSecretBytes = Buffer.from(secretBytes.map((byte) => byte + 1));
 const otherSecret = otherSecretBytes.toString("base64");
@@ -61,23 +62,31 @@ describe("the settings", () => {
     expect(message).toBe(
       [
         "The service cannot work with its settings:",
-        "  COSMOSDB_ENDPOINT is missing: expected an https URL (http on loopback only)",
+        "  COSMOSDB_ENDPOINT is missing: expected an origin, as https://example.documents.azure.com (http on loopback only)",
         "  OTP_SECRET is missing: expected base64 of at least 32 bytes",
         "  COSMOSDB_KEY is missing, and so is IDENTITY_ENDPOINT: expected a key in base64, or an app with a managed identity, for which the platform sets IDENTITY_ENDPOINT",
       ].join("\n"),
     );
   });
 
-  it.each([
+  it.each<[string, string]>([
     ["COSMOSDB_ENDPOINT", "not a URL"],
     ["COSMOSDB_ENDPOINT", "http://account.documents.azure.com"],
     ["COSMOSDB_ENDPOINT", "http://localhost.example.com"],
     ["COSMOSDB_ENDPOINT", "http://notlocalhost"],
     ["COSMOSDB_ENDPOINT", "ftp://127.0.0.1"],
+    ...["/path", "?query", "/?query", "#fragment", "/#", ";AccountKey=x", " ", "\n", "//", "\\"].map(
+      (end): [string, string] => ["COSMOSDB_ENDPOINT", `https://account.documents.azure.com${end}`],
+    ),
+    ["COSMOSDB_ENDPOINT", " https://account.documents.azure.com"],
+    ["COSMOSDB_ENDPOINT", "AccountEndpoint=https://account.documents.azure.com"],
+    ["COSMOSDB_ENDPOINT", "https://user@account.documents.azure.com"],
     ["COSMOSDB_KEY", "not base64!"],
-    ["AZURE_CLIENT_ID", "cgn-otp"],
-    ["AZURE_CLIENT_ID", "6f1c6cbe-33b5-4c68-bd0d-1a4d0f8b9c0"],
     ["COSMOSDB_DATABASE_NAME", "a/b"],
+    ["COSMOSDB_DATABASE_NAME", "cgn "],
+    ["COSMOSDB_DATABASE_NAME", "cgn\u00a0"],
+    ["COSMOSDB_DATABASE_NAME", "c\tgn"],
+    ["COSMOSDB_DATABASE_NAME", "cgn\u0085"],
     ["COSMOSDB_SINGLE_COPY", "yes"],
     ["OTP_SECRET", Buffer.alloc(31).toString("base64")],
     ["OTP_SECRET", `${secret}\n`],
@@ -98,13 +107,35 @@ describe("the settings", () => {
     expect(message.split("\n")).toHaveLength(2);
   });
 
-  it("take no second secret for none, and not the first one again", () => {
-    expect(right(decodeConfig({ ...settings, OTP_SECRET_SECOND: "" })).otpSecretSecond).toBeUndefined();
+  it.each([
+    "https://account.documents.azure.com",
+    "https://ACCOUNT.documents.azure.com:443/",
+    "http://[::1]:8081/",
+  ])("take %s for an endpoint", (COSMOSDB_ENDPOINT) => {
+    expect(E.isRight(decodeConfig({ ...settings, COSMOSDB_ENDPOINT }))).toBe(true);
+  });
+
+  const long = Buffer.concat([secretBytes, otherSecretBytes, Buffer.from("x")]);
+  it.each<[string, Buffer, Buffer]>([
+    ["the same", secretBytes, secretBytes],
+    ["the same with zeros after it", secretBytes, Buffer.concat([secretBytes, Buffer.alloc(3)])],
+    ["the SHA-256 of a long one", long, hash("sha256", long, "buffer")],
+    ["a long one whose SHA-256 is the first", hash("sha256", long, "buffer"), long],
+  ])("take no second secret that is the same HMAC key: %s", (_, first, second) => {
     for (const COSMOSDB_ENDPOINT of [settings.COSMOSDB_ENDPOINT, "http://127.0.0.1:8081"]) {
-      expect(messageOf({ ...settings, COSMOSDB_ENDPOINT, OTP_SECRET_SECOND: secret })).toBe(
-        "The service cannot work with its settings:\n  OTP_SECRET_SECOND is the same as OTP_SECRET: expected another secret, or nothing",
+      const OTP_SECRET = first.toString("base64");
+      const OTP_SECRET_SECOND = second.toString("base64");
+      expect(messageOf({ ...settings, COSMOSDB_ENDPOINT, OTP_SECRET, OTP_SECRET_SECOND })).toBe(
+        "The service cannot work with its settings:\n  OTP_SECRET_SECOND is the same key as OTP_SECRET: expected another secret, or nothing",
       );
     }
+  });
+
+  it("take an empty second secret for none, and one that differs after 64 bytes for another", () => {
+    expect(right(decodeConfig({ ...settings, OTP_SECRET_SECOND: "" })).otpSecretSecond).toBeUndefined();
+    const OTP_SECRET_SECOND = long.subarray(0, 64).toString("base64");
+    const config = decodeConfig({ ...settings, OTP_SECRET: long.toString("base64"), OTP_SECRET_SECOND });
+    expect(E.isRight(config)).toBe(true);
   });
 
   it.each([
@@ -155,7 +186,7 @@ describe("the settings of an app with a managed identity", () => {
   });
 
   it("lead to the key where there is one, whatever the platform sets", () => {
-    for (const environment of [platform, { IDENTITY_ENDPOINT: "nonsense" }]) {
+    for (const environment of [platform, { IDENTITY_ENDPOINT: "nonsense", AZURE_CLIENT_ID: "nonsense" }]) {
       expect(right(decodeConfig({ ...settings, ...environment })).cosmos.credential).toEqual({
         kind: "key",
         key: COSMOSDB_KEY,
@@ -167,6 +198,8 @@ describe("the settings of an app with a managed identity", () => {
     [{ IDENTITY_ENDPOINT: "nonsense" }, "IDENTITY_ENDPOINT is malformed"],
     [{ IDENTITY_ENDPOINT: "file:///etc/passwd" }, "IDENTITY_ENDPOINT is malformed"],
     [{ IDENTITY_HEADER: "" }, "IDENTITY_HEADER is missing"],
+    [{ AZURE_CLIENT_ID: "nonsense" }, "AZURE_CLIENT_ID is malformed"],
+    [{ AZURE_CLIENT_ID: "6f1c6cbe-33b5-4c68-bd0d-1a4d0f8b9c0" }, "AZURE_CLIENT_ID is malformed"],
     [{ IDENTITY_HEADER: "two\nlines" }, "IDENTITY_HEADER is malformed"],
   ])("are refused when the platform's are %j", (environment, expected) => {
     const message = messageOf({ ...withoutKey, ...platform, ...environment });
@@ -176,10 +209,9 @@ describe("the settings of an app with a managed identity", () => {
   });
 
   it("are told with all else that is wrong", () => {
-    const config = decodeConfig({ OTP_SECRET: "nonsense", AZURE_CLIENT_ID: "nonsense" });
+    const config = decodeConfig({ OTP_SECRET: "nonsense" });
     expect(E.isLeft(config) && config.left.names).toEqual([
       "COSMOSDB_ENDPOINT",
-      "AZURE_CLIENT_ID",
       "OTP_SECRET",
       "COSMOSDB_KEY",
       "IDENTITY_ENDPOINT",
@@ -197,6 +229,10 @@ describe("the settings of a laptop", () => {
     Buffer.from("0123456789abcdef".repeat(2)),
     Buffer.from(`${"0123456789".repeat(4)}0123`),
     Buffer.alloc(62, secretBytes.subarray(1)),
+    Buffer.from(Array.from({ length: 32 }, (_, index) => index)),
+    Buffer.from(Array.from({ length: 40 }, (_, index) => 255 - 3 * index)),
+    Buffer.from("local-development-only-not-a-secret\n"),
+    Buffer.from(" local-development-only-not-a-secret"),
   ].map((bytes) => bytes.toString("base64"));
 
   it.each(guessable)("do as %s for a secret on loopback, and nowhere else", (guessed) => {

@@ -1,4 +1,5 @@
 /** The settings of the service. They are read once, all together, so a mistake shows before the first request. */
+import { hash } from "node:crypto";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
@@ -50,12 +51,15 @@ const setting = <A>(expected: string, parse: (text: string) => A | undefined): t
     t.identity,
   );
 
-const endpoint = setting("an https URL (http on loopback only)", (text) => {
-  const url = URL.parse(text);
-  return url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname))
-    ? text
-    : undefined;
-});
+const endpoint = setting(
+  "an origin, as https://example.documents.azure.com (http on loopback only)",
+  (text) => {
+    const url = URL.parse(text);
+    const isAllowed = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
+    // Requests append their own paths. The portal shows the port and the slash.
+    return isAllowed && /^https?:\/\/[^\s/?#@;\\]+\/?$/i.test(text) ? text : undefined;
+  },
+);
 
 const base64 = (expected: string, minBytes: number): t.Type<Buffer<ArrayBuffer>, Buffer<ArrayBuffer>> =>
   setting(expected, (text) => {
@@ -81,8 +85,9 @@ const flag = setting("true or false", (text) =>
   text === "true" ? true : text === "false" ? false : undefined,
 );
 
-const databaseName = setting("1–255 characters other than / \\ # ?", (text) =>
-  /^[^/\\#?]{1,255}$/.test(text) ? text : undefined,
+const databaseName = setting(
+  "1–255 characters other than / \\ # ? and control characters, no blank at the end",
+  (text) => (/^[^/\\#?\p{Cc}]{1,255}(?<!\s)$/u.test(text) ? text : undefined),
 );
 
 const clientId = setting("the client id of a managed identity, a UUID", (text) =>
@@ -98,7 +103,6 @@ const secret = base64(`base64 of at least ${minSecretBytes} bytes`, minSecretByt
 const Settings = t.type({
   COSMOSDB_ENDPOINT: endpoint,
   COSMOSDB_KEY: optional(base64("base64", 1)),
-  AZURE_CLIENT_ID: optional(clientId),
   COSMOSDB_DATABASE_NAME: databaseName,
   COSMOSDB_SINGLE_COPY: flag,
   OTP_SECRET: secret,
@@ -118,9 +122,9 @@ const defaults = {
 };
 
 /** The name of every setting. */
-export const settingNames: readonly string[] = Object.keys(Settings.props);
+export const settingNames: readonly string[] = [...Object.keys(Settings.props), "AZURE_CLIENT_ID"];
 
-/** The platform sets these where the app has a managed identity. Operators set none of them. */
+/** The platform sets the first two where the app has a managed identity. Operators may name one of several. */
 const PlatformIdentity = t.type({
   IDENTITY_ENDPOINT: setting("an http or https URL, which the platform sets", (text) =>
     /^https?:$/.test(URL.parse(text)?.protocol ?? "") ? text : undefined,
@@ -128,6 +132,7 @@ const PlatformIdentity = t.type({
   IDENTITY_HEADER: setting("printable ASCII characters, which the platform sets", (text) =>
     /^[!-~]+$/.test(text) ? text : undefined,
   ),
+  AZURE_CLIENT_ID: optional(clientId),
 });
 
 /** The bytes of the public `OTP_SECRET` in `local.settings.json.example`. */
@@ -138,6 +143,14 @@ const repeatsItself = (secret: Buffer): boolean =>
   Array.from({ length: minSecretBytes - 1 }, (_, index) => index + 1).some(
     (period) => secret.length >= 2 * period && secret.subarray(period).equals(secret.subarray(0, -period)),
   );
+
+/** Each byte differs from the one before it by the same: `00 01 02 …`. */
+const countsUp = (secret: Buffer): boolean => {
+  const step = (index: number): number => ((secret[index + 1] ?? 0) - (secret[index] ?? 0) + 256) % 256;
+  return Array.from({ length: secret.length - 1 }, (_, index) => step(index)).every(
+    (each) => each === step(0),
+  );
+};
 
 /**
  * The domains of Azure's accounts: the public cloud, the US government's, China's and, until it closed, Germany's
@@ -177,11 +190,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const pick = (environment: Environment, names: readonly string[]): Readonly<Record<string, string>> =>
   Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
 
-/** With a key, the platform's identity is ignored. */
+/** With a key, every setting of an identity is ignored. */
 const decodeCredential = (
   environment: Environment,
   key: Buffer | undefined,
-  clientId: string | undefined,
 ): Either<readonly Fault[], CosmosCredential> => {
   if (key !== undefined) {
     return E.right({ kind: "key", key: key.toString("base64") });
@@ -202,19 +214,36 @@ const decodeCredential = (
         kind: "identity",
         endpoint: platform.right.IDENTITY_ENDPOINT,
         header: platform.right.IDENTITY_HEADER,
-        clientId,
+        clientId: platform.right.AZURE_CLIENT_ID,
       });
 };
 
+/** The key that HMAC-SHA-256 makes of a secret (RFC 2104, section 2): one of more than 64 bytes is hashed, zeros fill the rest. */
+const toHmacKey = (secret: Buffer): Buffer => {
+  const key = secret.length > 64 ? hash("sha256", secret, "buffer") : secret;
+  return Buffer.concat([key, Buffer.alloc(64 - key.length)]);
+};
+
 /** The same secret twice would replace nothing. */
-const faultsBetweenSecrets = (given: Environment): readonly Fault[] =>
-  given["OTP_SECRET_SECOND"] !== undefined && given["OTP_SECRET_SECOND"] === given["OTP_SECRET"]
-    ? [faultOf("OTP_SECRET_SECOND", "is the same as OTP_SECRET: expected another secret, or nothing")]
+const faultsBetweenSecrets = (given: Environment): readonly Fault[] => {
+  const [first, second] = [given["OTP_SECRET"], given["OTP_SECRET_SECOND"]].map((text) =>
+    secret.decode(text),
+  );
+  return first !== undefined &&
+    second !== undefined &&
+    E.isRight(first) &&
+    E.isRight(second) &&
+    toHmacKey(first.right).equals(toHmacKey(second.right))
+    ? [faultOf("OTP_SECRET_SECOND", "is the same key as OTP_SECRET: expected another secret, or nothing")]
     : [];
+};
 
 const isGuessable = (text: string | undefined): boolean => {
   const decoded = secret.decode(text);
-  return E.isRight(decoded) && (decoded.right.equals(exampleSecret) || repeatsItself(decoded.right));
+  return (
+    E.isRight(decoded) &&
+    (decoded.right.includes(exampleSecret) || repeatsItself(decoded.right) || countsUp(decoded.right))
+  );
 };
 
 /** Settings of a laptop, copied to a service for others: each is well-formed, but not safe with this endpoint. */
@@ -253,11 +282,7 @@ export const decodeConfig = (environment: Environment): Either<BadSettings, Conf
   const credential =
     E.isLeft(settings) && given["COSMOSDB_KEY"] !== undefined
       ? undefined
-      : decodeCredential(
-          environment,
-          E.isRight(settings) ? settings.right.COSMOSDB_KEY : undefined,
-          E.isRight(settings) ? settings.right.AZURE_CLIENT_ID : undefined,
-        );
+      : decodeCredential(environment, E.isRight(settings) ? settings.right.COSMOSDB_KEY : undefined);
   const faults = [
     ...(E.isLeft(settings) ? toFaults(settings.left) : []),
     ...(credential !== undefined && E.isLeft(credential) ? credential.left : []),
