@@ -1,16 +1,14 @@
-import { randomUUID } from "node:crypto";
 import { flow } from "fp-ts/function";
 import type { Either } from "fp-ts/Either";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
-import { deadlinePassed } from "../shared/domain/failure";
+import { deadlinePassed, unknownWrite } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { findLatestOtp } from "../shared/domain/find-otp";
 import type { LatestOtp } from "../shared/domain/find-otp";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/domain/identifiers";
-import type { OtpCode } from "../shared/domain/identifiers";
-import type { Holding, ItemRef, Keyrings } from "../shared/domain/keyring";
+import type { Holding, Keyrings } from "../shared/domain/keyring";
 import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp";
 import type { IssuedOtp, Otp, OtpLifetime } from "../shared/domain/otp";
 import { json } from "../shared/http/answer";
@@ -69,17 +67,14 @@ const issueOtp = async (
 ): Promise<Either<Failure, IssuedOtp>> => {
   const { merchantId, discountId } = holding;
   const slotRef = first.slotRefOfHolding(holding);
-  const draw = (): { readonly nonce: string; readonly code: OtpCode; readonly ref: ItemRef } => {
-    const nonce = randomUUID();
-    const code = first.codeFor(slotRef, nonce);
-    return { nonce, code, ref: first.otpRefFor(merchantId, code) };
-  };
   const { ttlSeconds } = lifetime;
   const toIssued = ({ code, otp }: LatestOtp): IssuedOtp => ({ code, expiresAt: otp.expiresAt, ttlSeconds });
 
   const nextAttempt = makeBackoff(signal);
-  let drawn = draw();
+  let drawn = first.drawOtp(merchantId, slotRef);
   let slotEtag: string | undefined;
+  /** A write of this call may still be applied. */
+  let isPending = false;
   while (await nextAttempt()) {
     if (second !== undefined) {
       const { id } = second.slotRefOfHolding(holding);
@@ -88,6 +83,10 @@ const issueOtp = async (
         return other;
       }
       if (other.right !== undefined && isLive(other.right.otp, clock())) {
+        // No refusal is final while the write may still put a second live OTP beside this one.
+        if (isPending) {
+          return E.left(unknownWrite);
+        }
         return E.left({ tag: "otp-conflict", otp: toIssued(other.right) });
       }
     }
@@ -112,8 +111,9 @@ const issueOtp = async (
       const live = toIssued(latest.right);
       return latest.right.nonce === drawn.nonce ? E.right(live) : E.left({ tag: "otp-conflict", otp: live });
     }
+    isPending = outcome.right === "unknown" && latest.right?.slotEtag === slotEtag;
     if (latest.right?.nonce === drawn.nonce) {
-      drawn = draw();
+      drawn = first.drawOtp(merchantId, slotRef);
     }
     slotEtag = latest.right?.slotEtag;
   }

@@ -33,5 +33,8 @@ export const deadlinePassed: ServiceUnavailable = {
   cause: "deadline",
 };
 
+/** A write of the call may still be applied, so no refusal would be final. */
+export const unknownWrite: ServiceUnavailable = { ...deadlinePassed, cause: "unknown write" };
+
 /** A bug, or an item that another program wrote. Its message is fixed words for the log. */
 export class Defect extends Error {}

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { right } from "../../tools/support/either";
 import { decodeApiKey, keyTypes } from "./api-key";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
-import { makeKeyring } from "./keyring";
+import { makeKeyring, partitionsOfMerchant } from "./keyring";
+import type { DrawnOtp, ItemRef } from "./keyring";
 
 const fiscalCodes = fc
   .stringMatching(/^[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]$/)
@@ -17,43 +18,69 @@ const nonces = fc.stringMatching(/^[0-9a-f]{32}$/);
 const secret = randomBytes(32);
 const keyring = makeKeyring(secret);
 
-/** Codes as the service draws them: one for each of many beneficiaries, each with a fresh nonce. */
-const drawCodes = (count: number): string[] =>
-  Array.from({ length: count }, (_, index) => {
-    const serial = index.toString(26).padStart(6, "0");
-    const letters = Array.from(serial, (digit) => String.fromCharCode(65 + parseInt(digit, 26))).join("");
-    const slot = keyring.slotRefOfHolding({
-      beneficiary: right(FiscalCode.decode(`${letters}00A00A000A`)),
-      merchantId: right(MerchantId.decode("shop-1")),
-      discountId: right(DiscountId.decode("discount-1")),
-    });
-    return keyring.codeFor(slot, randomBytes(16).toString("hex"));
-  });
+const merchantId = right(MerchantId.decode("shop-1"));
 
-/** Pearson's statistic of how often each of the 36 characters was seen. */
-const chiSquared = (characters: string[]): number => {
+const slotOfPerson = (index: number): ItemRef => {
+  const serial = index.toString(26).padStart(6, "0");
+  const letters = Array.from(serial, (digit) => String.fromCharCode(65 + parseInt(digit, 26))).join("");
+  return keyring.slotRefOfHolding({
+    beneficiary: right(FiscalCode.decode(`${letters}00A00A000A`)),
+    merchantId,
+    discountId: right(DiscountId.decode("discount-1")),
+  });
+};
+
+/** OTPs as the service draws them: one for each of many beneficiaries. */
+const drawOtps = (count: number): DrawnOtp[] =>
+  Array.from({ length: count }, (_, index) => keyring.drawOtp(merchantId, slotOfPerson(index)));
+
+const alphabet = "BCDFGHJKMPQRTVWXY2346789";
+
+/** Pearson's statistic of how often each of these values was seen, against a uniform source. */
+const chiSquared = (seen: readonly string[], values: readonly string[]): number => {
   const counts = new Map<string, number>();
-  for (const character of characters) {
-    counts.set(character, (counts.get(character) ?? 0) + 1);
+  for (const value of seen) {
+    counts.set(value, (counts.get(value) ?? 0) + 1);
   }
-  const expected = characters.length / 36;
-  return Array.from("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ").reduce(
-    (sum, character) => sum + ((counts.get(character) ?? 0) - expected) ** 2 / expected,
-    0,
-  );
+  const expected = seen.length / values.length;
+  return values.reduce((sum, value) => sum + ((counts.get(value) ?? 0) - expected) ** 2 / expected, 0);
 };
 
 describe("OTP codes", () => {
-  const codes = drawCodes(20_000);
+  const otps = drawOtps(6_000);
+  const codes = otps.map(({ code }) => code);
 
-  // 35 degrees of freedom: a uniform source exceeds 93 once in about 10⁷ draws. `byte % 36`, whose first 4
-  // characters come up 8/7 times as often as the others, gives about 500 at this size.
+  it("are made of 24 characters that nobody takes for another, and that spell no word", () => {
+    expect(codes.filter((code) => !/^[BCDFGHJKMPQRTVWXY2346789]{11}$/.test(code))).toEqual([]);
+    expect(alphabet).not.toMatch(/[AEIOU01LNSZ5]/);
+  });
+
+  // 23 degrees of freedom: a uniform source exceeds 75 once in about 10⁶ draws. `byte % 24`, whose first 16 characters come up
+  // 11/10 times as often as the others, gives 12 at this size; a position that misses one character gives 260.
   it.each(Array.from({ length: 11 }, (_, position) => position))(
     "are uniform over the alphabet at position %i",
     (position) => {
-      expect(chiSquared(codes.map((code) => code.charAt(position)))).toBeLessThan(93);
+      const seen = codes.map((code) => code.charAt(position));
+      expect(chiSquared(seen, Array.from(alphabet))).toBeLessThan(75);
     },
   );
+
+  it("of one person and discount begin with any character", () => {
+    const slot = slotOfPerson(0);
+    const seen = Array.from({ length: 1_500 }, () => keyring.drawOtp(merchantId, slot).code.charAt(0));
+    expect(chiSquared(seen, Array.from(alphabet))).toBeLessThan(75);
+  });
+
+  it("say nothing of their partition, in which each merchant's OTPs are spread evenly", () => {
+    const partitions = otps.map(({ ref }) => ref.partitionKey);
+    const all = Array.from({ length: partitionsOfMerchant }, (_, shard) => `shop-1:${shard.toString(16)}`);
+    // 15 degrees of freedom: 61 is exceeded once in about 10⁶ draws.
+    expect(chiSquared(partitions, all)).toBeLessThan(61);
+    const pairs = otps.map(({ code, ref }) => `${code.charAt(0)} ${ref.partitionKey}`);
+    const allPairs = Array.from(alphabet).flatMap((character) => all.map((each) => `${character} ${each}`));
+    // 383 degrees of freedom: 530 is exceeded once in about 10⁶ draws.
+    expect(chiSquared(pairs, allPairs)).toBeLessThan(530);
+  });
 
   it("never repeat", () => {
     expect(new Set(codes).size).toBe(codes.length);
@@ -86,18 +113,15 @@ describe("OTP codes", () => {
 describe("item names", () => {
   it("put a slot and its OTP into one partition of their merchant", () => {
     fc.assert(
-      fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
+      fc.property(fiscalCodes, merchantIds, discountIds, (beneficiary, merchant, discount) => {
         const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
-        const otp = keyring.otpRefFor(merchant, keyring.codeFor(slot, nonce));
-        expect(otp.partitionKey).toBe(slot.partitionKey);
-        expect(slot.partitionKey).toMatch(new RegExp(`^${merchant}:[A-Z0-9]$`));
+        const { nonce, code, ref } = keyring.drawOtp(merchant, slot);
+        expect(ref.partitionKey).toBe(slot.partitionKey);
+        expect(slot.partitionKey).toMatch(new RegExp(`^${merchant}:[0-9a-f]$`));
         expect(keyring.slotRefWithId(merchant, slot.id)).toEqual(slot);
+        expect([keyring.codeFor(slot, nonce), keyring.otpRefFor(merchant, code)]).toEqual([code, ref]);
       }),
     );
-  });
-
-  it("spread a merchant over its 36 partitions", () => {
-    expect(new Set(drawCodes(2_000).map((code) => code.charAt(0))).size).toBe(36);
   });
 
   it("tell apart what differs in any part, wherever one part ends and the next begins", () => {
@@ -189,14 +213,14 @@ describe("what is derived", () => {
       discountId: right(DiscountId.decode("discount-1")),
     });
     expect(slot).toEqual({
-      partitionKey: "shop-1:Y",
+      partitionKey: "shop-1:5",
       id: "slot-tWGJksMk7W2glBh3uqDI6s1Kju51zf_I9kpCFhflBDI",
     });
     const code = fixed.codeFor(slot, "00112233445566778899aabbccddeeff");
-    expect(code).toBe("YSHY3SIXV41");
+    expect(code).toBe("WDQ74V27KBC");
     expect(fixed.otpRefFor(merchant, code)).toEqual({
-      partitionKey: "shop-1:Y",
-      id: "otp-CjQpg0qustjMYbN4_hWFFCjXdEtIYN29RU___JvZbsg",
+      partitionKey: "shop-1:d",
+      id: "otp-vZ6FzEgjfWixWEpo6NXPi-RVqmx2njOxNhvrxf0sre0",
     });
     expect(fixed.hmacOfIdempotencyKey(merchant, "cart 1")).toBe(
       "lLqo7PrDTVOUTFp4CpnpXYKUuNhMBXPVDXeu7C4xQlA",

@@ -2,7 +2,7 @@
  * Derives from the service's secret the OTP codes, the ids of slots and OTPs, and the API keys that a repeated call gets again.
  * Without the secret nobody can find a code or a fiscal code in the store, even by trying them all.
  */
-import { createHmac } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
 import { makeApiKey } from "./api-key";
@@ -33,6 +33,13 @@ export interface ApiKeySource {
   readonly nonce: string;
 }
 
+/** An OTP to issue: its code, and the nonce under which its slot leads to it. */
+export interface DrawnOtp {
+  readonly nonce: string;
+  readonly code: OtpCode;
+  readonly ref: ItemRef;
+}
+
 export interface Keyring {
   /** The slot of a beneficiary and a discount. */
   slotRefOfHolding(holding: Holding): ItemRef;
@@ -42,6 +49,8 @@ export interface Keyring {
   codeFor(slot: ItemRef, nonce: string): OtpCode;
   /** Where a merchant's OTP with this code is, if there is one. */
   otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
+  /** Draws the code of a new OTP for a slot. The OTP's partition is the slot's, so that one batch can write both. */
+  drawOtp(merchantId: MerchantId, slot: ItemRef): DrawnOtp;
   /** Stored for the `Idempotency-Key` of a use. */
   hmacOfIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
   /** An API key, of the same form as a random one of its type; the same source gives the same key. */
@@ -56,19 +65,23 @@ export interface Keyrings {
   readonly second: Keyring | undefined;
 }
 
-const codeAlphabetSize = 36;
-const codeTailLength = 10;
-const codeTails = BigInt(codeAlphabetSize) ** BigInt(codeTailLength);
+/** No vowel, so that a code spells no word, and nothing that people take for something else: 0 and O, 1 and I and L, 5 and S. */
+const codeAlphabet = "BCDFGHJKMPQRTVWXY2346789";
+const codeLength = 11;
+const possibleCodes = BigInt(codeAlphabet.length) ** BigInt(codeLength);
+
+/** Writes a digest as a code. The remainder of 256 bits by 24¹¹ (50 bits) favours no code by more than one part in 2²⁰⁵. */
+const toCode = (digest: Buffer): string =>
+  (BigInt(`0x${digest.toString("hex")}`) % possibleCodes)
+    .toString(codeAlphabet.length)
+    .padStart(codeLength, "0")
+    .replaceAll(/./g, (digit) => codeAlphabet.charAt(parseInt(digit, codeAlphabet.length)));
 
 /**
- * Reads a digest as a number, takes it modulo a number of possibilities and writes it in base 36, whose digits are
- * `0–9 a–z`. The remainder of 256 bits by `36 ** 10` favours no code by more than one part in 2²⁰⁴.
+ * How many logical partitions a merchant has. A draw must hit the slot's one, so that each more of them costs a generate two
+ * more HMACs: docs/decisions/0004-partitioning.md.
  */
-const toBase36 = (digest: Buffer, possibilities: bigint, length: number): string =>
-  (BigInt(`0x${digest.toString("hex")}`) % possibilities)
-    .toString(codeAlphabetSize)
-    .padStart(length, "0")
-    .toUpperCase();
+export const partitionsOfMerchant = 16;
 
 /** @param secret at least 32 random bytes. What is derived from another secret has nothing in common with it. */
 export const makeKeyring = (secret: Buffer): Keyring => {
@@ -81,32 +94,38 @@ export const makeKeyring = (secret: Buffer): Keyring => {
   const itemId = (purpose: string, ...parts: readonly string[]): string =>
     `${purpose}-${derive(purpose, ...parts).toString("base64url")}`;
 
-  // A code starts with the last character of its slot's partition. So ValidateOtp knows from the code which of the merchant's 36
-  // partitions to read.
-  const partitionKey = (merchantId: MerchantId, shard: string): string => `${merchantId}:${shard}`;
+  // It follows from the item's keyed name, so neither a code nor a partition reveals anything of the person.
+  const toRef = (merchantId: MerchantId, id: string): ItemRef => {
+    const [firstByte = 0] = Buffer.from(id.slice(id.indexOf("-") + 1), "base64url");
+    return { partitionKey: `${merchantId}:${(firstByte % partitionsOfMerchant).toString(16)}`, id };
+  };
 
-  const slotRefWithId = (merchantId: MerchantId, slotId: string): ItemRef => ({
-    partitionKey: partitionKey(merchantId, toBase36(derive("shard", slotId), BigInt(codeAlphabetSize), 1)),
-    id: slotId,
-  });
+  const codeFor = ({ id }: ItemRef, nonce: string): OtpCode =>
+    pipe(
+      OtpCode.decode(toCode(derive("code", id, nonce))),
+      E.getOrElseW(() => {
+        throw new Error("a derived code is not an OTP code");
+      }),
+    );
+  const otpRefFor = (merchantId: MerchantId, code: OtpCode): ItemRef =>
+    toRef(merchantId, itemId("otp", merchantId, code));
 
   return {
-    slotRefWithId,
+    slotRefWithId: toRef,
     slotRefOfHolding: ({ beneficiary, merchantId, discountId }) =>
-      slotRefWithId(merchantId, itemId("slot", merchantId, discountId, beneficiary)),
-    codeFor: ({ partitionKey, id }, nonce) =>
-      pipe(
-        OtpCode.decode(
-          partitionKey.slice(-1) + toBase36(derive("code", id, nonce), codeTails, codeTailLength),
-        ),
-        E.getOrElseW(() => {
-          throw new Error("a derived code is not an OTP code");
-        }),
-      ),
-    otpRefFor: (merchantId, code) => ({
-      partitionKey: partitionKey(merchantId, code.charAt(0)),
-      id: itemId("otp", merchantId, code),
-    }),
+      toRef(merchantId, itemId("slot", merchantId, discountId, beneficiary)),
+    codeFor,
+    otpRefFor,
+    drawOtp: (merchantId, slot) => {
+      for (;;) {
+        const nonce = randomUUID();
+        const code = codeFor(slot, nonce);
+        const ref = otpRefFor(merchantId, code);
+        if (ref.partitionKey === slot.partitionKey) {
+          return { nonce, code, ref };
+        }
+      }
+    },
     hmacOfIdempotencyKey: (merchantId, idempotencyKey) =>
       derive("idempotency-key", merchantId, idempotencyKey).toString("base64url"),
     apiKeyFor: ({ merchantId, keyType, idempotencyKey, nonce }) =>
