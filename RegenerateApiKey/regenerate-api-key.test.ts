@@ -10,6 +10,15 @@ import { readItems, startBehindFaults, startInstance, startService } from "../to
 import type { LogLine, Service } from "../tools/support/service";
 
 describe("RegenerateApiKey", () => {
+  const changesIn = (log: readonly LogLine[]): unknown[] =>
+    log.flatMap(({ text }) => {
+      const { change, merchant_id, key_type, hint, former_hint, changed_at } = decode(
+        t.record(t.string, t.unknown),
+        JSON.parse(text),
+      );
+      return change === undefined ? [] : [[change, merchant_id, key_type, hint, former_hint, changed_at]];
+    });
+
   let service: Service;
   beforeEach(async () => {
     service = await startService();
@@ -203,22 +212,14 @@ describe("RegenerateApiKey", () => {
   });
 
   describe("the log", () => {
-    const changesIn = (log: readonly LogLine[]): unknown[] =>
-      log.flatMap(({ text }) => {
-        const { change, merchant_id, key_type, hint, former_hint, changed_at } = decode(
-          t.record(t.string, t.unknown),
-          JSON.parse(text),
-        );
-        return change === undefined ? [] : [[change, merchant_id, key_type, hint, former_hint, changed_at]];
-      });
-
     it("tells of each key that is made, replaced or revoked, once, by the ends of the keys", async () => {
       const press = "3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96";
       const first = (await service.newApiKey()).slice(-4);
       service.clock.advance(1);
       const second = (await service.newApiKey(merchantId, "primary", press)).slice(-4);
-      // Neither of these changes anything.
+      // It changes nothing, but somebody sees the key again.
       await service.regenerate(merchantId, "primary", press);
+      // Neither of these changes anything.
       await service.revoke(merchantId, "secondary");
       await service.revoke();
       await service.regenerate(merchantId, "primary", press);
@@ -226,6 +227,7 @@ describe("RegenerateApiKey", () => {
       expect(changesIn(service.log)).toEqual([
         ["made", merchantId, "primary", first, undefined, start],
         ["replaced", merchantId, "primary", second, first, next],
+        ["repetition", merchantId, "primary", second, undefined, next],
         ["revoked", merchantId, "primary", undefined, second, next],
       ]);
     });
@@ -254,6 +256,57 @@ describe("RegenerateApiKey", () => {
         ["revoked", undefined, renewed],
       ]);
       await stop();
+    });
+  });
+
+  describe("when the answer to its write is lost and a rival comes before it looks", () => {
+    const press = "3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96";
+    const rivals: readonly [string, () => Promise<unknown>][] = [
+      ["regenerates", () => service.newApiKey()],
+      ["revokes", () => service.revoke()],
+    ];
+    const cases = rivals.flatMap(([rival, run]) => [
+      [`regenerate, while a rival ${rival}`, undefined, run] as const,
+      [`regenerate with an Idempotency-Key, while a rival ${rival}`, press, run] as const,
+      [`revoke, while a rival ${rival}`, "revoke", run] as const,
+    ]);
+
+    it.each(cases)("leaves no change without its line: %s", async (_, header, run) => {
+      const former = (await service.newApiKey()).slice(-4);
+      const { proxy, instance, stop } = await startBehindFaults(service, 2000);
+      let writes = 0;
+      let reads = 0;
+      proxy.script(({ operation }) => {
+        if (operation === "read") {
+          reads += 1;
+          return reads === 2 ? { kind: "rival", run } : undefined;
+        }
+        writes += 1;
+        return writes === 1 ? { kind: "reset-after" } : undefined;
+      });
+      const reply =
+        header === "revoke"
+          ? await instance.revoke()
+          : await instance.regenerate(merchantId, "primary", header);
+      await stop();
+      const lines = decode(t.array(t.array(t.unknown)), changesIn([...instance.log, ...service.log])).map(
+        ([change, , , hint, formerHint]) => ({ change, hint, formerHint }),
+      );
+      // Each key that was in force has a line that began it and one that ended it, but for the one in force now.
+      const began = lines.flatMap(({ hint }) => (hint === undefined ? [] : [hint]));
+      const ended = lines.flatMap(({ formerHint }) => (formerHint === undefined ? [] : [formerHint]));
+      const inForce = decode(
+        t.type({ api_keys: t.array(t.type({ hint: t.string })) }),
+        (await service.list()).json,
+      );
+      expect(began.toSorted()).toEqual([...ended, ...inForce.api_keys.map(({ hint }) => hint)].toSorted());
+      expect(ended).toContain(former);
+      if (header === "revoke") {
+        expect(reply.status).toBe(204);
+        expect(inForce.api_keys).toEqual([]);
+      } else {
+        expect(decode(ApiKeyBody, reply.json).api_key.slice(-4)).toBe(inForce.api_keys[0]?.hint);
+      }
     });
   });
 

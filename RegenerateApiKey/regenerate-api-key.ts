@@ -11,8 +11,9 @@ import {
   makeApiKey,
   replaceApiKey,
   toStoredApiKey,
+  wasInForce,
 } from "../shared/domain/api-key";
-import type { ApiKeyHash, StoredApiKey } from "../shared/domain/api-key";
+import type { StoredApiKey } from "../shared/domain/api-key";
 import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
@@ -68,8 +69,9 @@ interface Regeneration {
 
 /**
  * Replaces one key and keeps the others, on condition that none changed since they were read. Each attempt draws a key of its
- * own, so none that a rival replaced comes back in force. A call recognises its own write by the hash of its key, and an earlier
- * call by the hash of its `Idempotency-Key`.
+ * own, so none that a rival replaced comes back in force. A call recognises its own write by the hash of its key, also when a
+ * rival has ended that key since: it logs the change, and draws another, so that the answer is a key in force. It recognises an
+ * earlier call by the hash of its `Idempotency-Key`.
  */
 const regenerate = async (
   regeneration: Regeneration,
@@ -79,8 +81,11 @@ const regenerate = async (
   const { merchantId, keyType, idempotencyKey } = regeneration;
   const idempotencyKeyHash =
     idempotencyKey === undefined ? undefined : sha256OfIdempotencyKey(idempotencyKey);
-  const drawn = new Map<ApiKeyHash, DrawnApiKey>();
-  const answer = ({ apiKey, stored, former }: DrawnApiKey): Either<Failure, Success> => {
+  const callId = randomUUID();
+  /** Written, but not known to be applied. */
+  const pending: DrawnApiKey[] = [];
+  let wasApplied = false;
+  const log = ({ stored, former }: DrawnApiKey): void => {
     onApiKeyChange({
       merchantId,
       keyType,
@@ -89,7 +94,6 @@ const regenerate = async (
       formerHint: former?.hint,
       changedAt: stored.createdAt,
     });
-    return E.right(toBody(regeneration, apiKey, stored));
   };
   const nextAttempt = makeBackoff(signal);
   while (await nextAttempt()) {
@@ -99,30 +103,42 @@ const regenerate = async (
     }
     const apiKeys = read.right?.value ?? {};
     const inForce = apiKeys[keyType];
-    const own = inForce && drawn.get(inForce.hash);
-    if (own !== undefined) {
-      return answer(own);
+    const applied = pending.find(({ stored }) => wasInForce(apiKeys, keyType, stored.hash));
+    if (applied !== undefined) {
+      log(applied);
+      if (inForce?.hash === applied.stored.hash) {
+        return E.right(toBody(regeneration, applied.apiKey, applied.stored));
+      }
+      wasApplied = true;
+      pending.length = 0;
     }
     const known = inForce && deriveAgain(regeneration, inForce, keyrings);
     if (inForce !== undefined && known !== undefined) {
+      const { hint, createdAt: changedAt } = inForce;
+      onApiKeyChange({ merchantId, keyType, change: "repetition", hint, changedAt });
       return E.right(toBody(regeneration, known, inForce));
     }
     const now = clock();
-    if (idempotencyKeyHash !== undefined && isKnownCall(apiKeys, keyType, { idempotencyKeyHash, now })) {
+    if (
+      !wasApplied &&
+      idempotencyKeyHash !== undefined &&
+      isKnownCall(apiKeys, keyType, { idempotencyKeyHash, now })
+    ) {
       return E.left({ tag: "invalid-request", fields: ["Idempotency-Key"] });
     }
     const renewed = { ...draw(regeneration, now, keyrings.first), former: inForce };
-    drawn.set(renewed.stored.hash, renewed);
+    pending.push(renewed);
     const outcome = await store.putApiKeys(
       merchantId,
-      replaceApiKey(apiKeys, keyType, renewed.stored),
+      replaceApiKey(apiKeys, keyType, { renewed: renewed.stored, callId, now }),
       read.right?.etag,
     );
     if (E.isLeft(outcome)) {
       return outcome;
     }
     if (outcome.right === "written") {
-      return answer(renewed);
+      log(renewed);
+      return E.right(toBody(regeneration, renewed.apiKey, renewed.stored));
     }
   }
   return E.left(deadlinePassed);

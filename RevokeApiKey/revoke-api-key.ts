@@ -1,9 +1,10 @@
+import { randomUUID } from "node:crypto";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
-import { endApiKey, KeyType } from "../shared/domain/api-key";
-import type { StoredApiKey } from "../shared/domain/api-key";
+import { endApiKey, endedBy, KeyType } from "../shared/domain/api-key";
+import type { ApiKeyHash } from "../shared/domain/api-key";
 import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
@@ -37,42 +38,52 @@ export const revokeApiKey: FunctionDefinition<Dependencies> = {
 
 /**
  * Writes even if there is no key: the write of a regeneration that ended without an answer may still arrive, and this one makes
- * its condition fail.
+ * its condition fail. A call recognises its own write, also when a rival has made another key since.
  */
 const revoke = async (
   { merchant_id: merchantId, key_type: keyType }: t.TypeOf<typeof Path>,
   { store, signal, onApiKeyChange }: Invocation,
   { clock }: Dependencies,
 ): Promise<Either<Failure, Success>> => {
+  const callId = randomUUID();
+  /** Written, but not known to be applied: the log of each. */
+  const pending = new Map<ApiKeyHash, () => void>();
   const nextAttempt = makeBackoff(signal);
-  let revoked: StoredApiKey | undefined;
   while (await nextAttempt()) {
     const read = await store.findApiKeys(merchantId);
     if (E.isLeft(read)) {
       return read;
     }
-    const current = read.right;
+    const apiKeys = read.right?.value ?? {};
+    const key = apiKeys[keyType];
+    const applied = endedBy(apiKeys, keyType, callId).filter((hash) => pending.has(hash));
+    for (const hash of applied) {
+      pending.get(hash)?.();
+      pending.delete(hash);
+    }
+    if (applied.length > 0 && key === undefined) {
+      return E.right(noContent);
+    }
     const now = clock();
-    // An earlier attempt may have removed the key, and lost the answer.
-    revoked = current?.value[keyType] ?? revoked;
+    const log = (): void => {
+      if (key !== undefined) {
+        onApiKeyChange({ merchantId, keyType, change: "revoked", formerHint: key.hint, changedAt: now });
+      }
+    };
     const outcome = await store.putApiKeys(
       merchantId,
-      endApiKey(current?.value ?? {}, keyType, now),
-      current?.etag,
+      endApiKey(apiKeys, keyType, { callId, now }),
+      read.right?.etag,
     );
     if (E.isLeft(outcome)) {
       return outcome;
     }
-    // After an unknown outcome this call's write looks like a rival's, so the loop writes again.
     if (outcome.right === "written") {
-      if (revoked !== undefined) {
-        const change = { change: "revoked", formerHint: revoked.hint, changedAt: now } as const;
-        onApiKeyChange({ merchantId, keyType, ...change });
-      }
+      log();
       return E.right(noContent);
     }
-    if (outcome.right === "conflict") {
-      revoked = undefined;
+    if (outcome.right === "unknown" && key !== undefined) {
+      pending.set(key.hash, log);
     }
   }
   return E.left(deadlinePassed);

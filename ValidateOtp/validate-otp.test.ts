@@ -328,7 +328,7 @@ describe("ValidateOtp", () => {
         operation === "replace" && index < 4 ? { kind: "reset-after" } : undefined,
       );
       expect((await instance.use(apiKey, code, "cart 1")).status).toBe(200);
-      expect(instance.log.at(-1)?.text).toContain('"invalidate_otp":true}');
+      expect(instance.log.at(-1)?.text).not.toContain("repetition");
       await stop();
     });
 
@@ -597,5 +597,104 @@ describe("ValidateOtp", () => {
     // Once, and three times more, like each call that is throttled.
     expect(proxy.requests.filter(({ operation }) => operation === "replace")).toHaveLength(4);
     expect((await service.ask(apiKey, code)).status).toBe(200);
+  });
+
+  describe("after a use whose outcome is unknown", () => {
+    /** The end of its life comes. */
+    const reachItsEnd = (): Promise<void> => {
+      service.clock.advance(600);
+      return Promise.resolve();
+    };
+    const readUses = async (): Promise<unknown[]> =>
+      (await readItems(service.otps)).flatMap((item) => ("use" in item ? [item.use] : []));
+
+    it("refuses an OTP whose end came meanwhile only once the use can no longer be applied", async () => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 3000);
+      const apiKey = await service.newApiKey();
+      const code = await service.newCode();
+      let writes = 0;
+      proxy.script(({ operation }) => {
+        if (operation === "replace") {
+          writes += 1;
+          if (writes === 1) {
+            return { kind: "late", ms: 2000 };
+          }
+        }
+        return operation === "read" && writes === 1 ? { kind: "rival", run: reachItsEnd } : undefined;
+      });
+      expectProblem(await instance.use(apiKey, code, "cart 1"), 404, "otp-expired");
+      expect(writes).toBe(2);
+      await proxy.settled();
+      expect(await readUses()).toEqual([null]);
+      expectProblem(await instance.use(apiKey, code, "cart 1"), 404, "otp-expired");
+      // An OTP that nobody tried to use is refused without a write.
+      expect(writes).toBe(2);
+      await stop();
+    });
+
+    it("does not refuse it while the store answers no write", async () => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 900);
+      const apiKey = await service.newApiKey();
+      const code = await service.newCode();
+      let hasWritten = false;
+      proxy.script(({ operation }) => {
+        if (operation === "replace") {
+          hasWritten = true;
+          return { kind: "hang" };
+        }
+        return operation === "read" && hasWritten ? { kind: "rival", run: reachItsEnd } : undefined;
+      });
+      expectProblem(await instance.use(apiKey, code, "cart 1"), 503, "service-unavailable");
+      await stop();
+    });
+
+    it("grants it when the use was applied after all, though its end has come", async () => {
+      const { proxy, instance, stop } = await startBehindFaults(service, 3000);
+      const apiKey = await service.newApiKey();
+      const code = await service.newCode();
+      let writes = 0;
+      proxy.script(({ operation }) => {
+        if (operation === "replace") {
+          writes += 1;
+          return writes === 1 ? { kind: "late", ms: 1100 } : { kind: "delay", ms: 500 };
+        }
+        return operation === "read" && writes === 1 ? { kind: "rival", run: reachItsEnd } : undefined;
+      });
+      expect((await instance.use(apiKey, code, "cart 1")).status).toBe(200);
+      expect(writes).toBe(2);
+      expect((await service.use(apiKey, code, "cart 1")).status).toBe(200);
+      await stop();
+    });
+  });
+
+  describe("without a key in force", () => {
+    const otherSecret = Buffer.from("another secret, of 32 bytes or more").toString("base64");
+
+    it.each<[string, Record<string, string>]>([
+      ["one secret", {}],
+      ["two secrets", { OTP_SECRET_SECOND: otherSecret }],
+    ])("is refused before the store has said anything of the OTP, with %s", async (_, settings) => {
+      const { proxy, instance, stop } = await startBehindFaults(
+        { ...service, settings: { ...service.settings, ...settings } },
+        3000,
+      );
+      const apiKey = await service.newApiKey();
+      await service.newApiKey();
+      const code = await service.newCode();
+      let looked = 0;
+      proxy.script(({ container, operation }) => {
+        looked += container === "otps" && operation === "read" ? 1 : 0;
+        return container === "otps" ? { kind: "delay", ms: 1000 } : undefined;
+      });
+      for (const asked of [code, "BBBBBBBBBBB"]) {
+        const start = performance.now();
+        expectProblem(await instance.ask(apiKey, asked), 401, "unauthorized");
+        expect(performance.now() - start).toBeLessThan(900);
+      }
+      await proxy.settled();
+      // The second secret is looked under for a merchant only.
+      expect(looked).toBe(2);
+      await stop();
+    });
   });
 });

@@ -3,12 +3,12 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
-import { decodeApiKey, isInForce } from "../shared/domain/api-key";
+import { decodeApiKey, typeInForce } from "../shared/domain/api-key";
 import { deadlinePassed } from "../shared/domain/failure";
 import type { Failure } from "../shared/domain/failure";
 import { OtpCode } from "../shared/domain/identifiers";
 import type { MerchantId } from "../shared/domain/identifiers";
-import { findLatestOtp, findOtpWithCode } from "../shared/domain/find-otp";
+import { findLatestOtp, startFindingOtp } from "../shared/domain/find-otp";
 import type { FoundOtp } from "../shared/domain/find-otp";
 import type { Keyrings } from "../shared/domain/keyring";
 import { decideValidation, expiryOf, isLive, otpItemTtl } from "../shared/domain/otp";
@@ -94,22 +94,23 @@ const validate = async (
   const { store } = invocation;
   const { keyrings } = dependencies;
   // The key names the merchant, so both are read at once. Keys are never cached, so every instance refuses a replaced one. A
-  // test key knows no OTP.
-  const [apiKeys, found] = await Promise.all([
-    store.findApiKeys(merchantId),
-    presented.isTest ? E.right(undefined) : findOtpWithCode(merchantId, code, { store, keyrings }),
-  ]);
+  // test key knows no OTP. Until the key is known to be in force nothing waits for the OTP: the time of a 401 would reveal
+  // whether a code exists.
+  const findOtp = presented.isTest ? undefined : startFindingOtp(merchantId, code, { store, keyrings });
+  const apiKeys = await store.findApiKeys(merchantId);
   if (E.isLeft(apiKeys)) {
     return apiKeys;
   }
-  if (apiKeys.right === undefined || !isInForce(presented, apiKeys.right.value)) {
+  const keyType = apiKeys.right && typeInForce(presented, apiKeys.right.value);
+  if (keyType === undefined) {
     invocation.note({ claimedMerchantId: merchantId });
     return E.left({ tag: "unauthorized" });
   }
-  invocation.note({ merchantId, isTest: presented.isTest });
-  if (presented.isTest) {
+  invocation.note({ merchantId, keyType });
+  if (findOtp === undefined) {
     return validateTestCode(code, invalidate, dependencies);
   }
+  const found = await findOtp();
   if (E.isLeft(found)) {
     return found;
   }
@@ -139,6 +140,9 @@ interface AuthenticatedValidation {
 /**
  * Decides on the OTP that was read. A use is written on condition that the OTP has not changed since. If another call came
  * first, or the answer was lost, the OTP is read again and decides anew.
+ *
+ * After a lost answer, a refusal waits: the use may still be applied as long as the OTP is as it was. Writing the OTP once more,
+ * unchanged, makes the condition of that use fail.
  */
 const decideAndUse = async (
   { merchantId, found, mark }: AuthenticatedValidation,
@@ -148,44 +152,48 @@ const decideAndUse = async (
   const nextAttempt = makeBackoff(signal);
   const { keyring, ref } = found;
   let { stored } = found;
+  /** A use with this condition may still be applied. */
+  let pendingEtag: string | undefined;
   while (await nextAttempt()) {
     const { value, etag } = stored;
     const now = clock();
     const decision = decideValidation(value, mark, now, lifetime);
-    switch (decision.tag) {
-      case "otp-not-found":
-        return E.left({ tag: "otp-not-found" });
-      case "otp-expired":
-      case "otp-already-used":
-        return refuse({ reason: decision.tag, merchantId, otp: decision.otp, now }, { store, keyring });
-      case "live":
-        return E.right(toBody(decision.otp));
-      case "used-by-this-call":
-        note({ isRepetition: decision.use.callId !== mark?.callId });
-        return E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }));
-      case "use": {
-        const entry = {
-          ref,
-          value: decision.otp,
-          ttlSeconds: otpItemTtl(decision.otp, now, lifetime),
-        };
-        const outcome = await store.replaceOtp(entry, etag);
-        if (E.isLeft(outcome)) {
-          return outcome;
-        }
-        if (outcome.right === "written") {
-          return E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }));
-        }
-        const reread = await store.findOtp(ref);
-        if (E.isLeft(reread)) {
-          return reread;
-        }
-        if (reread.right === undefined) {
-          return E.left({ tag: "otp-not-found" });
-        }
-        stored = reread.right;
-      }
+    const refusal = async (): Promise<Either<Failure, never>> =>
+      decision.tag === "otp-expired" || decision.tag === "otp-already-used"
+        ? refuse({ reason: decision.tag, merchantId, otp: decision.otp, now }, { store, keyring })
+        : E.left({ tag: "otp-not-found" });
+    if (decision.tag === "live") {
+      return E.right(toBody(decision.otp));
     }
+    if (decision.tag === "used-by-this-call") {
+      note({ isRepetition: decision.use.callId !== mark?.callId });
+      return E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }));
+    }
+    if (decision.tag !== "use" && etag !== pendingEtag) {
+      return refusal();
+    }
+    const next = decision.tag === "use" ? decision.otp : value;
+    const outcome = await store.replaceOtp(
+      { ref, value: next, ttlSeconds: otpItemTtl(next, now, lifetime) },
+      etag,
+    );
+    if (E.isLeft(outcome)) {
+      return outcome;
+    }
+    if (outcome.right === "written") {
+      return decision.tag === "use"
+        ? E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }))
+        : refusal();
+    }
+    pendingEtag = outcome.right === "unknown" ? etag : undefined;
+    const reread = await store.findOtp(ref);
+    if (E.isLeft(reread)) {
+      return reread;
+    }
+    if (reread.right === undefined) {
+      return E.left({ tag: "otp-not-found" });
+    }
+    stored = reread.right;
   }
   return E.left(deadlinePassed);
 };

@@ -63,13 +63,17 @@ const StoredApiKeyItem = t.intersection([
     derivation: t.type({ idempotencyKeyHash: IdempotencyKeyHash, nonce: t.string }),
   }),
 ]);
-const EndedCallItem = t.type({ idempotencyKeyHash: IdempotencyKeyHash, endedAt: DateFromISOString });
-const EndedCallsItem = t.readonlyArray(EndedCallItem);
+const EndedApiKeysItem = t.readonlyArray(
+  t.intersection([
+    t.type({ endedAt: DateFromISOString }),
+    t.partial({ idempotencyKeyHash: IdempotencyKeyHash, hash: ApiKeyHash, endedBy: t.string }),
+  ]),
+);
 export const ApiKeysItem = t.partial({
   primary: StoredApiKeyItem,
   secondary: StoredApiKeyItem,
   test: StoredApiKeyItem,
-  ended: t.partial({ primary: EndedCallsItem, secondary: EndedCallsItem, test: EndedCallsItem }),
+  ended: t.partial({ primary: EndedApiKeysItem, secondary: EndedApiKeysItem, test: EndedApiKeysItem }),
 });
 
 export const decodeItem = <A>(

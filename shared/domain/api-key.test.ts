@@ -5,15 +5,17 @@ import {
   decodeApiKey,
   hashApiKey,
   sha256OfIdempotencyKey,
-  isInForce,
+  endedBy,
   isKnownCall,
   keyTypes,
   makeApiKey,
   replaceApiKey,
   endApiKey,
   toStoredApiKey,
+  typeInForce,
+  wasInForce,
 } from "./api-key";
-import type { ApiKeys, StoredApiKey } from "./api-key";
+import type { ApiKeys, KeyType, StoredApiKey } from "./api-key";
 import { MerchantId } from "./identifiers";
 
 const merchantIds = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/).map((text) => right(MerchantId.decode(text)));
@@ -78,15 +80,20 @@ describe("an API key", () => {
           hash: hashApiKey(apiKey),
           createdAt,
         });
-        const check = (apiKey: string, kept: Parameters<typeof isInForce>[1]): boolean => {
+        const check = (apiKey: string, kept: ApiKeys): boolean => {
           const presented = decodeApiKey(apiKey);
-          return presented !== undefined && isInForce(presented, kept);
+          return presented !== undefined && typeInForce(presented, kept) !== undefined;
         };
         const both = { primary: stored(primary), secondary: stored(secondary) };
         expect([primary, secondary, other].map((apiKey) => check(apiKey, both))).toEqual([true, true, false]);
         expect(check(primary, { primary: stored(primary) })).toBe(true);
         expect(check(secondary, { secondary: stored(secondary) })).toBe(true);
         expect(check(primary, {})).toBe(false);
+        const types = [primary, secondary].map((apiKey) => {
+          const presented = decodeApiKey(apiKey);
+          return presented && typeInForce(presented, both);
+        });
+        expect(types).toEqual(["primary", "secondary"]);
       }),
     );
   });
@@ -96,7 +103,7 @@ describe("an API key", () => {
       fc.property(apiKeys, testApiKeys, (apiKey, testApiKey) => {
         const check = (presented: string, kept: ApiKeys): boolean => {
           const decoded = decodeApiKey(presented);
-          return decoded !== undefined && isInForce(decoded, kept);
+          return decoded !== undefined && typeInForce(decoded, kept) !== undefined;
         };
         const [stored, storedTest] = [apiKey, testApiKey].map((each) =>
           toStoredApiKey(each, createdAt, undefined),
@@ -159,16 +166,20 @@ describe("the calls that made a merchant's keys", () => {
       now: at(seconds),
     });
   const day = 86_400;
+  const replace = (keys: ApiKeys, keyType: KeyType, renewed: StoredApiKey, callId = "call"): ApiKeys =>
+    replaceApiKey(keys, keyType, { renewed, callId, now: renewed.createdAt });
+  const end = (keys: ApiKeys, keyType: KeyType, now: Date, callId = "call"): ApiKeys =>
+    endApiKey(keys, keyType, { now, callId });
 
   it.each([
-    ["replaced", (keys: ApiKeys): ApiKeys => replaceApiKey(keys, "primary", madeBy("call 2", 100))],
-    ["revoked", (keys: ApiKeys): ApiKeys => endApiKey(keys, "primary", at(100))],
-  ])("are known while their key is in force, and for 24 hours after it was %s", (_, end) => {
-    const first = replaceApiKey({}, "primary", madeBy("call 1", 0));
+    ["replaced", (keys: ApiKeys): ApiKeys => replace(keys, "primary", madeBy("call 2", 100))],
+    ["revoked", (keys: ApiKeys): ApiKeys => end(keys, "primary", at(100))],
+  ])("are known while their key is in force, and for 24 hours after it was %s", (_, change) => {
+    const first = replace({}, "primary", madeBy("call 1", 0));
     expect([isKnown(first, "call 1", 10 * day), isKnown(first, "call 2", 0)]).toEqual([true, false]);
-    const ended = end(first);
+    const ended = change(first);
     expect([isKnown(ended, "call 1", 99 + day), isKnown(ended, "call 1", 100 + day)]).toEqual([true, false]);
-    expect(endApiKey(ended, "primary", at(100 + day)).ended?.primary).not.toContainEqual(
+    expect(end(ended, "primary", at(100 + day)).ended?.primary).not.toContainEqual(
       expect.objectContaining({ idempotencyKeyHash: sha256OfIdempotencyKey("call 1") }),
     );
   });
@@ -176,14 +187,15 @@ describe("the calls that made a merchant's keys", () => {
   it("are known by type, the last ten of each, and none that had no Idempotency-Key", () => {
     const names = Array.from({ length: 12 }, (_, index) => `call ${index}`);
     const apiKeys = names.reduce<ApiKeys>(
-      (keys, name, index) => replaceApiKey(keys, "primary", madeBy(name, index)),
-      replaceApiKey({}, "secondary", madeBy("another", 0)),
+      (keys, name, index) => replace(keys, "primary", madeBy(name, index)),
+      replace({}, "secondary", madeBy("another", 0)),
     );
     // The last is in force, and ten were before it.
     expect(names.map((name) => isKnown(apiKeys, name, 20))).toEqual(names.map((_, index) => index > 0));
     expect(isKnown(apiKeys, "another", 20)).toBe(false);
-    const withRandom = replaceApiKey(apiKeys, "primary", madeBy(undefined, 20));
-    expect(endApiKey(withRandom, "primary", at(21)).ended?.primary).toEqual(withRandom.ended?.primary);
+    const withRandom = replace(apiKeys, "primary", madeBy(undefined, 20));
+    const last = end(withRandom, "primary", at(21));
+    expect(names.map((name) => isKnown(last, name, 22))).toEqual(names.map((_, index) => index > 1));
   });
 
   it("are known by a hash that does not depend on the service's secret", () => {
@@ -193,14 +205,33 @@ describe("the calls that made a merchant's keys", () => {
     );
   });
 
+  it("prove later that their writes were applied, by the keys that they made and ended", () => {
+    const [one, two] = [madeBy("call 1", 0), madeBy(undefined, 1)];
+    const made = replace({}, "primary", one, "id 1");
+    const replaced = replace(made, "primary", two, "id 2");
+    const revoked = end(replaced, "primary", at(2), "id 3");
+    const isProven = (keys: ApiKeys): readonly boolean[] =>
+      [one, two].map(({ hash }) => wasInForce(keys, "primary", hash));
+    expect([made, replaced, revoked].map(isProven)).toEqual([
+      [true, false],
+      [true, true],
+      [true, true],
+    ]);
+    expect(wasInForce(revoked, "secondary", one.hash)).toBe(false);
+    expect(["id 1", "id 2", "id 3"].map((id) => endedBy(revoked, "primary", id))).toEqual([
+      [],
+      [one.hash],
+      [two.hash],
+    ]);
+    expect(endedBy(revoked, "secondary", "id 2")).toEqual([]);
+    // A call that found no key has ended none.
+    expect(endedBy(end({}, "primary", at(3), "id 4"), "primary", "id 4")).toEqual([]);
+  });
+
   it("leave the keys of the other type alone, whatever is replaced or revoked", () => {
-    const both = replaceApiKey(
-      replaceApiKey({}, "primary", madeBy("call 1", 0)),
-      "secondary",
-      madeBy("call 2", 1),
-    );
-    expect(endApiKey(both, "primary", at(2)).secondary).toEqual(both.secondary);
-    expect(endApiKey(both, "primary", at(2)).primary).toBeUndefined();
-    expect(replaceApiKey(both, "secondary", madeBy("call 3", 2)).primary).toEqual(both.primary);
+    const both = replace(replace({}, "primary", madeBy("call 1", 0)), "secondary", madeBy("call 2", 1));
+    expect(end(both, "primary", at(2)).secondary).toEqual(both.secondary);
+    expect(end(both, "primary", at(2)).primary).toBeUndefined();
+    expect(replace(both, "secondary", madeBy("call 3", 2)).primary).toEqual(both.primary);
   });
 });

@@ -42,42 +42,62 @@ export interface StoredApiKey {
   readonly derivation?: Derivation;
 }
 
-/** A call with an `Idempotency-Key` whose key was replaced or revoked since. */
-export interface EndedCall {
-  readonly idempotencyKeyHash: IdempotencyKeyHash;
-  /** When its key was replaced or revoked. */
+/** A key that was replaced or revoked. */
+export interface EndedApiKey {
   readonly endedAt: Date;
+  /** Of the call that made it, if that had an `Idempotency-Key`. */
+  readonly idempotencyKeyHash?: IdempotencyKeyHash;
+  /** Keys that ended before these two were stored have neither. */
+  readonly hash?: ApiKeyHash;
+  /** The call that ended it. */
+  readonly endedBy?: string;
 }
 
-/** A merchant's keys in force, by type, and the calls whose keys no longer are, by type and newest first. */
+/** A merchant's keys in force, by type, and those that no longer are, by type and newest first. */
 export type ApiKeys = Readonly<Partial<Record<KeyType, StoredApiKey>>> & {
-  readonly ended?: Readonly<Partial<Record<KeyType, readonly EndedCall[]>>>;
+  readonly ended?: Readonly<Partial<Record<KeyType, readonly EndedApiKey[]>>>;
 };
 
-const maxEndedCalls = 10;
-const endedCallsKnownForMs = 86_400_000;
+/** Of each kind: keys that a call can derive again, and random ones. */
+const maxEnded = 10;
+const endedKnownForMs = 86_400_000;
 
-const knownEndedCalls = (apiKeys: ApiKeys, keyType: KeyType, now: Date): readonly EndedCall[] =>
+const knownEnded = (apiKeys: ApiKeys, keyType: KeyType, now: Date): readonly EndedApiKey[] =>
   (apiKeys.ended?.[keyType] ?? []).filter(
-    ({ endedAt }) => now.getTime() - endedAt.getTime() < endedCallsKnownForMs,
+    ({ endedAt }) => now.getTime() - endedAt.getTime() < endedKnownForMs,
   );
 
-/** Ends a key at this instant, and leaves the others in force. */
-export const endApiKey = (apiKeys: ApiKeys, keyType: KeyType, now: Date): ApiKeys => {
-  const { [keyType]: revoked, ...others } = apiKeys;
-  const call = revoked?.derivation && {
-    idempotencyKeyHash: revoked.derivation.idempotencyKeyHash,
-    endedAt: now,
+/** Which call changes a merchant's keys, and when. */
+export interface ApiKeyCall {
+  readonly callId: string;
+  readonly now: Date;
+}
+
+/** Ends a key, and leaves the others in force. */
+export const endApiKey = (apiKeys: ApiKeys, keyType: KeyType, { callId, now }: ApiKeyCall): ApiKeys => {
+  const { [keyType]: current, ...others } = apiKeys;
+  const before = knownEnded(apiKeys, keyType, now);
+  if (current === undefined) {
+    return { ...others, ended: { ...apiKeys.ended, [keyType]: before } };
+  }
+  const { hash, derivation } = current;
+  const call = derivation && { idempotencyKeyHash: derivation.idempotencyKeyHash };
+  const ended: readonly EndedApiKey[] = [{ endedAt: now, hash, endedBy: callId, ...call }, ...before];
+  const kept = [true, false].flatMap((isDerived) =>
+    ended.filter((each) => (each.idempotencyKeyHash !== undefined) === isDerived).slice(0, maxEnded),
+  );
+  return {
+    ...others,
+    ended: { ...apiKeys.ended, [keyType]: ended.filter((each) => kept.includes(each)) },
   };
-  const endedCalls = [...(call === undefined ? [] : [call]), ...knownEndedCalls(apiKeys, keyType, now)];
-  return { ...others, ended: { ...apiKeys.ended, [keyType]: endedCalls.slice(0, maxEndedCalls) } };
 };
 
-/** Puts a key in force at its `createdAt`, in place of the one of its type. */
-export const replaceApiKey = (apiKeys: ApiKeys, keyType: KeyType, renewed: StoredApiKey): ApiKeys => ({
-  ...endApiKey(apiKeys, keyType, renewed.createdAt),
-  [keyType]: renewed,
-});
+/** Puts a key in force in place of the one of its type. */
+export const replaceApiKey = (
+  apiKeys: ApiKeys,
+  keyType: KeyType,
+  { renewed, ...call }: ApiKeyCall & { readonly renewed: StoredApiKey },
+): ApiKeys => ({ ...endApiKey(apiKeys, keyType, call), [keyType]: renewed });
 
 /** Whether a call with this `Idempotency-Key` made the key in force, or one of the last ten that ended in the last 24 hours. */
 export const isKnownCall = (
@@ -85,8 +105,18 @@ export const isKnownCall = (
   keyType: KeyType,
   { idempotencyKeyHash, now }: { readonly idempotencyKeyHash: IdempotencyKeyHash; readonly now: Date },
 ): boolean =>
-  [apiKeys[keyType]?.derivation, ...knownEndedCalls(apiKeys, keyType, now)].some(
+  [apiKeys[keyType]?.derivation, ...knownEnded(apiKeys, keyType, now)].some(
     (call) => call?.idempotencyKeyHash === idempotencyKeyHash,
+  );
+
+/** Whether a key is or was in force, as far as it is known: this proves that the write that put it there was applied. */
+export const wasInForce = (apiKeys: ApiKeys, keyType: KeyType, hash: ApiKeyHash): boolean =>
+  [apiKeys[keyType], ...(apiKeys.ended?.[keyType] ?? [])].some((each) => each?.hash === hash);
+
+/** The keys that a call ended: this proves that its writes were applied. */
+export const endedBy = (apiKeys: ApiKeys, keyType: KeyType, callId: string): readonly ApiKeyHash[] =>
+  (apiKeys.ended?.[keyType] ?? []).flatMap((each) =>
+    each.endedBy === callId && each.hash !== undefined ? [each.hash] : [],
   );
 
 /** A well-formed key, which may not be in force. */
@@ -153,11 +183,18 @@ export const decodeApiKey = (apiKey: string): PresentedApiKey | undefined => {
     : undefined;
 };
 
-/** Compares with each of the merchant's keys of the same kind, in constant time, so that timing reveals nothing. */
-export const isInForce = (presented: PresentedApiKey, apiKeys: ApiKeys): boolean =>
-  (presented.isTest ? [apiKeys.test] : [apiKeys.primary, apiKeys.secondary])
-    .map((stored) => stored !== undefined && isSameHash(stored.hash, presented.hash))
-    .includes(true);
+/**
+ * The type of the presented key, if it is in force. Compares with each of the merchant's keys in constant time, so that timing
+ * reveals nothing.
+ */
+export const typeInForce = (presented: PresentedApiKey, apiKeys: ApiKeys): KeyType | undefined => {
+  const matches = keyTypes.map((keyType) => {
+    const stored = apiKeys[keyType];
+    const isSame = stored !== undefined && isSameHash(stored.hash, presented.hash);
+    return isSame && (keyType === "test") === presented.isTest ? keyType : undefined;
+  });
+  return matches.find((keyType) => keyType !== undefined);
+};
 
 const isSameHash = (one: string, other: string): boolean =>
   timingSafeEqual(Buffer.from(one), Buffer.from(other));

@@ -14,25 +14,28 @@ export interface FoundOtp {
 }
 
 /**
- * Finds a merchant's OTP by its code: under the first secret or, if it is not there, under the second. The second look-up is
- * seldom needed, so it waits: both at once would cost each call a read (docs/decisions/0015-replacing-the-secret.md).
+ * Starts to look for a merchant's OTP by its code: under the first secret. The result looks under the second one too, if the OTP
+ * is not there. That is seldom needed, so it waits: both at once would cost each call a read
+ * (docs/decisions/0015-replacing-the-secret.md).
  */
-export const findOtpWithCode = async (
+export const startFindingOtp = (
   merchantId: MerchantId,
   code: OtpCode,
   { store, keyrings: { first, second } }: { readonly store: OtpStore; readonly keyrings: Keyrings },
-): StoreResult<FoundOtp | undefined> => {
-  for (const keyring of second === undefined ? [first] : [first, second]) {
+): (() => StoreResult<FoundOtp | undefined>) => {
+  const findUnder = async (keyring: Keyring): StoreResult<FoundOtp | undefined> => {
     const ref = keyring.otpRefFor(merchantId, code);
-    const stored = await store.findOtp(ref);
-    if (E.isLeft(stored)) {
-      return stored;
-    }
-    if (stored.right !== undefined) {
-      return E.right({ keyring, ref, stored: stored.right });
-    }
-  }
-  return E.right(undefined);
+    return E.map((stored: Versioned<Otp> | undefined) => stored && { keyring, ref, stored })(
+      await store.findOtp(ref),
+    );
+  };
+  const underFirst = findUnder(first);
+  // A caller without a key in force does not wait for it.
+  underFirst.catch(() => undefined);
+  return async () => {
+    const found = await underFirst;
+    return E.isRight(found) && found.right === undefined && second !== undefined ? findUnder(second) : found;
+  };
 };
 
 /** The OTP that a slot holds: the latest of its beneficiary and discount, live or not. */

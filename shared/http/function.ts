@@ -58,8 +58,7 @@ export const makeHttpFunction = <Parts>(
   { storeForCall, deadlineMs }: Runtime,
 ): HttpFunction => {
   const run = definition.make(parts);
-  return makeAnsweringFunction(definition, async (request, log) => {
-    const deadline = new AbortController();
+  return makeAnsweringFunction(definition, async (request, log, deadline) => {
     const invoke = async (): Promise<Either<Failure, Success>> =>
       run(request, {
         store: storeForCall({ signal: deadline.signal, onCall: log.storeCall }),
@@ -82,7 +81,7 @@ export const makeFailingFunction = (definition: Signature, failure: Failure): Ht
 
 const makeAnsweringFunction = (
   { name, route, methods, authLevel, audience }: Signature,
-  run: (request: HttpRequest, log: Log) => Promise<Either<Failure, Success>>,
+  run: (request: HttpRequest, log: Log, deadline: AbortController) => Promise<Either<Failure, Success>>,
 ): HttpFunction => ({
   name,
   route,
@@ -90,7 +89,8 @@ const makeAnsweringFunction = (
   authLevel,
   handler: async (request, context) => {
     const log = makeLog(context, traceIdOf(request.headers.get("traceparent") ?? undefined));
-    const result = await run(request, log);
+    const deadline = new AbortController();
+    const result = await run(request, log, deadline);
     const answer = E.isRight(result)
       ? toAnswer(result.right)
       : toProblem(result.left, {
@@ -99,6 +99,8 @@ const makeAnsweringFunction = (
           invocationId: context.invocationId,
         });
     log.outcome(answer.status, E.isLeft(result) ? result.left : undefined);
+    // A read that the answer did not wait for is over too.
+    deadline.abort();
     return withCommonHeaders(answer);
   },
 });

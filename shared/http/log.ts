@@ -6,11 +6,11 @@ import type { Failure } from "../domain/failure";
 import type { DiscountId, MerchantId } from "../domain/identifiers";
 import type { StoreCall } from "../domain/store";
 
-/** A change of a merchant's keys in force, for audits. It names no key. */
+/** A change of a merchant's keys in force, or a repetition that got the key in force again, for audits. It names no key. */
 export interface ApiKeyChange {
   readonly merchantId: MerchantId;
   readonly keyType: KeyType;
-  readonly change: "made" | "replaced" | "revoked";
+  readonly change: "made" | "replaced" | "revoked" | "repetition";
   /** The last 4 characters of the key now in force; undefined when none is. */
   readonly hint?: string | undefined;
   /** Of the key before it; undefined when there was none, or it has no hint. */
@@ -31,8 +31,8 @@ export interface CallSubject {
   readonly isUse?: boolean;
   /** An earlier call with the same `Idempotency-Key` used the OTP: it counts as used once. */
   readonly isRepetition?: boolean;
-  /** The call has a test key, and counts apart. */
-  readonly isTest?: boolean;
+  /** Which of the merchant's keys the call has. Calls with a test key count apart. */
+  readonly keyType?: KeyType;
 }
 
 /** The log of one call. `outcome` closes it: the host ignores what comes after the answer. */
@@ -108,7 +108,7 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
     },
     outcome: (status, failure) => {
       // A test code that plays an outage is no trouble.
-      write(status < 500 || subject.isTest === true ? "info" : "warn", "request", {
+      write(status < 500 || subject.keyType === "test" ? "info" : "warn", "request", {
         status,
         problem: failure?.tag,
         cause: failure?.tag === "service-unavailable" ? failure.cause : undefined,
@@ -121,7 +121,8 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
         discount_id: subject.discountId,
         invalidate_otp: ifTrue(subject.isUse),
         repetition: ifTrue(subject.isRepetition),
-        test: ifTrue(subject.isTest),
+        key_type: subject.keyType,
+        test: ifTrue(subject.keyType === "test"),
         first_call: ifTrue(!hasAnswered),
       });
       hasAnswered = true;

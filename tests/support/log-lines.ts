@@ -41,7 +41,7 @@ export const fullLines = (): readonly Line[] => {
     discountId: decode(DiscountId, "discount-1"),
     isUse: true,
     isRepetition: true,
-    isTest: true,
+    keyType: "test",
   });
   log.outcome(503, deadlinePassed);
   return lines;
