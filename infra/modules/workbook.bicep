@@ -60,8 +60,13 @@ var sections = [
     visualization: 'table'
   }
   {
-    title: 'Changes of keys'
+    title: 'Changes of keys, and repetitions'
     query: loadTextContent('../queries/keys.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Keys of one merchant that are in use'
+    query: loadTextContent('../queries/keys-in-use.kql')
     visualization: 'table'
   }
   {

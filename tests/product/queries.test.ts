@@ -114,7 +114,7 @@ describe("the queries", () => {
       ["event", lines.map((line) => line["event"])],
       ["function", makeFunctionsWithoutConfig({ names: [], message: "" }).map(({ name }) => name)],
       ["problem", problemNames],
-      ["change", ["made", "replaced", "revoked"] satisfies readonly ApiKeyChange["change"][]],
+      ["change", ["made", "replaced", "revoked", "repetition"] satisfies readonly ApiKeyChange["change"][]],
       ["key_type", keyTypes],
     ]);
     const compared = ["lines.kql", ...files].flatMap((name) => textsCompared(read(name)));
