@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { HttpRequest, InvocationContext } from "@azure/functions";
 import * as t from "io-ts";
@@ -7,6 +8,7 @@ import { close, listen } from "../../local/server";
 import { version } from "../../package.json";
 import { decodeApiKey, KeyType } from "../../shared/domain/api-key";
 import { deadlinePassed } from "../../shared/domain/failure";
+import { makeKeyring } from "../../shared/domain/keyring";
 import type { IssuedOtp } from "../../shared/domain/otp";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
 import { OtpBody } from "../../shared/http/bodies";
@@ -139,6 +141,25 @@ describe("openapi.yaml", () => {
     expect(described.sort(byName)).toEqual(served.sort(byName));
   });
 
+  it("names the characters of which issued OTPs are made, and shows no OTP that has others", () => {
+    const keyring = makeKeyring(randomBytes(32));
+    const codes = Array.from({ length: 200 }, (_, index) =>
+      keyring.codeFor({ partitionKey: "", id: "slot" }, String(index)),
+    );
+    const characters = [...new Set(codes.join(""))].sort().join("");
+    const named = [
+      ...text.matchAll(/An OTP (?:is 11 characters of|that is issued has only the characters)\s+`(.+?)`/g),
+    ];
+    expect(named.map(([, each = ""]) => Array.from(each).sort().join(""))).toEqual([characters, characters]);
+    const shown = [
+      ...text.matchAll(/"(?:otp_)?code": "(.+?)"|^ *pattern: \^\[A-Z0-9\].*\n *examples: \[(.+)\]/gm),
+    ];
+    expect(shown.length).toBeGreaterThan(5);
+    expect(
+      shown.filter(([, code, example]) => !RegExp(`^[${characters}]{11}$`).test(code ?? example ?? "")),
+    ).toEqual([]);
+  });
+
   it("names one server, production, which has the host of the problems' types", () => {
     const description: unknown = expect.stringMatching(/^Production\b/);
     const { origin } = new URL(problemTypeBase);
@@ -180,7 +201,7 @@ describe("openapi.yaml", () => {
       ["FiscalCode", FiscalCode, "ZZZZZZLMTVURSTNA"],
       ["MerchantId", MerchantId, "Shop-1"],
       ["DiscountId", DiscountId, "Discount-1"],
-      ["OtpCode", OtpCode, "B8Y0RZ8AVLB"],
+      ["OtpCode", OtpCode, "K7XQ4MD9TWB"],
       ["KeyType", KeyType, "primary"],
       ["KeyType", KeyType, "secondary"],
       ["KeyType", KeyType, "test"],

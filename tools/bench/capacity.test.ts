@@ -58,7 +58,7 @@ it("the limits come in the order in which a growing load meets them, with what t
   expect(limits.map(({ at }) => at)).toEqual(limits.map(({ at }) => at).toSorted((a, b) => a - b));
   const at = (text: string): number => limits.find(({ what }) => what.includes(text))?.at ?? NaN;
   expect(at("one physical partition")).toBeCloseTo(10_000 / 24);
-  expect(at("36 partitions")).toBeCloseTo(360_000 / 24);
+  expect(at("16 partitions")).toBeCloseTo(160_000 / 24);
   expect(at("one item")).toBeCloseTo(10_000 / 4);
   expect(at("one instance")).toBeCloseTo(100);
   const turnOf = (values: Values): string | undefined =>
@@ -69,7 +69,7 @@ it("the limits come in the order in which a growing load meets them, with what t
 
 describe("the busiest physical partition", () => {
   it("has all where there is one, and half of two on two in half of the cases", () => {
-    expect(busiestOf(36, 1, 0.95)).toBe(36);
+    expect(busiestOf(16, 1, 0.95)).toBe(16);
     expect([0.5, 0.51].map((part) => busiestOf(2, 2, part))).toEqual([1, 2]);
   });
 

@@ -15,7 +15,7 @@ export const assumed = {
   partitionUnits: 10_000,
   containerUnits: 1_000_000,
   usable: 0.7,
-  merchantPartitions: 36,
+  merchantPartitions: 16,
   processorMs: 0.5,
   instanceMs: 200,
   callMs: 25,
