@@ -88,42 +88,42 @@ describe("the store", () => {
 });
 
 describe("access", () => {
+  /** Of each door and each key what the template sets. */
+  const locks = (resources: readonly Deployed[]): readonly (Json | undefined)[] =>
+    (
+      [
+        [types.cosmosDb, "publicNetworkAccess"],
+        [types.keyVault, "publicNetworkAccess"],
+        [types.storage, "publicNetworkAccess"],
+        [types.cosmosDb, "disableLocalAuth"],
+        [types.keyVault, "enableRbacAuthorization"],
+        [types.storage, "allowSharedKeyAccess"],
+        [types.storage, "allowBlobPublicAccess"],
+        [types.insights, "DisableLocalAuth"],
+        [types.workspace, "features", "disableLocalAuth"],
+        [types.app, "httpsOnly"],
+        [types.app, "siteConfig", "ftpsState"],
+      ] as const
+    ).map(([type, ...path]) => at(one(type, resources), "properties", ...path));
+
   it.each([
-    [true, "Disabled"],
-    [false, "Enabled"],
-  ])("is by private endpoints only, unless somebody chooses otherwise: %j", (isPrivate, access) => {
+    [true, "Disabled", 3],
+    [false, "Enabled", 0],
+  ])("is by identities alone, and if private (%j) by private endpoints", (isPrivate, access, endpoints) => {
     const resources = isPrivate ? deployed : deploy(template, { isPrivate });
-    const doors = [types.cosmosDb, types.keyVault, types.storage].map((type) =>
-      at(one(type, resources), "properties", "publicNetworkAccess"),
-    );
-    expect(doors).toEqual([access, access, access]);
-    const endpoints = all("Microsoft.Network/privateEndpoints", resources).map(({ body }) =>
-      at(body, "properties", "privateLinkServiceConnections", 0, "properties", "privateLinkServiceId"),
-    );
-    const modules = isPrivate ? ["cosmosDb.account", "keyVault.vault", "storage.account"] : [];
-    expect(endpoints).toEqual(modules.map((each) => `reference(${each.replace(".", ").outputs.")}Id.value`));
-    expect(at(one(types.app, resources), "properties", "virtualNetworkSubnetId")).toBe(
-      isPrivate ? "reference(network).outputs.appSubnetId.value" : null,
-    );
+    const byIdentity = [true, true, false, false, true, true, true, "Disabled"];
+    expect(locks(resources)).toEqual([access, access, access, ...byIdentity]);
+    expect(all("Microsoft.Network/privateEndpoints", resources)).toHaveLength(endpoints);
+    expect(at(one(types.app, resources), "properties", "virtualNetworkSubnetId") !== null).toBe(isPrivate);
   });
 
-  it.each([{}, { isPrivate: false }])("is by identities, and by no key or password, with %j", (given) => {
-    const propertiesOf = (type: string): Json | undefined =>
-      at(one(type, deploy(template, given)), "properties");
-    expect(at(propertiesOf(types.cosmosDb), "disableLocalAuth")).toBe(true);
-    expect(at(propertiesOf(types.keyVault), "enableRbacAuthorization")).toBe(true);
-    // A deployment by somebody else could read the secret.
-    expect(at(propertiesOf(types.keyVault), "enabledForTemplateDeployment")).not.toBe(true);
-    expect(at(propertiesOf(types.storage), "allowSharedKeyAccess")).toBe(false);
-    expect(at(propertiesOf(types.storage), "allowBlobPublicAccess")).toBe(false);
-    expect(at(propertiesOf(types.insights), "DisableLocalAuth")).toBe(true);
-    expect(at(propertiesOf(types.workspace), "features", "disableLocalAuth")).toBe(true);
-    expect(at(propertiesOf(types.app), "httpsOnly")).toBe(true);
-    expect(at(propertiesOf(types.app), "siteConfig", "ftpsState")).toBe("Disabled");
+  it("is by no key or password", () => {
     const passwords = all("Microsoft.Web/sites/basicPublishingCredentialsPolicies").map(({ body }) =>
       at(body, "properties", "allow"),
     );
     expect(passwords).toEqual([false, false]);
+    // A deployment by somebody else could read the secret.
+    expect(at(one(types.keyVault), "properties", "enabledForTemplateDeployment")).not.toBe(true);
     expect(JSON.stringify(template)).not.toMatch(/\blist[A-Z]\w*\(|AccountKey|SharedAccess/);
   });
 
@@ -210,20 +210,14 @@ describe("the app", () => {
     );
   });
 
-  it("runs on the Node.js that the tests run on", () => {
-    const [major] = packageJson.devDependencies.node.split(".");
-    expect(at(app, "properties", "functionAppConfig", "runtime")).toEqual({ name: "node", version: major });
-  });
-
-  it("is asked for Status from outside, at the path and for the text that the service answers", () => {
+  it("runs on the Node.js of the tests, is asked for the Status of the service, and is what azure.yaml deploys", () => {
+    const [version] = packageJson.devDependencies.node.split(".");
+    expect(at(app, "properties", "functionAppConfig", "runtime")).toEqual({ name: "node", version });
     const test = at(one(types.webTest), "properties");
     expect(at(test, "Request", "RequestUrl")).toBe(
       `https://reference(functionApp).outputs.hostName.value/${status.route}`,
     );
     expect(at(test, "ValidationRules", "ContentValidation", "ContentMatch")).toBe('"status":"up"');
-  });
-
-  it("is what azure.yaml deploys, into this template", () => {
     const { services, infra } = readYaml("azure.yaml");
     expect(Object.keys(toObject(services))).toEqual([at(app, "tags", "azd-service-name")]);
     expect(infra).toEqual({ provider: "bicep", path: "infra", module: "main" });
@@ -246,12 +240,9 @@ describe("each alert", () => {
 describe("OTP_SECRET", () => {
   const isSecure = (parameter: Json): boolean => /^secure/i.test(toText(at(parameter, "type")));
 
-  it("is made once, and no deployment after that replaces or loses it", () => {
+  it("is made once, of random parameters that nobody gives and no history keeps, and is not lost", () => {
     expect(one(types.secret)["@options"]).toEqual({ onlyIfNotExists: [] });
     expect(at(one(types.keyVault), "properties", "enablePurgeProtection")).toBe(true);
-  });
-
-  it("is made of random parameters that nobody gives and the history of deployments does not keep", () => {
     const withSecrets = templatesIn(template).flatMap(({ parameters }) =>
       Object.values(toObject(parameters ?? {})).filter(isSecure),
     );
@@ -339,28 +330,13 @@ describe("the parameters", () => {
     expect([min - 1, min, max, max + 1].map(isTaken)).toEqual([false, true, true, false]);
   });
 
-  it("leave no name too long", () => {
-    const resources = deploy(template, { name: "abcdefghijkl" });
-    expect(one(types.keyVault, resources)["name"]).toMatch(/^[a-z][a-z0-9-]{2,23}$/);
-    expect(one(types.storage, resources)["name"]).toMatch(/^[a-z0-9]{3,24}$/);
-    expect(one(types.cosmosDb, resources)["name"]).toMatch(/^[a-z0-9-]{3,44}$/);
-    expect(one(types.app, resources)["name"]).toMatch(/^[a-z][a-z0-9-]{1,59}$/);
-  });
-});
-
-describe("addresses of the owner's", () => {
-  const isPublished = (address: string): boolean => !new URL(address).hostname.endsWith(".example");
-  const [, button = ""] =
-    /https:\/\/portal\.azure\.com\/#create\/Microsoft\.Template\/uri\/([^)]*)\)/.exec(
-      readFileSync("README.md", "utf8"),
-    ) ?? [];
-
   it.each([
-    ["the button of the README", decodeURIComponent(button), "/infra/main.json"],
-    ["the runbook", toText(at(template, "parameters", "runbookUrl", "defaultValue")), "/docs/operate.md"],
-  ])("%s leads to where publiccode.yml says that the project is published", (_, address, file) => {
-    expect(new URL(address).pathname).toMatch(new RegExp(`${file}$`));
-    expect(isPublished(address)).toBe(isPublished(toText(readYaml("publiccode.yml")["url"])));
+    [types.keyVault, /^[a-z][a-z0-9-]{2,23}$/],
+    [types.storage, /^[a-z0-9]{3,24}$/],
+    [types.cosmosDb, /^[a-z0-9-]{3,44}$/],
+    [types.app, /^[a-z][a-z0-9-]{1,59}$/],
+  ])("leave the name of %s not too long", (type, pattern) => {
+    expect(one(type, deploy(template, { name: "abcdefghijkl" }))["name"]).toMatch(pattern);
   });
 });
 
