@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import axe from "axe-core";
 import * as t from "io-ts";
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { parse } from "yaml";
 import { makeFunctions } from "../../functions";
 import { makeHost } from "../../local/host";
@@ -14,7 +14,7 @@ import { problemTypeBase, toProblem } from "../../shared/http/problem";
 import { call } from "../../tools/support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../../tools/support/browser";
 import { crawl } from "../support/crawl";
-import { describedAnswers, makeFailures, nameOf, operations } from "../../tools/support/document";
+import { describedAnswers, makeFailures, operations } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
 import { startService } from "../../tools/support/service";
 import type { Service } from "../../tools/support/service";
@@ -38,31 +38,21 @@ describe("the pages of the local host", () => {
   });
   afterAll(() => service.stop());
 
-  it.each(problems)("explain %s at the path of its type, and in English beside it", async (name) => {
-    const path = new URL(problemTypeBase + name).pathname;
-    for (const [address, language, own, other] of [
-      [path, "it", "Che cosa è successo.", "What happened."],
-      [`/en${path}`, "en", "What happened.", "Che cosa è successo."],
-    ] as const) {
-      const page = await call(service.baseUrl + address);
-      expect([address, page.status]).toEqual([address, 200]);
-      expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
-      expect(page.text).toContain(`<html lang="${language}">`);
-      expect(page.text).toContain(own);
-      expect(page.text).not.toContain(other);
-      expect(page.text).toContain(`<code>${problemTypeBase + name}</code>`);
-    }
-  });
-
   it.each(Object.values(makeFailures(["body"])))(
-    "quote $tag as the service says it to each reader",
+    "explain $tag at the path of its type in each language, and quote what the service says to each reader",
     async (failure) => {
-      const page = await readFile(`docs/problems/${failure.tag}.md`, "utf8");
-      for (const [language, heading] of [
-        ["it", "Italiano"],
-        ["en", "English"],
+      const type = problemTypeBase + failure.tag;
+      const source = await readFile(`docs/problems/${failure.tag}.md`, "utf8");
+      for (const [prefix, language, heading, other] of [
+        ["", "it", "Italiano", "What happened."],
+        ["/en", "en", "English", "Che cosa è successo."],
       ] as const) {
-        const [, part = ""] = page.split(`\n## ${heading}\n`);
+        const page = await call(service.baseUrl + prefix + new URL(type).pathname);
+        expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+        expect(page.text).toContain(`<html lang="${language}">`);
+        expect(page.text).toContain(`<code>${type}</code>`);
+        expect(page.text).not.toContain(other);
+        const [, part = ""] = source.split(`\n## ${heading}\n`);
         const quoted = [...part.replace(/\n## [^]*/, "").matchAll(/^> \*\*(.+)\*\* \\\n> (.+)$/gm)].map(
           ([, ...sentences]) => sentences,
         );
@@ -85,15 +75,6 @@ describe("the pages of the local host", () => {
       expect((await call(service.baseUrl + path)).status).toBe(404);
     },
   );
-
-  it.each(["/", "/docs", "/problems/otp-expired"])("answer HEAD at %s without a body", async (path) => {
-    const url = service.baseUrl + path;
-    const [head, got] = [await fetch(url, { method: "HEAD" }), await fetch(url)];
-    const told = [head, got].map(({ status, headers }) => [status, headers.get("content-type")]);
-    expect(told[0]).toEqual(told[1]);
-    expect([await head.text(), head.status]).toEqual(["", 200]);
-    await got.text();
-  });
 
   it("have no broken links, and lead from the playground to every other page", async () => {
     const { visited, broken } = await crawl([new URL(service.baseUrl)]);
@@ -170,20 +151,6 @@ describe("the pages of the local host", () => {
       const [, program = ""] = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "m").exec(guide) ?? [];
       expect(program).not.toBe("");
       expect(samples).toContain(escapeHtml(program));
-    }
-  });
-
-  it("explain each problem at the path to which the contract leads", async () => {
-    const text = await readFile("openapi.yaml", "utf8");
-    const linked = [...text.matchAll(/const: (https:\S+)\n[^]*?\n +url: (\S+)\n/g)];
-    expect([...new Set(linked.map(([, type = ""]) => nameOf(type)))].sort()).toEqual([...problems].sort());
-    expect(linked.map(([, , url]) => url)).toEqual(linked.map(([, type = ""]) => new URL(type).pathname));
-  });
-
-  it("name their own port, and not the usual one", async () => {
-    for (const path of paths) {
-      const { text } = await call(service.baseUrl + path);
-      expect([path, text.includes("7071")]).toEqual([path, false]);
     }
   });
 
@@ -302,22 +269,9 @@ describe("the pages of the local host", () => {
       const settings = "export CGN_URL=https://otp.example.org\nexport CGN_API_KEY=<b>cgn_test_mine_1</b>\n";
       expect(text).toContain(settings);
       expect(text).toContain("Ocp-Apim-Subscription-Key: cgn_mine_2\n");
-      const copied = async (sample: Locator): Promise<unknown> => {
-        await sample.getByRole("button").click();
-        await sample.getByText("Copied").waitFor();
-        return page.evaluate("navigator.clipboard.readText()");
-      };
-      expect(
-        await copied(
-          page
-            .locator(".sample")
-            .filter({ hasText: settings.split("\n")[0] ?? "" })
-            .first(),
-        ),
-      ).toContain(settings);
-      const guide = await readFile("docs/merchant-integration.md", "utf8");
-      const [, program] = /^```php\n([^]*?)^```$/m.exec(guide) ?? [];
-      expect(await copied(page.locator("#php + .sample"))).toBe(program);
+      await page.locator(".sample", { hasText: "cgn_test_mine_1" }).first().getByRole("button").click();
+      await page.getByText("Copied").first().waitFor();
+      expect(await page.evaluate("navigator.clipboard.readText()")).toContain(settings);
       await page.getByLabel("API key", { exact: true }).fill(" ");
       expect(await page.locator("main").innerText()).toContain(
         "Ocp-Apim-Subscription-Key: cgn_demo-shop_…\n",
@@ -331,25 +285,20 @@ describe("the pages of the local host", () => {
 
     // 127.0.0.1 on another port is the same site; localhost is another site.
     it.each(["127.0.0.1", "localhost"])(
-      "are closed to a page of another host at %s, and that page cannot replace a key",
+      "are closed to a form and a link at %s on another port",
       async (name) => {
         const apiKey = await service.newApiKey();
-        const key = `${service.baseUrl}/api/v1/cgn/merchants/shop-1/api-keys/primary`;
         const other = createServer((_, response) => {
           response.writeHead(200, { "content-type": "text/html" }).end(
-            `<form method="post" action="${key}"><button>Win a prize</button></form>
-             <a href="${service.baseUrl}/docs">Documentation</a>`,
+            `<form method="post" action="${service.baseUrl}/api/v1/cgn/merchants/shop-1/api-keys/primary"><button>Win</button></form>
+           <a href="${service.baseUrl}/docs">Documentation</a>`,
           );
         });
         const port = await listen(other, 0);
         service.stopFirst(() => close(other));
         for (const choose of ["button", "a"]) {
           await page.goto(`http://${name}:${port}/`);
-          const [response] = await Promise.all([
-            page.waitForResponse((each) => each.url().startsWith(service.baseUrl)),
-            page.locator(choose).click(),
-          ]);
-          expect(response.status()).toBe(403);
+          await page.locator(choose).click();
           await page.getByText("paste it into the address bar").waitFor();
         }
         expect((await service.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
