@@ -12,16 +12,26 @@ import { startHostProcess, startProgram } from "../../tools/support/processes";
 import { readItems, startService } from "../../tools/support/service";
 
 const hasCurl = spawnSync("curl", ["--version"]).status === 0;
+if (!hasCurl) {
+  console.warn("curl is not installed: the printed commands are counted, but not run");
+}
 
-/** What the printed `export` command sets. The store may run in this process, and must answer during the command. */
-const runTestSettings = async (
-  output: string,
-): Promise<{ readonly baseUrl: string; readonly apiKey: string }> => {
+/** What a script prints. The store may run in this process, and must answer meanwhile. */
+const runScript = async (script: string): Promise<string> => {
+  const { stdout, stderr } = await promisify(execFile)("sh", ["-c", script]);
+  expect(stderr).toBe("");
+  return stdout;
+};
+
+/** Runs the printed `export` command, and asks about a test code with what it sets. */
+const tryTestSettings = async (output: string): Promise<string> => {
   const [command = ""] = /^export .*$/m.exec(output) ?? [];
-  const shell = await promisify(execFile)("sh", ["-c", `${command}\necho "$CGN_URL $CGN_API_KEY"`]);
-  expect(shell.stderr).toBe("");
-  const [baseUrl = "", apiKey = ""] = shell.stdout.trim().split(" ");
-  return { baseUrl, apiKey };
+  const [baseUrl = "", apiKey = ""] = (await runScript(`${command}\necho "$CGN_URL $CGN_API_KEY"`))
+    .trim()
+    .split(" ");
+  expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
+  expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
+  return baseUrl;
 };
 
 describe("npm start", () => {
@@ -31,17 +41,11 @@ describe("npm start", () => {
     const commands = program.output().match(/^(OTP=|curl ).*$/gm) ?? [];
     expect(commands).toHaveLength(3);
     if (hasCurl) {
-      const shell = spawnSync("sh", ["-c", commands.join("\n")], { encoding: "utf8" });
-      expect(shell.stderr).toBe("");
-      expect(shell.stdout).toMatch(
+      expect(await runScript(commands.join("\n"))).toMatch(
         /^\{"code":"[A-Z0-9]{11}",.*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
       );
-    } else {
-      console.warn("curl is not installed: its commands were counted, but not run");
     }
-    const { baseUrl, apiKey } = await runTestSettings(program.output());
-    expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
-    expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
+    const baseUrl = await tryTestSettings(program.output());
     expect((await call(`${baseUrl}/playground/store.json`)).json).toEqual({ store: "own" });
     // It listens on loopback only.
     await expect(fetch(`http://[::1]:${new URL(baseUrl).port}/api/v1/info`)).rejects.toThrow("fetch failed");
@@ -60,38 +64,41 @@ describe("npm start", () => {
     await Promise.all(ends);
   });
 
-  it("says in one line that its port is in use", async () => {
+  it("says why it does not start, and prints no value of a setting", async () => {
     const other = createServer();
-    const port = await listen(other, 0);
-    const program = startProgram(["build/start.js"], { PORT: String(port) });
-    expect(await program.ended).toBe(1);
-    expect(program.errors()).toBe(
-      `Port ${port} is already in use. Set PORT to another one, or to 0 for any that is free.\n`,
+    const port = String(await listen(other, 0));
+    const runs: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
+      [{ PORT: port }, new RegExp(`^Port ${port} is already in use\\. .*\n$`)],
+      [{ PORT: "65536" }, /^PORT is malformed: .*\n$/],
+      [
+        { PORT: "0", OTP_TTL_IN_SECONDS: "nonsense", OTP_RETENTION_IN_SECONDS: "nonsense" },
+        /^(?=[^]*OTP_TTL_IN_SECONDS is malformed)(?=[^]*OTP_RETENTION_IN_SECONDS is malformed)(?![^]*nonsense)/,
+      ],
+      [
+        { PORT: "0", COSMOSDB_ENDPOINT: "http://127.0.0.1:9" },
+        /^(?=[^]*COSMOSDB_KEY is missing)(?=[^]*OTP_SECRET is missing)/,
+      ],
+      [
+        {
+          PORT: "0",
+          COSMOSDB_ENDPOINT: "http://127.0.0.1:9",
+          COSMOSDB_KEY: "a2V5",
+          COSMOSDB_SINGLE_COPY: "true",
+          OTP_SECRET: Buffer.alloc(32).toString("base64"),
+        },
+        /^The store that COSMOSDB_ENDPOINT names cannot be used \(.*\)\.\n$/,
+      ],
+    ];
+    await Promise.all(
+      runs.map(async ([settings, expected]) => {
+        const program = startProgram(["build/start.js"], settings);
+        expect(await program.ended).toBe(1);
+        expect(program.errors()).toMatch(expected);
+        expect(program.output()).toBe("");
+      }),
     );
-    expect(program.output()).toBe("");
+    expect(["x", "-1", "7071 "].map((each) => decodePort(each, 7071))).toEqual(Array(3).fill(undefined));
     await close(other);
-  });
-
-  it("names every wrong setting, and prints no value", async () => {
-    const malformed = startProgram(["build/start.js"], { PORT: "65536" });
-    const wrong = startProgram(["build/start.js"], {
-      PORT: "0",
-      OTP_TTL_IN_SECONDS: "nonsense",
-      OTP_RETENTION_IN_SECONDS: "nonsense",
-    });
-    const incomplete = startProgram(["build/start.js"], {
-      PORT: "0",
-      COSMOSDB_ENDPOINT: "http://127.0.0.1:9",
-    });
-    const programs = [malformed, wrong, incomplete];
-    expect(await Promise.all(programs.map(({ ended }) => ended))).toEqual([1, 1, 1]);
-    expect(malformed.errors()).toMatch(/^PORT is malformed: .*\n$/);
-    expect(["x", "-1", "7071 "].map((port) => decodePort(port, 7071))).toEqual(Array(3).fill(undefined));
-    expect(wrong.errors()).toContain("OTP_TTL_IN_SECONDS is malformed");
-    expect(wrong.errors()).toContain("OTP_RETENTION_IN_SECONDS is malformed");
-    expect(wrong.errors()).not.toContain("nonsense");
-    expect(incomplete.errors()).toContain("COSMOSDB_KEY is missing");
-    expect(incomplete.errors()).toContain("OTP_SECRET is missing");
   });
 
   it("uses the store that the settings name", async () => {
@@ -147,35 +154,15 @@ describe("npm start", () => {
     const commands = program.output().match(/^(KEY=|OTP=|curl ).*$/gm) ?? [];
     expect(commands.map((command) => command.slice(0, 4))).toEqual(["KEY=", "OTP=", "curl", "curl"]);
     if (hasCurl) {
-      // The store runs in this process, and must answer during the command.
-      const shell = await promisify(execFile)("sh", ["-c", commands.join("\n")]);
-      expect(shell.stderr).toBe("");
-      expect(shell.stdout).toMatch(
+      expect(await runScript(commands.join("\n"))).toMatch(
         /^\{.*"api_key":"cgn_demo-shop_[0-9a-f]{72}".*\}\n\{"code".*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
       );
       expect(await readItems(service.apiKeys)).toHaveLength(1);
-      const { baseUrl, apiKey } = await runTestSettings(program.output());
-      expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
-      expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
+      await tryTestSettings(program.output());
     }
     expect(await program.stop("SIGINT")).toBe(0);
     expect(program.errors()).toBe("");
     await service.stop();
-  });
-
-  it("says in one line that the store cannot be reached", async () => {
-    const other = createServer();
-    const port = await listen(other, 0);
-    await close(other);
-    const program = startProgram(["build/start.js"], {
-      PORT: "0",
-      COSMOSDB_ENDPOINT: `http://127.0.0.1:${port}`,
-      COSMOSDB_KEY: "a2V5",
-      COSMOSDB_SINGLE_COPY: "true",
-      OTP_SECRET: Buffer.alloc(32).toString("base64"),
-    });
-    expect(await program.ended).toBe(1);
-    expect(program.errors()).toMatch(/^The store that COSMOSDB_ENDPOINT names cannot be used \(.*\)\.\n$/);
   });
 });
 
