@@ -6,7 +6,7 @@ import type { Server } from "node:http";
 import path from "node:path";
 import * as t from "io-ts";
 import { close, listen } from "../../local/server";
-import { problemNames, problemTypeBase } from "../../shared/http/problem";
+import { problemNames } from "../../shared/http/problem";
 import { call } from "../../tools/support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../../tools/support/browser";
 import { crawl } from "../support/crawl";
@@ -64,14 +64,6 @@ describe("the site", () => {
       .map((file) => path.posix.join("/", path.dirname(file)));
     expect(pages.length).toBeGreaterThan(problemNames.length * 2);
     expect(pages.filter((page) => !visited.has(page))).toEqual([]);
-  });
-
-  it("has the page of each problem at the path of its type", async () => {
-    for (const name of problemNames) {
-      const page = await call(baseUrl + new URL(problemTypeBase + name).pathname);
-      expect([name, page.status]).toEqual([name, 200]);
-      expect(page.text).toContain(`<code>${problemTypeBase + name}</code>`);
-    }
   });
 
   it("has a page for every link of openapi.yaml", async () => {
