@@ -9,7 +9,6 @@ import { makeFunctions } from "../../functions";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
 import { decodeTranslations, textsOf } from "../../site/contract";
-import { escapeHtml } from "../../site/layout";
 import { problemTypeBase, toProblem } from "../../shared/http/problem";
 import { call } from "../../tools/support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../../tools/support/browser";
@@ -140,18 +139,6 @@ describe("the pages of the local host", () => {
       noLongerNeeded: [...translated.keys()].filter((text) => !texts.has(text)),
     }).toEqual({ missing: [], noLongerNeeded: [] });
     expect([...translated].filter(([en, it]) => en === it)).toEqual([]);
-  });
-
-  it("show the guide's programs on top of the call that they make", async () => {
-    const { text } = await call(`${service.baseUrl}/docs`);
-    const guide = await readFile("docs/merchant-integration.md", "utf8");
-    const [call1 = ""] = text.split("<h3 ").slice(1);
-    const [samples = ""] = call1.split("<h4>Autenticazione</h4>");
-    for (const language of ["php", "js", "python", "sh"]) {
-      const [, program = ""] = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "m").exec(guide) ?? [];
-      expect(program).not.toBe("");
-      expect(samples).toContain(escapeHtml(program));
-    }
   });
 
   it("have the keys of the demo shop in their commands, once it has some", async () => {
