@@ -10,12 +10,8 @@ export interface Rise {
   readonly rampSeconds: number;
 }
 
-/** How many purchases are due on average until an instant, in seconds from the start. */
-export const dueUntil = ({ rate, rampSeconds }: Rise, seconds: number): number =>
-  seconds < rampSeconds ? (rate * seconds ** 2) / (2 * rampSeconds) : rate * (seconds - rampSeconds / 2);
-
-/** The instant until which so many purchases are due on average: the inverse of `dueUntil`. */
-export const instantOf = ({ rate, rampSeconds }: Rise, purchases: number): number =>
+/** The instant until which so many purchases are due on average. */
+const instantOf = ({ rate, rampSeconds }: Rise, purchases: number): number =>
   purchases < (rate * rampSeconds) / 2
     ? Math.sqrt((2 * rampSeconds * purchases) / rate)
     : purchases / rate + rampSeconds / 2;

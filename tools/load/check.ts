@@ -9,26 +9,22 @@ import type { Merchant } from "./merchants";
 
 /** How long the check may take. */
 const checkMs = 30_000;
-/** Of the codes that one side alone used, at most about so many are used once more. Of the contested ones all are. */
-const maxUsedOnceMore = 1000;
 const lanes = 20;
-/** An attempt beyond those of any number of sides. */
-const checkAttempt = 1000;
+/** Of the codes that one side alone used, at most so many are used once more. Of the contested ones all are. */
+const maxUsedOnceMore = 1000;
+/** Beyond those of any number of sides. */
+const useAtEnd = 1000;
 
 /** A code, and all that was answered about it. */
 export interface Purchase {
   readonly serial: number;
   readonly merchant: Merchant;
-  /** When the run began: the times of what is shown count from then, in ms. */
-  readonly startMs: number;
   readonly otp: IssuedOtp;
   /** Whether several sides use it at once. */
   readonly isContested: boolean;
   readonly shown: Shown[];
-  /** The attempts of which nobody knows what became. */
+  /** The uses of which nobody knows what became. */
   readonly undecided: Set<number>;
-  /** By which its refused calls are found in the service's log. */
-  readonly instances: string[];
 }
 
 /** A broken guarantee, without the code. */
@@ -36,7 +32,6 @@ export interface Finding {
   readonly kind: "used twice" | "issued twice" | "answered wrongly";
   readonly merchantId: string;
   readonly reasons: readonly string[];
-  readonly instances: readonly string[];
 }
 
 export interface Checked {
@@ -49,33 +44,35 @@ export interface Checked {
   readonly findings: readonly Finding[];
 }
 
-/** Asks about a code, or uses it up, and notes what that shows. The same attempt again is no second use. */
+const round = (ms: number): number => Math.round(ms * 1000) / 1000;
+
+/**
+ * Asks about a code, or uses it up, and notes what that shows.
+ *
+ * @param use the number of a use. The same number again is no second use. Undefined: an ask.
+ */
 export const validate = async (
   client: Client,
   dueMs: number,
   purchase: Purchase,
-  attempt?: number,
+  use?: number,
 ): Promise<Exchange<ValidationBody>> => {
-  const { serial, merchant, startMs, otp, shown, undecided, instances } = purchase;
+  const { serial, merchant, otp, shown, undecided } = purchase;
   const { merchantId, apiKey } = merchant;
   // The code and its merchant are this run's own, so this is enough to be unique.
-  const idempotencyKey = attempt === undefined ? undefined : `${merchantId}-${serial}-${attempt}`;
+  const idempotencyKey = use === undefined ? undefined : `${merchantId}-${serial}-${use}`;
   const exchange = await client.call(dueMs, ValidationBody, (api) =>
-    attempt === undefined ? api.ask(apiKey, otp.code) : api.use(apiKey, otp.code, idempotencyKey),
+    use === undefined ? api.ask(apiKey, otp.code) : api.use(apiKey, otp.code, idempotencyKey),
   );
   const { sentMs, answeredMs, reply, outcome } = exchange;
-  const since = (ms: number): number => Math.round((ms - startMs) * 1000) / 1000;
-  const operation = attempt === undefined ? "ask" : "use";
-  const call = { operation, idempotencyKey, start: since(sentMs), end: since(answeredMs) } as const;
+  const operation = use === undefined ? "ask" : "use";
+  const call = { operation, idempotencyKey, start: round(sentMs), end: round(answeredMs) } as const;
   const answer = interpret(call, reply, otp);
   // A service that fails breaks no promise about the code.
   shown.push(E.isLeft(answer) && !answer.left.isAboutCode ? interpret(call, undefined, otp) : answer);
   const isAnswered = E.isRight(outcome) || outcome.left.name.startsWith("otp-");
-  if (attempt !== undefined) {
-    undecided[isAnswered ? "delete" : "add"](attempt);
-  }
-  if (E.isLeft(outcome) && outcome.left.instance !== undefined) {
-    instances.push(outcome.left.instance);
+  if (use !== undefined) {
+    undecided[isAnswered ? "delete" : "add"](use);
   }
   return exchange;
 };
@@ -90,19 +87,7 @@ const grantedKeys = ({ shown }: Purchase): ReadonlySet<string | undefined> =>
 const findingsOf = (purchase: Purchase): readonly Finding[] => {
   const reasons = judgeUses(purchase.shown);
   const kind = grantedKeys(purchase).size > 1 ? "used twice" : "answered wrongly";
-  const { merchant, instances } = purchase;
-  return reasons.length === 0 ? [] : [{ kind, merchantId: merchant.merchantId, reasons, instances }];
-};
-
-/** The contested ones, and others at equal distances. */
-const selectUsed = (purchases: readonly Purchase[]): readonly Purchase[] => {
-  const used = purchases.filter((purchase) => grantedKeys(purchase).size > 0);
-  const single = used.filter(({ isContested }) => !isContested);
-  const step = Math.max(1, Math.ceil(single.length / maxUsedOnceMore));
-  return [
-    ...used.filter(({ isContested }) => isContested),
-    ...single.filter((_, index) => index % step === 0),
-  ];
+  return reasons.length === 0 ? [] : [{ kind, merchantId: purchase.merchant.merchantId, reasons }];
 };
 
 /**
@@ -129,24 +114,26 @@ export const checkCodes = async (client: Client, purchases: readonly Purchase[])
   };
   const settle = async (purchase: Purchase): Promise<void> => {
     for (let times = 0; times < 5 && performance.now() < endMs; times += 1) {
-      for (const attempt of [...purchase.undecided]) {
-        const { outcome } = await validate(client, performance.now(), purchase, attempt);
-        if (E.isLeft(outcome)) {
-          await pause(Math.min(5, outcome.left.retryAfterSeconds ?? 0) * 1000);
-        }
+      for (const use of [...purchase.undecided]) {
+        const { outcome } = await validate(client, performance.now(), purchase, use);
+        await pause(E.isLeft(outcome) ? Math.min(5, outcome.left.retryAfterSeconds) * 1000 : 0);
       }
     }
   };
   await forEach(purchases, settle);
+  const contested = purchases.filter(({ isContested }) => isContested);
+  const others = purchases.filter(({ isContested }) => !isContested);
+  const some = others.filter((_, index) => index % Math.ceil(others.length / maxUsedOnceMore) === 0);
+  const used = [...contested, ...some].filter((purchase) => grantedKeys(purchase).size > 0);
   let usedOnceMore = 0;
-  await forEach(selectUsed(purchases), async (purchase) => {
-    await validate(client, performance.now(), purchase, checkAttempt);
+  await forEach(used, async (purchase) => {
+    await validate(client, performance.now(), purchase, useAtEnd);
     await settle(purchase);
     usedOnceMore += 1;
   });
   return {
     codes: purchases.length,
-    contested: purchases.filter(({ isContested }) => isContested).length,
+    contested: contested.length,
     usedOnceMore,
     undecided: purchases.filter(({ undecided }) => undecided.size > 0).length,
     findings: purchases.flatMap(findingsOf),

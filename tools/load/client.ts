@@ -16,9 +16,8 @@ export interface Failure {
   readonly name: string;
   /** Undefined when there was no answer. */
   readonly status: number | undefined;
-  readonly retryAfterSeconds?: number | undefined;
-  /** By which the call is found in the service's log. */
-  readonly instance?: string | undefined;
+  /** 0 when the answer does not say. */
+  readonly retryAfterSeconds: number;
 }
 
 export interface Exchange<A> {
@@ -46,16 +45,14 @@ export interface Client {
 
 const toOutcome = <A>({ status, headers, json }: Reply, codec: t.Decoder<unknown, A>): Either<Failure, A> => {
   if (status === 200 || status === 204) {
-    return E.mapLeft(() => ({ name: "malformed answer", status }))(codec.decode(json));
+    return E.mapLeft(() => ({ name: "malformed answer", status, retryAfterSeconds: 0 }))(codec.decode(json));
   }
-  const { type, instance } = ProblemBody.is(json) ? json : {};
+  const type = ProblemBody.is(json) ? json.type : undefined;
   const retryAfter = headers.get("retry-after") ?? "";
   return E.left({
     name: problemNames.find((each) => type === problemTypeBase + each) ?? "no problem of the contract",
     status,
-    retryAfterSeconds: /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined,
-    // What a server sends is not printed unless it is a UUID, which cannot be a code.
-    instance: /^urn:uuid:[\da-f-]{36}$/.test(instance ?? "") ? instance : undefined,
+    retryAfterSeconds: /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : 0,
   });
 };
 
@@ -83,47 +80,34 @@ export const makeClient = ({ origin, functionKey, concurrency }: ClientOptions):
     send(url, { ...init, signal: AbortSignal.any([closing.signal, AbortSignal.timeout(patienceMs)]) });
   const api = makeApi(origin, withFunctionKey(functionKey, sendInTime));
   let underWay = 0;
-  // Taking from the front of a long array is slow, so the front is an index.
-  let waiting: (() => void)[] = [];
-  let firstWaiting = 0;
-
-  /** @returns whether it waited. */
-  const take = async (): Promise<boolean> => {
-    if (underWay < concurrency) {
-      underWay += 1;
-      return false;
-    }
-    await new Promise<void>((resolve) => waiting.push(resolve));
-    return true;
-  };
-  const give = (): void => {
-    const next = waiting[firstWaiting];
-    if (next === undefined) {
-      underWay -= 1;
-      waiting = [];
-      firstWaiting = 0;
-    } else {
-      firstWaiting += 1;
-      next();
-    }
-  };
-
+  const waiting: (() => void)[] = [];
   return {
     call: async (dueMs, codec, make) => {
-      const hasWaited = await take();
+      const hasWaited = underWay >= concurrency;
+      if (hasWaited) {
+        await new Promise<void>((resolve) => waiting.push(resolve));
+      } else {
+        underWay += 1;
+      }
       const sentMs = performance.now();
-      const reply = await make(api).then(E.right, (error: unknown) =>
-        E.left({ name: closing.signal.aborted ? "ended by this run" : nameOf(error), status: undefined }),
-      );
+      const reply = await make(api).then(E.right, (error: unknown) => {
+        const name = closing.signal.aborted ? "ended by this run" : nameOf(error);
+        return E.left({ name, status: undefined, retryAfterSeconds: 0 });
+      });
       const answeredMs = performance.now();
-      give();
+      const next = waiting.shift();
+      if (next === undefined) {
+        underWay -= 1;
+      } else {
+        next();
+      }
       return {
         ...{ dueMs, sentMs, answeredMs, hasWaited },
         reply: E.isRight(reply) ? reply.right : undefined,
         outcome: E.isRight(reply) ? toOutcome(reply.right, codec) : reply,
       };
     },
-    load: () => ({ underWay, waiting: waiting.length - firstWaiting }),
+    load: () => ({ underWay, waiting: waiting.length }),
     close: () => {
       closing.abort();
     },

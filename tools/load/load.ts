@@ -1,10 +1,10 @@
 /** `npm run load`: purchases at a given rate against a service, what they took, and whether it kept its promises. */
-import { open, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import * as E from "fp-ts/Either";
 import { isOnThisMachine } from "../support/origin";
-import { decodeOptions, help } from "./options";
+import { decodeOptions, describeRun, help } from "./options";
 import type { LoadOptions } from "./options";
 import { plot } from "./plot";
 import { describeProgress, describeResult, exitCodeOf } from "./report";
@@ -38,14 +38,9 @@ const startLocalHost = (): Promise<Target> =>
   });
 
 const describeCost = ({ url = "", rate, seconds, merchants }: LoadOptions): string =>
-  [
-    `${url} is not on this machine. This run would`,
-    `- make ${merchants} merchants there (load-…), with an API key each, and revoke these keys at the end;`,
-    `- issue about ${Math.round(rate * seconds).toLocaleString("en")} codes to fiscal codes that nobody has, and use them;`,
-    "- cost what these calls cost: request units of the store, executions of the functions, and log lines;",
-    "- compete with the calls of whoever else uses it.",
-    "If that is what you want, add --yes.",
-  ].join("\n");
+  `${url} is not on this machine. This run would make ${merchants} merchants there, whose keys it revokes at the end, issue
+about ${Math.round(rate * seconds).toLocaleString("en")} codes to fiscal codes that nobody has, use them, and cost what these calls cost.
+If that is what you want, add --yes.`;
 
 /** What Node.js can send as a header's value (RFC 9110, section 5.5), without spaces. */
 const isSendable = (key: string): boolean => /^[\x21-\x7e]+$/.test(key);
@@ -75,10 +70,11 @@ const main = async (): Promise<void> => {
     fail(describeCost(options));
     return;
   }
-  // Found out now, and not after the run.
-  const svg =
-    options.svg === undefined ? undefined : await open(options.svg, "w").catch(() => "unwritable" as const);
-  if (svg === "unwritable") {
+  const { svg } = options;
+  try {
+    // Found out now, and not after the run.
+    await (svg === undefined ? undefined : writeFile(svg, ""));
+  } catch {
     fail("--svg names a file that cannot be written.");
     return;
   }
@@ -109,7 +105,6 @@ const main = async (): Promise<void> => {
       : { origin: options.url, stop: () => Promise.resolve() };
   if (target === undefined) {
     fail("The local host did not start. npm start shows why.");
-    await svg?.close();
     return;
   }
   try {
@@ -137,13 +132,11 @@ const main = async (): Promise<void> => {
     }
     console.log(`\n${describeResult(result)}`);
     if (svg !== undefined) {
-      const title = `${result.origin}: ${options.rate} purchases a second for ${options.seconds} s`;
-      await writeFile(svg, await plot(result.measures, title));
-      console.log(`The plot is in ${options.svg ?? ""}.`);
+      await writeFile(svg, await plot(result.measures, `${result.origin}: ${describeRun(options)}`));
+      console.log(`The plot is in ${svg}.`);
     }
     process.exitCode = exitCodeOf(result);
   } finally {
-    await svg?.close();
     await target.stop();
   }
 };

@@ -10,7 +10,7 @@ export interface Merchant {
   readonly apiKey: string;
 }
 
-export interface MadeMerchants {
+interface MadeMerchants {
   readonly merchants: readonly Merchant[];
   /** Those that may have a key: also the ones of whose key no answer came. */
   readonly merchantIds: readonly string[];
@@ -21,15 +21,12 @@ export interface MadeMerchants {
 export const describeFailure = ({ status, name }: Failure): string =>
   status === undefined ? name : `${status}, ${name}`;
 
-const explainRefusal = (failure: Failure, functionKey: string | undefined): string => {
-  if (failure.status === 401 || failure.status === 403) {
-    const refused = `The service refused to make a merchant's key (${failure.status}).`;
-    return functionKey === undefined
-      ? `${refused} A deployed service asks for its function key: set FUNCTION_KEY.`
-      : `${refused} FUNCTION_KEY is not a function key of this service.`;
-  }
-  return `A merchant's key could not be made (${describeFailure(failure)}), so the run did not begin.`;
-};
+const explainRefusal = (failure: Failure, functionKey: string | undefined): string =>
+  failure.status !== 401 && failure.status !== 403
+    ? `A merchant's key could not be made (${describeFailure(failure)}), so the run did not begin.`
+    : functionKey === undefined
+      ? "A deployed service asks for its function key: set FUNCTION_KEY."
+      : "FUNCTION_KEY is not a function key of this service.";
 
 export const makeMerchants = async (
   client: Client,
@@ -57,19 +54,15 @@ export const revokeKeys = async (
   client: Client,
   merchantIds: readonly string[],
 ): Promise<readonly string[]> => {
-  const isRevoked = async (merchantId: string): Promise<boolean> =>
-    E.isRight((await client.call(performance.now(), t.unknown, (api) => api.revoke(merchantId))).outcome);
-  const left: string[] = [];
-  for (const merchantId of merchantIds) {
-    let done = await isRevoked(merchantId);
-    // A service that answers nothing would not answer the others' repetitions either.
-    for (let again = 0; again < 2 && !done && left.length === 0; again += 1) {
-      await pause(500);
-      done = await isRevoked(merchantId);
+  const revoke = async (merchantId: string): Promise<readonly string[]> => {
+    for (let times = 0; times < 3; times += 1) {
+      await pause(times * 500);
+      const { outcome } = await client.call(performance.now(), t.unknown, (api) => api.revoke(merchantId));
+      if (E.isRight(outcome)) {
+        return [];
+      }
     }
-    if (!done) {
-      left.push(merchantId);
-    }
-  }
-  return left;
+    return [merchantId];
+  };
+  return (await Promise.all(merchantIds.map(revoke))).flat();
 };

@@ -5,36 +5,47 @@ import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { decodeOrigin } from "../support/origin";
 
-/** `help` says what each is. */
-export interface LoadOptions {
+interface NumberOption {
+  readonly what: string;
+  readonly least: number;
+  readonly most: number;
+  readonly usual: number;
+  readonly isWhole?: true;
+}
+
+const numbers = {
+  rate: { what: "purchases that begin in a second", least: 0.1, most: 2000, usual: 20 },
+  seconds: { what: "how long purchases begin", least: 1, most: 3600, usual: 30 },
+  concurrency: { what: "calls under way at once", least: 1, most: 2000, usual: 200, isWhole: true },
+  merchants: { what: "merchants that it makes", least: 1, most: 100, usual: 5, isWhole: true },
+  contested: { what: "part of the codes that several sides use at once", least: 0, most: 1, usual: 0.05 },
+  sides: { what: "how many sides they are", least: 2, most: 20, usual: 4, isWhole: true },
+} satisfies Readonly<Record<string, NumberOption>>;
+
+export interface LoadOptions extends Readonly<Record<keyof typeof numbers, number>> {
   /** An origin. Undefined: the run starts a local host of its own. */
   readonly url: string | undefined;
-  readonly rate: number;
-  readonly seconds: number;
   readonly rampSeconds: number;
-  readonly concurrency: number;
-  readonly merchants: number;
-  readonly contested: number;
-  readonly sides: number;
   readonly svg: string | undefined;
   readonly isAgreed: boolean;
 }
 
+export const describeRun = ({ rate, seconds, rampSeconds }: LoadOptions): string =>
+  `${rate} purchases a second for ${seconds} s, the first ${rampSeconds} s rising.`;
+
 /** The history of every code is kept until the end. */
 const maxPurchases = 200_000;
+
+const describe = ([name, { what, least, most, usual }]: readonly [string, NumberOption]): string =>
+  `  --${name.padEnd(11)}  ${what}: ${least}–${most}, ${usual} unless given`;
 
 export const help = `npm run load -- [options]
 
 Beneficiaries generate a code, shops ask about it and use it: so many a second, whether or not the service keeps up.
 
   --url          address of a service that runs, such as http://127.0.0.1:7071; without it, a local host is started
-  --rate         purchases that begin in a second: 0.1–2000, 20 unless given
-  --seconds      how long purchases begin: 1–3600 s, 30 unless given
+${Object.entries(numbers).map(describe).join("\n")}
   --ramp         how long the rate rises, of these seconds: a fifth, and at most 10 s, unless given
-  --concurrency  calls under way at once: 1–2000, 200 unless given
-  --merchants    merchants that it makes: 1–100, 5 unless given
-  --contested    part of the codes that several sides use at once: 0–1, 0.05 unless given
-  --sides        how many sides they are: 2–20, 4 unless given
   --svg          file for the plot
   --yes          go on although the service is not on this machine
   --help         this text
@@ -53,17 +64,10 @@ const parse = (args: readonly string[]) =>
         args: [...args],
         allowPositionals: true,
         options: {
-          url: { type: "string" },
-          rate: { type: "string", default: "20" },
-          seconds: { type: "string", default: "30" },
-          ramp: { type: "string" },
-          concurrency: { type: "string", default: "200" },
-          merchants: { type: "string", default: "5" },
-          contested: { type: "string", default: "0.05" },
-          sides: { type: "string", default: "4" },
-          svg: { type: "string" },
-          yes: { type: "boolean", default: false },
-          help: { type: "boolean", default: false },
+          ...{ url: { type: "string" }, rate: { type: "string" }, seconds: { type: "string" } },
+          ...{ ramp: { type: "string" }, concurrency: { type: "string" }, merchants: { type: "string" } },
+          ...{ contested: { type: "string" }, sides: { type: "string" }, svg: { type: "string" } },
+          ...{ yes: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
         },
       }),
     (error) => (ErrorLike.is(error) ? (error.message.split(/\n|\. /)[0] ?? "") : String(error)),
@@ -80,7 +84,9 @@ export const decodeOptions = (args: readonly string[]): Either<string, LoadOptio
     return E.right("help");
   }
   const faults: string[] = positionals.length > 0 ? ["There is a value without a name"] : [];
-  const number = (name: string, text: string, least: number, most: number, isWhole = false): number => {
+  const decode = (name: "ramp" | keyof typeof numbers, option: NumberOption): number => {
+    const { least, most, usual, isWhole } = option;
+    const text = values[name] ?? String(usual);
     const value = (isWhole ? /^\d+$/ : /^\d+(\.\d+)?$/).test(text) ? Number(text) : NaN;
     if (!(value >= least && value <= most)) {
       const kind = isWhole ? "a whole number" : "a number";
@@ -92,24 +98,19 @@ export const decodeOptions = (args: readonly string[]): Either<string, LoadOptio
   if (E.isLeft(url)) {
     faults.push(url.left);
   }
-  const rate = number("rate", values.rate, 0.1, 2000);
-  const seconds = number("seconds", values.seconds, 1, 3600);
-  const options: LoadOptions = {
-    url: E.isRight(url) ? url.right : undefined,
-    rate,
-    seconds,
-    rampSeconds:
-      values.ramp === undefined ? Math.min(10, seconds / 5) : number("ramp", values.ramp, 0, seconds),
-    concurrency: number("concurrency", values.concurrency, 1, 2000, true),
-    merchants: number("merchants", values.merchants, 1, 100, true),
-    contested: number("contested", values.contested, 0, 1),
-    sides: number("sides", values.sides, 2, 20, true),
-    svg: values.svg,
-    isAgreed: values.yes,
-  };
+  const [rate, seconds] = [decode("rate", numbers.rate), decode("seconds", numbers.seconds)];
   if (rate * seconds > maxPurchases) {
     faults.push(`--rate times --seconds is more than ${maxPurchases} purchases`);
   }
+  const ramp = { what: "", least: 0, most: seconds, usual: Math.min(10, seconds / 5) };
+  const options: LoadOptions = {
+    ...{ url: E.isRight(url) ? url.right : undefined, svg: values.svg, isAgreed: values.yes },
+    ...{ rate, seconds, rampSeconds: decode("ramp", ramp) },
+    concurrency: decode("concurrency", numbers.concurrency),
+    merchants: decode("merchants", numbers.merchants),
+    contested: decode("contested", numbers.contested),
+    sides: decode("sides", numbers.sides),
+  };
   const [fault] = faults;
   return fault === undefined ? E.right(options) : E.left(fault);
 };

@@ -1,7 +1,7 @@
 /** The plot of a run, as SVG: what was due and what was answered, how long it took over time, and how it is spread. */
 import type { TopLevelSpec } from "vega-lite";
-import { percentileMs, steps } from "./measures";
-import type { Measures } from "./measures";
+import { percentileMs } from "./measures";
+import type { Measures, Slice } from "./measures";
 
 const width = 640;
 const height = 200;
@@ -14,28 +14,27 @@ const ninesFor = (calls: number): readonly number[] =>
 export const plot = async (measures: Measures, title: string): Promise<string> => {
   // Only a run that draws needs them, and they take a while to load.
   const [{ compile }, { parse, View }] = await Promise.all([import("vega-lite"), import("vega")]);
-  const perSecond = (number: number): number => number / measures.sliceSeconds;
-  const slices = measures.slices();
-  const rates = slices.flatMap(({ fromSeconds: x, due, answered, failed }) => [
-    { x, of: "purchases due", y: perSecond(due) },
-    { x, of: "calls answered", y: perSecond(answered) },
-    { x, of: "calls failed", y: perSecond(failed) },
-  ]);
-  const times = slices
-    .filter(({ answered }) => answered > 0)
-    .flatMap(({ fromSeconds: x, median, p99 }) => [
-      { x, of: "median", y: median },
-      { x, of: "p99", y: p99 },
-    ]);
-  const spread = steps.flatMap((step) => {
-    const histogram = measures.latencies[step];
-    return ninesFor(histogram.count).map((nines) => ({
-      x: nines,
-      of: step,
-      // The least that a histogram knows is the first percentile above 0.
-      y: percentileMs(histogram, Math.max(100 * (1 - 10 ** -nines), 1e-6)),
-    }));
+  const slices = [...measures.slices].sort(([a], [b]) => a - b);
+  const over = (lines: Readonly<Record<string, (slice: Slice) => number>>): object[] =>
+    slices.flatMap(([number, slice]) =>
+      Object.entries(lines).map(([of, y]) => ({ x: number * measures.sliceSeconds, of, y: y(slice) })),
+    );
+  const perSecond = (calls: number): number => calls / measures.sliceSeconds;
+  const rates = over({
+    "purchases due": ({ due }) => perSecond(due),
+    "calls answered": ({ latencies }) => perSecond(latencies.count),
+    "calls failed": ({ failed }) => perSecond(failed),
   });
+  const times = over({
+    median: ({ latencies }) => percentileMs(latencies, 50),
+    p99: ({ latencies }) => percentileMs(latencies, 99),
+  });
+  const spread = [...measures.latencies].flatMap(([of, histogram]) =>
+    // The least that a histogram knows is the first percentile above 0.
+    ninesFor(histogram.count).map((nines) => ({
+      ...{ x: nines, of, y: percentileMs(histogram, Math.max(100 * (1 - 10 ** -nines), 1e-6)) },
+    })),
+  );
   const panel = (
     panelTitle: string,
     values: object[],

@@ -6,7 +6,7 @@ import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { OtpBody } from "../../shared/http/bodies";
 import { makeBeneficiaries } from "../support/beneficiaries";
-import { arrivals, dueUntil } from "./arrivals";
+import { arrivals } from "./arrivals";
 import { checkCodes, validate } from "./check";
 import type { Checked, Finding, Purchase } from "./check";
 import { makeClient } from "./client";
@@ -15,12 +15,11 @@ import { makeMeasures } from "./measures";
 import type { Measures, Step } from "./measures";
 import { describeFailure, makeMerchants, revokeKeys } from "./merchants";
 import type { Merchant } from "./merchants";
+import { describeRun } from "./options";
 import type { LoadOptions } from "./options";
 
 /** How long calls may still take when no more purchases begin. */
 const drainMs = 15_000;
-/** After so long without any answer, while calls failed, the run ends by itself. */
-const silenceMs = 12_000;
 /** What the preparation and the check have under way at once: not a part of the load. */
 const gentleConcurrency = 20;
 
@@ -28,25 +27,17 @@ export interface Result {
   readonly origin: string;
   readonly options: LoadOptions;
   readonly measures: Measures;
-  /** How long purchases began: less than asked for when the run ended early. */
-  readonly seconds: number;
   /** Until the last call was answered or given up. */
   readonly elapsedSeconds: number;
-  /** Purchases that the rate means for this time, those that began, and those whose code was used. */
-  readonly planned: number;
+  /** Purchases that began, and those whose code was used. */
   readonly begun: number;
   readonly completed: number;
-  readonly endedEarly: "on request" | "no answers" | undefined;
-  /** To tell this process's own limits from those of the service. */
-  readonly client: {
-    /** The part of the time in which it was busy: 0–1. */
-    readonly utilization: number;
-    /** How late purchases began, 99th percentile. */
-    readonly lagP99Ms: number;
-    readonly calls: number;
-    /** Calls that waited because as many as allowed were under way. */
-    readonly waited: number;
-  };
+  /** Whether somebody ended it early. */
+  readonly isStopped: boolean;
+  /** How late this process began purchases, 99th percentile. */
+  readonly lagP99Ms: number;
+  /** Calls that waited because as many as allowed were under way. */
+  readonly waited: number;
   readonly checked: Checked;
   /** Merchants whose key may still be in force. */
   readonly unrevoked: readonly string[];
@@ -72,13 +63,14 @@ const explainAbsence = async (client: Client, origin: string): Promise<string | 
   if (E.isRight(outcome)) {
     return undefined;
   }
-  const failure = outcome.left;
-  if (failure.status === undefined) {
-    return `Nothing answers at ${origin} (${failure.name}). Start the service, or leave --url out: this run then starts one.`;
+  switch (outcome.left.status) {
+    case undefined:
+      return `Nothing answers at ${origin} (${outcome.left.name}). Start the service, or leave --url out: this run then starts one.`;
+    case 503:
+      return `The service at ${origin} says that it is unavailable (503 to /api/v1/info). Its log says why.`;
+    default:
+      return `What answers at ${origin} is not this service: /api/v1/info gave ${describeFailure(outcome.left)}.`;
   }
-  return failure.status === 503
-    ? `The service at ${origin} says that it is unavailable (503 to /api/v1/info). Its log says why.`
-    : `What answers at ${origin} is not this service: /api/v1/info gave ${describeFailure(failure)}.`;
 };
 
 interface LoadDone {
@@ -100,22 +92,13 @@ const buyAtRate = async (
   const purchases: Purchase[] = [];
   const seen = new Set<string>();
   const reissued: Finding[] = [];
-  let begun = 0;
-  let completed = 0;
-  let calls = 0;
-  let failed = 0;
-  let waited = 0;
-  /** Since when no call was answered. Undefined while calls are answered. */
-  let silentSinceMs: number | undefined;
+  let [begun, completed, failed, waited] = [0, 0, 0, 0];
 
   const note = (step: Step, exchange: Exchange<unknown>, isExpected = false): void => {
-    const { outcome } = exchange;
-    const isFailure = E.isLeft(outcome) && !isExpected;
+    const isFailure = E.isLeft(exchange.outcome) && !isExpected;
     measures.record(step, exchange, isFailure);
-    calls += 1;
     failed += isFailure ? 1 : 0;
     waited += exchange.hasWaited ? 1 : 0;
-    silentSinceMs = exchange.reply === undefined ? (silentSinceMs ?? exchange.sentMs) : undefined;
   };
 
   const buy = async (serial: number, dueMs: number, merchant: Merchant): Promise<void> => {
@@ -131,16 +114,13 @@ const buyAtRate = async (
     }
     const { code, expires_at: expiresAt, ttl } = generated.outcome.right;
     if (seen.has(code)) {
-      reissued.push({ kind: "issued twice", merchantId, reasons: [], instances: [] });
+      reissued.push({ kind: "issued twice", merchantId, reasons: [] });
       return;
     }
     seen.add(code);
-    const liveUntil = generated.sentMs - startMs + ttl * 1000;
-    const purchase: Purchase = {
-      ...{ serial, merchant, startMs, otp: { code, expiresAt, discountId, liveUntil } },
-      isContested: Math.random() < options.contested,
-      ...{ shown: [], undecided: new Set(), instances: [] },
-    };
+    const isContested = Math.random() < options.contested;
+    const otp = { code, expiresAt, discountId, liveUntil: generated.sentMs + ttl * 1000 };
+    const purchase = { serial, merchant, otp, isContested, shown: [], undecided: new Set<number>() };
     purchases.push(purchase);
 
     const asked = await validate(client, generated.answeredMs, purchase);
@@ -148,14 +128,13 @@ const buyAtRate = async (
     if (E.isLeft(asked.outcome)) {
       return;
     }
-    const sides = Array.from({ length: purchase.isContested ? options.sides : 1 }, (_, side) => side);
+    const sides = Array.from({ length: isContested ? options.sides : 1 }, (_, side) => side);
     const used = await Promise.all(sides.map((side) => validate(client, asked.answeredMs, purchase, side)));
     for (const exchange of used) {
       const { outcome } = exchange;
       // All but one come second.
-      const isExpected =
-        purchase.isContested && E.isLeft(outcome) && outcome.left.name === "otp-already-used";
-      note(purchase.isContested ? "contested use" : "use", exchange, isExpected);
+      const isExpected = isContested && E.isLeft(outcome) && outcome.left.name === "otp-already-used";
+      note(isContested ? "contested use" : "use", exchange, isExpected);
     }
     completed += used.some(({ outcome }) => E.isRight(outcome)) ? 1 : 0;
   };
@@ -167,41 +146,29 @@ const buyAtRate = async (
       return;
     }
     lag.record(Math.max(1, Math.round((performance.now() - dueMs) * 1000)));
-    measures.due((dueMs - startMs) / 1000);
+    measures.due(dueMs);
     const bought = buy(begun, dueMs, merchant);
     begun += 1;
     underWay.add(bought);
     void bought.then(() => underWay.delete(bought));
   };
-  const whyEnd = (): Result["endedEarly"] => {
-    const isSilent = silentSinceMs !== undefined && performance.now() - silentSinceMs > silenceMs;
-    return stop.aborted ? "on request" : isSilent ? "no answers" : undefined;
-  };
 
-  const utilizationBefore = performance.eventLoopUtilization();
   const reporting = setInterval(() => {
     onProgress({ seconds: (performance.now() - startMs) / 1000, begun, completed, failed, ...client.load() });
   }, 500);
-  let endedEarly: Result["endedEarly"];
   for (const dueSeconds of arrivals(options, options.seconds)) {
     const dueMs = startMs + dueSeconds * 1000;
-    while (endedEarly === undefined && performance.now() < dueMs) {
-      await pause(Math.min(250, dueMs - performance.now()));
-      endedEarly = whyEnd();
-    }
     // A process that is late must still let answers in.
-    if (endedEarly === undefined && begun % 20 === 0) {
-      await pause(0);
-      endedEarly = whyEnd();
+    const waitMs = begun % 20 === 0 ? Math.max(0, dueMs - performance.now()) : dueMs - performance.now();
+    if (waitMs >= 0) {
+      await pause(waitMs, undefined, { signal: stop }).catch(() => undefined);
     }
     // What is later than this is not made up for: a run has an end.
-    if (endedEarly !== undefined || performance.now() > startMs + options.seconds * 1000 + drainMs) {
+    if (stop.aborted || performance.now() > startMs + options.seconds * 1000 + drainMs) {
       break;
     }
     begin(dueMs);
   }
-  const seconds = endedEarly === undefined ? options.seconds : (performance.now() - startMs) / 1000;
-  const { utilization } = performance.eventLoopUtilization(utilizationBefore);
 
   const all = Promise.all(underWay);
   const drain = new AbortController();
@@ -211,13 +178,13 @@ const buyAtRate = async (
   await all;
   clearInterval(reporting);
   const elapsedSeconds = (performance.now() - startMs) / 1000;
+  const lagP99Ms = begun === 0 ? 0 : lag.percentile(99) / 1000;
   return {
     purchases,
     reissued,
     result: {
-      ...{ origin, options, measures, seconds, elapsedSeconds, begun, completed, endedEarly },
-      planned: Math.round(dueUntil(options, seconds)),
-      client: { utilization, lagP99Ms: begun === 0 ? 0 : lag.percentile(99) / 1000, calls, waited },
+      ...{ origin, options, measures, elapsedSeconds, begun, completed, waited, lagP99Ms },
+      isStopped: stop.aborted,
     },
   };
 };
@@ -228,7 +195,6 @@ export const run = async (input: RunInput): Promise<Result | { readonly reason: 
   const gentle = makeClient({ origin, functionKey, concurrency: gentleConcurrency });
   const absence = await explainAbsence(gentle, origin);
   if (absence !== undefined) {
-    gentle.close();
     return { reason: absence };
   }
   const runId = randomBytes(4).toString("hex");
@@ -237,17 +203,13 @@ export const run = async (input: RunInput): Promise<Result | { readonly reason: 
   const { merchants, merchantIds, refusal } = await makeMerchants(gentle, wanted, functionKey);
   if (refusal !== undefined || stop.aborted) {
     const unrevoked = await revokeKeys(gentle, merchantIds);
-    gentle.close();
     const left = unrevoked.length === 0 ? "" : ` Keys may be left of ${unrevoked.join(", ")}: revoke them.`;
     return { reason: `${refusal ?? "The run was ended before it began."}${left}` };
   }
-  onPhase(
-    `${options.rate} purchases a second for ${options.seconds} s, the first ${options.rampSeconds} s rising.`,
-  );
+  onPhase(describeRun(options));
   const { purchases, reissued, result } = await buyAtRate(input, merchants);
   onPhase("Checking the codes, and revoking the keys.");
   const checked = await checkCodes(gentle, purchases);
   const unrevoked = await revokeKeys(gentle, merchantIds);
-  gentle.close();
   return { ...result, checked: { ...checked, findings: [...reissued, ...checked.findings] }, unrevoked };
 };
