@@ -3,60 +3,33 @@ import { checkUseHistory } from "./linearizability";
 import type { Operation } from "./linearizability";
 
 const granted = (start: number, end: number, idempotencyKey?: string, usedAt = "t1"): Operation => ({
-  operation: "use",
-  outcome: "granted",
-  start,
-  end,
-  idempotencyKey,
-  usedAt,
+  ...{ operation: "use", outcome: "granted", start, end, idempotencyKey, usedAt },
 });
 const refused = (start: number, end: number, idempotencyKey?: string): Operation => ({
-  operation: "use",
-  outcome: "already-used",
-  start,
-  end,
-  idempotencyKey,
+  ...{ operation: "use", outcome: "already-used", start, end, idempotencyKey },
 });
 const lost = (start: number, end?: number, idempotencyKey?: string): Operation => ({
-  operation: "use",
-  outcome: "unknown",
-  start,
-  end,
-  idempotencyKey,
+  ...{ operation: "use", outcome: "unknown", start, end, idempotencyKey },
 });
 const live = (start: number, end: number): Operation => ({ operation: "ask", outcome: "live", start, end });
 const used = (start: number, end: number): Operation => ({
-  operation: "ask",
-  outcome: "already-used",
-  start,
-  end,
+  ...{ operation: "ask", outcome: "already-used", start, end },
 });
 const lostAsk = (start: number): Operation => ({ operation: "ask", outcome: "unknown", start });
 
 describe("a history is bad if it breaks a guarantee", () => {
   it.each<[string, readonly Operation[]]>([
     ["one use without a key is granted, not two", [granted(0, 10), granted(5, 15)]],
-    ["one use is granted, not two with different keys", [granted(0, 10, "a"), granted(5, 15, "b")]],
     ["a use without a key is no retry", [granted(0, 10, "a"), granted(5, 15)]],
     ["a lost use that took effect is the only one", [lost(0, 1), used(2, 3), granted(4, 5)]],
     ["once a use is granted, the OTP is not live", [granted(0, 10), live(11, 12)]],
-    ["once a retry is granted, the OTP is not live", [lost(0, 1, "a"), granted(2, 3, "a"), live(4, 5)]],
     ["a used OTP stays used", [lost(0), used(1, 2), live(3, 4)]],
-    ["a refusal to one is final for all", [lost(0), refused(1, 2), live(3, 4)]],
     ["an OTP that nobody used is live", [used(0, 1)]],
-    ["an OTP is live until a use starts", [used(0, 1), granted(2, 3)]],
-    ["an OTP is live until a use starts, even a lost one", [used(0, 1), lost(2)]],
     ["an ask does not use the OTP", [lostAsk(0), used(1, 2)]],
-    ["the only use is granted", [live(0, 1), refused(2, 3)]],
     ["one of the uses is granted", [refused(0, 10), refused(0, 10), refused(0, 10)]],
     ["a use is not refused because of a later one", [refused(0, 1), granted(2, 3)]],
     ["a retry has the same instant of use", [granted(0, 1, "a", "t1"), granted(2, 3, "a", "t2")]],
-    [
-      "retries of a lost use have the same instant of use",
-      [lost(0, 1, "a"), granted(2, 3, "a", "t1"), granted(4, 5, "a", "t2")],
-    ],
     ["a retry is granted", [granted(0, 1, "a"), refused(2, 3, "a")]],
-    ["a simultaneous retry is granted", [granted(0, 10, "a"), refused(0, 10, "a")]],
     ["a refused use is not granted when retried", [lost(0), refused(1, 2, "a"), granted(3, 4, "a")]],
   ])("%s", (_, history) => {
     expect(checkUseHistory(history)).toMatchObject({ ok: false });
@@ -77,23 +50,14 @@ describe("a history is bad if it breaks a guarantee", () => {
 
 describe("a history is good", () => {
   it.each<[string, readonly Operation[]]>([
-    ["of an OTP that nobody asked for", []],
     ["of an OTP that nobody used", [live(0, 1), live(2, 3), lostAsk(4)]],
     ["of one call after the other", [live(0, 1), granted(2, 3), used(4, 5), refused(6, 7)]],
-    ["of simultaneous uses of which one is granted", [refused(0, 10), granted(0, 10), refused(0, 10, "a")]],
-    ["if a lost use never took effect", [lost(0, 1), live(2, 3), granted(4, 5)]],
     ["if a lost use took effect after its end", [lost(0, 1), live(2, 3), used(4, 5), refused(6, 7)]],
-    [
-      "if the second of two lost uses took effect",
-      [lost(0, 1, "a"), lost(2, 3), used(4, 5), refused(6, 7, "a")],
-    ],
     ["if a lost use is granted when retried", [lost(0, 1, "a"), granted(2, 3, "a"), granted(4, 5, "a")]],
     ["if a retry of a lost use is refused", [lost(0, 1, "a"), granted(2, 3, "b"), refused(4, 5, "a")]],
-    ["if a retry was recorded before the use", [granted(5, 6, "a"), used(3, 4), granted(0, 2, "a")]],
     ["if the OTP is live while its use is under way", [granted(0, 10), live(5, 15)]],
     ["if the OTP is live at the instant at which its use ends", [granted(0, 10), live(10, 11)]],
     ["if the OTP is used at the instant at which its use starts", [used(0, 5), granted(5, 6)]],
-    ["if the OTP is used while its use is under way", [granted(0, 10), live(1, 2), used(3, 4)]],
     ["if simultaneous asks disagree", [granted(0, 10), used(3, 8), live(7, 12)]],
   ])("%s", (_, history) => {
     expect(checkUseHistory(history)).toEqual({ ok: true });
