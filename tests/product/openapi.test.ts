@@ -20,13 +20,13 @@ import {
   faultsIn,
   fieldsOf,
   functionKeyHeader,
-  lookUp,
   makeFailures,
   nameAnswer,
   nameOf,
   operations,
   audienceOf,
   seenAnswers,
+  valueAt,
 } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
 import { startBehindFaults, startService } from "../../tools/support/service";
@@ -163,7 +163,7 @@ describe("openapi.yaml", () => {
   it("names one server, production, which has the host of the problems' types", () => {
     const description: unknown = expect.stringMatching(/^Production\b/);
     const { origin } = new URL(problemTypeBase);
-    expect(lookUp(["servers"]).value).toEqual([{ url: `${origin}/api/v1`, description }]);
+    expect(valueAt(["servers"])).toEqual([{ url: `${origin}/api/v1`, description }]);
   });
 
   it("asks for an API key where the service requires one, in the header that the challenge names", async () => {
@@ -189,7 +189,7 @@ describe("openapi.yaml", () => {
       ];
     };
     const isAllowed = (name: string, text: string): boolean =>
-      faultsIn(["components", "schemas", name], text) === undefined;
+      faultsIn(valueAt(["components", "schemas", name]), text) === undefined;
 
     it.each([
       ["FiscalCode", FiscalCode, fiscalCode],
@@ -274,6 +274,6 @@ describe("openapi.yaml", () => {
       [...answer, "example", "version"],
       [...schema, "examples", "0"],
     ];
-    expect(versions.map((place) => lookUp(place).value)).toEqual([version, version, version]);
+    expect(versions.map(valueAt)).toEqual([version, version, version]);
   });
 });

@@ -8,71 +8,79 @@ import { deadlinePassed } from "../../shared/domain/failure";
 import type { Failure } from "../../shared/domain/failure";
 import type { IssuedOtp } from "../../shared/domain/otp";
 import type { Audience } from "../../shared/http/problem";
+import { decode } from "./either";
 
 const documentName = "openapi.yaml";
-const document: unknown = parse(readFileSync(documentName, "utf8"));
-
-// The document itself is not a schema. Validators refer to the schemas in it by pointer.
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats(ajv);
-ajv.addSchema({ $id: documentName, ...(t.UnknownRecord.is(document) ? document : {}) });
-
-/** A place in the document: the keys that lead there. */
-type Place = readonly string[];
-
-const escapeKey = (key: string): string => key.replaceAll("~", "~0").replaceAll("/", "~1");
-
-const pointerTo = (place: Place): string =>
-  place.map((key) => `/${encodeURIComponent(escapeKey(key))}`).join("");
-
-/** The value at a place and, after following references, the place where it really stands. */
-export const lookUp = (place: Place): { readonly place: Place; readonly value: unknown } => {
-  let found: { place: Place; value: unknown } = { place: [], value: document };
-  for (const key of place) {
-    const value: unknown = isContainer(found.value) ? found.value[key] : undefined;
-    found = { place: [...found.place, key], value };
-    if (t.UnknownRecord.is(value) && typeof value["$ref"] === "string") {
-      found = lookUp(value["$ref"].replace(/^#\//, "").split("/"));
-    }
-  }
-  return found;
-};
 
 /** The keys of a list are its indices. */
 const isContainer = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null;
 
-const keysAt = (place: Place): readonly string[] => {
-  const { value } = lookUp(place);
-  return t.UnknownRecord.is(value) ? Object.keys(value) : [];
+const find = (from: unknown, place: readonly string[]): unknown =>
+  place.reduce((value, key) => (isContainer(value) ? value[key] : undefined), from);
+
+const text: unknown = parse(readFileSync(documentName, "utf8"));
+const referred = new Map<string, unknown>();
+
+/** The value with what its references refer to. What is referred to twice is one object, which is compiled once. */
+const resolve = (value: unknown): unknown => {
+  if (t.UnknownArray.is(value)) {
+    return value.map(resolve);
+  }
+  if (!t.UnknownRecord.is(value)) {
+    return value;
+  }
+  const { $ref } = value;
+  if (typeof $ref !== "string") {
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, resolve(each)]));
+  }
+  const known = referred.get($ref) ?? resolve(find(text, $ref.split("/").slice(1)));
+  referred.set($ref, known);
+  return known;
 };
 
-const indicesAt = (place: Place): readonly string[] => {
-  const { value } = lookUp(place);
-  return t.UnknownArray.is(value) ? value.map((_, index) => String(index)) : [];
-};
+const resolved = resolve(text);
 
-const parametersAt = (place: Place): readonly Parameter[] =>
-  indicesAt(place).map((index) => {
-    const parameter = lookUp([...place, index]).place;
-    return {
-      name: String(lookUp([...parameter, "name"]).value),
-      isInHeader: lookUp([...parameter, "in"]).value === "header",
-      isRequired: lookUp([...parameter, "required"]).value === true,
-      place: parameter,
-    };
-  });
+/** The value at a place of the document: the keys that lead there. */
+export const valueAt = (place: readonly string[]): unknown => find(resolved, place);
 
-const securityAt = (place: Place): readonly SecurityScheme[] =>
-  indicesAt(place)
-    .flatMap((index) => keysAt([...place, index]))
-    .map((name) => ({
-      name,
-      header: String(lookUp(["components", "securitySchemes", name, "name"]).value),
-    }));
+const withRequired = t.partial({ required: t.boolean });
+const Content = t.record(
+  t.string,
+  t.intersection([
+    t.type({ schema: t.unknown }),
+    t.partial({ examples: t.record(t.string, t.type({ value: t.unknown })) }),
+  ]),
+);
+const Response = t.partial({
+  headers: t.record(t.string, t.intersection([t.type({ schema: t.unknown }), withRequired])),
+  content: Content,
+});
+const Parameter = t.intersection([
+  t.type({ name: t.string, in: t.keyof({ header: null, path: null }), schema: t.unknown }),
+  withRequired,
+]);
+const DescribedOperation = t.intersection([
+  t.type({ operationId: t.string, responses: t.record(t.string, Response) }),
+  t.partial({
+    parameters: t.array(Parameter),
+    requestBody: t.type({ content: Content }),
+    security: t.array(t.UnknownRecord),
+  }),
+]);
+const document = decode(
+  t.type({
+    servers: t.array(t.type({ url: t.string })),
+    paths: t.record(t.string, t.UnknownRecord),
+    components: t.type({ securitySchemes: t.record(t.string, t.type({ name: t.string })) }),
+  }),
+  resolved,
+);
 
 /** The path of the server, to which the document's paths are relative. */
-const basePath = new URL(String(lookUp(["servers", "0", "url"]).value)).pathname;
+const basePath = new URL(document.servers[0]?.url ?? "").pathname;
 
 const methods = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
@@ -82,51 +90,44 @@ interface Operation {
   /** The whole path on the wire, with the names of its parameters in braces. */
   readonly path: string;
   readonly pattern: RegExp;
-  readonly place: Place;
-  readonly parameters: readonly Parameter[];
+  readonly parameters: readonly t.TypeOf<typeof Parameter>[];
+  /** The schema of the body. */
+  readonly body: unknown;
+  readonly responses: Readonly<Record<string, t.TypeOf<typeof Response>>>;
   /** The security schemes. If there are any, a request must satisfy one of them. */
-  readonly security: readonly SecurityScheme[];
-}
-
-interface Parameter {
-  readonly name: string;
-  readonly isInHeader: boolean;
-  readonly isRequired: boolean;
-  readonly place: Place;
-}
-
-interface SecurityScheme {
-  readonly name: string;
-  readonly header: string;
+  readonly security: readonly { readonly name: string; readonly header: string }[];
 }
 
 /** Every operation that the document describes. */
-export const operations: readonly Operation[] = keysAt(["paths"]).flatMap((relativePath) =>
-  keysAt(["paths", relativePath])
-    .filter((key) => methods.includes(key))
-    .map((method) => {
-      const place = ["paths", relativePath, method];
-      const path = basePath + relativePath;
-      return {
-        id: String(lookUp([...place, "operationId"]).value),
-        method: method.toUpperCase(),
-        path,
-        pattern: new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`),
-        place,
-        parameters: parametersAt([...place, "parameters"]),
-        security: securityAt([...place, "security"]),
-      };
-    }),
+export const operations: readonly Operation[] = Object.entries(document.paths).flatMap(
+  ([relativePath, described]) =>
+    methods
+      .filter((method) => method in described)
+      .map((method) => {
+        const operation = decode(DescribedOperation, described[method]);
+        const { operationId: id, responses, parameters = [], requestBody, security = [] } = operation;
+        const path = basePath + relativePath;
+        return {
+          ...{ id, path, responses, parameters },
+          method: method.toUpperCase(),
+          pattern: new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`),
+          body: requestBody?.content["application/json"]?.schema,
+          security: security
+            .flatMap((schemes) => Object.keys(schemes))
+            .map((name) => ({ name, header: document.components.securitySchemes[name]?.name ?? "" })),
+        };
+      }),
 );
 
-const problemNames = (schema: Place): readonly string[] => {
-  const { value } = lookUp([...schema, "oneOf"]);
-  if (t.UnknownArray.is(value)) {
-    return value.flatMap((_, index) => problemNames(lookUp([...schema, "oneOf", String(index)]).place));
-  }
-  const type = lookUp([...schema, "properties", "type", "const"]).value;
-  return typeof type === "string" ? [nameOf(type)] : [];
-};
+const Choice = t.type({ oneOf: t.UnknownArray });
+const Problem = t.type({ properties: t.type({ type: t.type({ const: t.string }) }) });
+
+const problemNames = (schema: unknown): readonly string[] =>
+  Choice.is(schema)
+    ? schema.oneOf.flatMap(problemNames)
+    : Problem.is(schema)
+      ? [nameOf(schema.properties.type.const)]
+      : [];
 
 /** The last part of a problem's type. */
 export const nameOf = (type: string): string => type.replace(/^.*\//, "");
@@ -142,15 +143,11 @@ interface DescribedAnswer {
 
 /** Every answer that the document describes. */
 export const describedAnswers: readonly DescribedAnswer[] = operations.flatMap((operation) =>
-  keysAt([...operation.place, "responses"]).map((status) => {
-    const problem = [...operation.place, "responses", status, "content", "application/problem+json"];
+  Object.entries(operation.responses).map(([status, { content }]) => {
+    const { schema, examples = {} } = content?.["application/problem+json"] ?? {};
     return {
-      operation,
-      status,
-      problems: problemNames(lookUp([...problem, "schema"]).place),
-      examples: keysAt([...problem, "examples"]).map(
-        (name) => lookUp([...problem, "examples", name, "value"]).value,
-      ),
+      ...{ operation, status, problems: problemNames(schema) },
+      examples: Object.values(examples).map(({ value }) => value),
     };
   }),
 );
@@ -225,10 +222,9 @@ export const checkExchange = (
     }
     return;
   }
-  const { id, place, parameters } = operation;
-  checkAnswer(place, reply, fail);
+  checkAnswer(operation, reply, fail);
   if (!mayAddHeaders) {
-    checkNoOtherHeaders(place, parameters, reply, fail);
+    checkNoOtherHeaders(operation, reply, fail);
   }
   const faults = faultsOf(operation, pathname, init);
   if (reply.status === 400 && faults.length === 0 && !isSpent(operation, init, reply)) {
@@ -242,7 +238,7 @@ export const checkExchange = (
     checkSecurity(operation, new Headers(init.headers), fail);
   }
   const isProblem = reply.status >= 400 && t.type({ type: t.string }).is(reply.json);
-  seen.add(nameAnswer(id, reply.status, isProblem ? nameOf(reply.json.type) : undefined));
+  seen.add(nameAnswer(operation.id, reply.status, isProblem ? nameOf(reply.json.type) : undefined));
 };
 
 /** An `Idempotency-Key` can be well-formed and be refused, because of what was done with it: no schema can say so. */
@@ -253,47 +249,39 @@ const isSpent = ({ id }: Operation, init: RequestInit, { text }: Answered): bool
 
 const isSameHeader = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
 
-const checkAnswer = (operation: Place, reply: Answered, fail: (reason: string) => never): void => {
-  const response = lookUp([...operation, "responses", String(reply.status)]);
-  if (response.value === undefined) {
-    fail(`status ${reply.status}`);
-  }
+const checkAnswer = (operation: Operation, reply: Answered, fail: (reason: string) => never): void => {
+  const response = operation.responses[reply.status] ?? fail(`status ${reply.status}`);
+  const { content, headers = {} } = response;
   const mediaType = reply.headers.get("content-type") ?? "";
-  const content = [...response.place, "content", mediaType];
-  const hasContent = lookUp([...response.place, "content"]).value !== undefined;
-  if (hasContent ? lookUp(content).value === undefined : mediaType + reply.text !== "") {
+  const described = content?.[mediaType];
+  if (content === undefined ? mediaType + reply.text !== "" : described === undefined) {
     fail(`media type ${mediaType} with status ${reply.status}`);
   }
-  const check = (schema: Place, value: unknown): void => {
+  const check = (name: string, schema: unknown, value: unknown): void => {
     const faults = faultsIn(schema, value);
     if (faults !== undefined) {
-      fail(`${pointerTo(schema)}: ${faults}`);
+      fail(`${name} with status ${reply.status}: ${faults}`);
     }
   };
-  if (hasContent) {
-    check([...content, "schema"], mediaType.endsWith("json") ? reply.json : reply.text);
+  if (described !== undefined) {
+    check("the body", described.schema, mediaType.endsWith("json") ? reply.json : reply.text);
   }
-  const names = keysAt([...response.place, "headers"]);
-  for (const name of names) {
-    const header = lookUp([...response.place, "headers", name]).place;
+  for (const [name, { schema, required }] of Object.entries(headers)) {
     const value = reply.headers.get(name);
     if (value !== null) {
-      const isInteger = lookUp([...header, "schema", "type"]).value === "integer";
-      check([...header, "schema"], isInteger ? Number(value) : value);
-    } else if (lookUp([...header, "required"]).value === true) {
+      check(name, schema, find(schema, ["type"]) === "integer" ? Number(value) : value);
+    } else if (required === true) {
       fail(`no header ${name} with status ${reply.status}`);
     }
   }
 };
 
 const checkNoOtherHeaders = (
-  operation: Place,
-  parameters: readonly Parameter[],
+  { responses, parameters }: Operation,
   { status, headers }: Answered,
   fail: (reason: string) => never,
 ): void => {
-  const response = lookUp([...operation, "responses", String(status)]).place;
-  const described = [...transportHeaders, ...keysAt([...response, "headers"])];
+  const described = [...transportHeaders, ...Object.keys(responses[status]?.headers ?? {})];
   for (const [name] of headers) {
     if (!described.some((each) => isSameHeader(each, name))) {
       fail(`header ${name} with status ${status}`);
@@ -310,26 +298,24 @@ const checkNoOtherHeaders = (
 export const audienceOf = ({ id }: Operation): Audience => (id === "ValidateOtp" ? "customer" : "developer");
 
 /** The fields of a request that a refusal can name. */
-export const fieldsOf = ({ place, parameters }: Operation): readonly string[] => [
+export const fieldsOf = ({ body, parameters }: Operation): readonly string[] => [
   ...parameters.map(({ name }) => name),
-  ...keysAt([...place, "requestBody", "content", "application/json", "schema", "properties"]),
+  ...Object.keys(find(body, ["properties"]) ?? {}),
 ];
 
 /** The parts of a request that the document does not allow. */
 const faultsOf = (operation: Operation, pathname: string, init: RequestInit): readonly string[] => {
   const headers = new Headers(init.headers);
   const segments = operation.pattern.exec(pathname)?.groups ?? {};
-  const ofParameters = operation.parameters.flatMap(({ name, isInHeader, isRequired, place }) => {
-    const value = isInHeader ? headers.get(name) : decodeSegment(segments[name] ?? "");
-    const faults = value === null ? undefined : faultsIn([...place, "schema"], value);
-    return value === null && isRequired
-      ? [`${name} is missing`]
-      : faults === undefined
-        ? []
-        : [`${name} ${faults}`];
+  const ofParameters = operation.parameters.flatMap(({ name, in: where, required, schema }) => {
+    const value = where === "header" ? headers.get(name) : decodeSegment(segments[name] ?? "");
+    if (value === null) {
+      return required === true ? [`${name} is missing`] : [];
+    }
+    const faults = faultsIn(schema, value);
+    return faults === undefined ? [] : [`${name} ${faults}`];
   });
-  const body = [...operation.place, "requestBody", "content", "application/json", "schema"];
-  const ofBody = lookUp(body).value === undefined ? undefined : faultsIn(body, parseBody(init.body));
+  const ofBody = operation.body === undefined ? undefined : faultsIn(operation.body, parseBody(init.body));
   return ofBody === undefined ? ofParameters : [...ofParameters, ofBody];
 };
 
@@ -365,8 +351,6 @@ const checkSecurity = ({ security }: Operation, headers: Headers, fail: (reason:
   }
 };
 
-/** How a value differs from the schema at a place of the document; undefined when it does not. */
-export const faultsIn = (place: Place, value: unknown): string | undefined => {
-  const check = ajv.getSchema(`${documentName}#${pointerTo(lookUp(place).place)}`);
-  return check?.(value) === true ? undefined : ajv.errorsText(check?.errors);
-};
+/** How a value differs from a schema; undefined when it does not. */
+export const faultsIn = (schema: unknown, value: unknown): string | undefined =>
+  t.UnknownRecord.is(schema) && ajv.validate(schema, value) ? undefined : ajv.errorsText();
