@@ -13,4 +13,7 @@ export const expectProblem = (reply: Reply, status: number, name: string): void 
   expect(problem.title).not.toBe("");
   expect(problem.detail).not.toBe("");
   expect(reply.text.length).toBeLessThanOrEqual(2048);
+  if (status === 503) {
+    expect(reply.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+  }
 };

@@ -18,6 +18,7 @@ import type { Clock } from "./clock";
 import { decode, right } from "./either";
 import { startFaultProxy } from "./fault-proxy";
 import type { FaultProxy } from "./fault-proxy";
+import type { Script } from "./fault-scripts";
 
 /** A line that a function logged. */
 export interface LogLine {
@@ -115,8 +116,14 @@ export interface FaultyInstance {
   readonly stop: () => Promise<void>;
 }
 
-export const startBehindFaults = async (service: Service, deadlineMs: number): Promise<FaultyInstance> => {
+/** Stopping the service stops it, too. */
+export const startBehindFaults = async (
+  service: Service,
+  deadlineMs: number,
+  script: Script = () => undefined,
+): Promise<FaultyInstance> => {
   const proxy = await startFaultProxy(service.config.cosmos.endpoint);
+  proxy.script(script);
   const settings = {
     ...service.settings,
     COSMOSDB_ENDPOINT: proxy.endpoint,
