@@ -42,7 +42,7 @@ describe("an API key", () => {
 
   it("is another one each time", () => {
     const merchantId = right(MerchantId.decode("shop-1"));
-    expect(new Set(Array.from({ length: 1000 }, () => makeApiKey(merchantId, "primary"))).size).toBe(1000);
+    expect(new Set(Array.from({ length: 100 }, () => makeApiKey(merchantId, "primary"))).size).toBe(100);
   });
 
   it("is refused with any one character changed, added or left out", () => {
@@ -59,62 +59,39 @@ describe("an API key", () => {
           expect(decodeApiKey(altered)).toBeUndefined();
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
   it("never makes decoding throw, whatever is presented", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.string()), (text) => {
+      fc.property(fc.string({ unit: "grapheme-composite" }), (text) => {
         expect(decodeApiKey(text)).toBeUndefined();
       }),
-      { numRuns: 1000 },
     );
   });
 
-  it("is in force as the primary or the secondary key, and as no other", () => {
+  it("is in force as the type that it was stored for, and a test key as the test key only", () => {
+    const inForce = (presented: string, kept: ApiKeys): KeyType | undefined => {
+      const decoded = decodeApiKey(presented);
+      return decoded && typeInForce(decoded, kept);
+    };
+    const stored = (apiKey: string): StoredApiKey => toStoredApiKey(apiKey, createdAt, undefined);
     fc.assert(
-      fc.property(apiKeys, apiKeys, apiKeys, (primary, secondary, other) => {
-        fc.pre(new Set([primary, secondary, other]).size === 3);
-        const stored = (apiKey: string): { hash: ReturnType<typeof hashApiKey>; createdAt: Date } => ({
-          hash: hashApiKey(apiKey),
-          createdAt,
-        });
-        const check = (apiKey: string, kept: ApiKeys): boolean => {
-          const presented = decodeApiKey(apiKey);
-          return presented !== undefined && typeInForce(presented, kept) !== undefined;
-        };
-        const both = { primary: stored(primary), secondary: stored(secondary) };
-        expect([primary, secondary, other].map((apiKey) => check(apiKey, both))).toEqual([true, true, false]);
-        expect(check(primary, { primary: stored(primary) })).toBe(true);
-        expect(check(secondary, { secondary: stored(secondary) })).toBe(true);
-        expect(check(primary, {})).toBe(false);
-        const types = [primary, secondary].map((apiKey) => {
-          const presented = decodeApiKey(apiKey);
-          return presented && typeInForce(presented, both);
-        });
-        expect(types).toEqual(["primary", "secondary"]);
-      }),
-    );
-  });
-
-  it("is in force as the test key if it says so, and otherwise never is", () => {
-    fc.assert(
-      fc.property(apiKeys, testApiKeys, (apiKey, testApiKey) => {
-        const check = (presented: string, kept: ApiKeys): boolean => {
-          const decoded = decodeApiKey(presented);
-          return decoded !== undefined && typeInForce(decoded, kept) !== undefined;
-        };
-        const [stored, storedTest] = [apiKey, testApiKey].map((each) =>
-          toStoredApiKey(each, createdAt, undefined),
-        );
-        if (stored === undefined || storedTest === undefined) {
-          throw new Error("there are two keys");
-        }
-        expect(check(testApiKey, { test: storedTest })).toBe(true);
-        expect(check(apiKey, { test: stored })).toBe(false);
-        expect(check(testApiKey, { primary: storedTest, secondary: storedTest })).toBe(false);
-        expect(check(testApiKey, { primary: stored, secondary: stored })).toBe(false);
+      fc.property(apiKeys, apiKeys, apiKeys, testApiKeys, (one, two, other, testKey) => {
+        fc.pre(new Set([one, two, other]).size === 3);
+        const both = { primary: stored(one), secondary: stored(two) };
+        expect([one, two, other].map((each) => inForce(each, both))).toEqual([
+          "primary",
+          "secondary",
+          undefined,
+        ]);
+        expect(inForce(two, { secondary: stored(two) })).toBe("secondary");
+        expect(inForce(one, {})).toBeUndefined();
+        expect(inForce(testKey, { test: stored(testKey) })).toBe("test");
+        expect(inForce(one, { test: stored(one) })).toBeUndefined();
+        expect(inForce(testKey, { primary: stored(testKey), secondary: stored(testKey) })).toBeUndefined();
+        expect(inForce(testKey, both)).toBeUndefined();
       }),
     );
   });

@@ -30,6 +30,12 @@ const slotOfPerson = (index: number): ItemRef => {
   });
 };
 
+const slots = fc.tuple(fiscalCodes, merchantIds, discountIds).map(([beneficiary, merchant, discount]) => ({
+  beneficiary,
+  merchant,
+  slot: keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount }),
+}));
+
 /** OTPs as the service draws them: one for each of many beneficiaries. */
 const drawOtps = (count: number): DrawnOtp[] =>
   Array.from({ length: count }, (_, index) => keyring.drawOtp(merchantId, slotOfPerson(index)));
@@ -86,22 +92,12 @@ describe("OTP codes", () => {
     expect(new Set(codes).size).toBe(codes.length);
   });
 
-  it("always decode, and are the same for the same slot and nonce", () => {
+  it("always decode, and depend on nothing but the nonce, the slot and the secret", () => {
     fc.assert(
-      fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
-        const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
+      fc.property(slots, nonces, ({ slot }, nonce) => {
         const code = keyring.codeFor(slot, nonce);
         expect(E.isRight(OtpCode.decode(code))).toBe(true);
         expect(makeKeyring(secret).codeFor(slot, nonce)).toBe(code);
-      }),
-    );
-  });
-
-  it("change with the nonce, the slot and the secret", () => {
-    fc.assert(
-      fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
-        const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
-        const code = keyring.codeFor(slot, nonce);
         expect(keyring.codeFor(slot, `${nonce}0`)).not.toBe(code);
         expect(keyring.codeFor({ ...slot, id: `${slot.id}0` }, nonce)).not.toBe(code);
         expect(makeKeyring(randomBytes(32)).codeFor(slot, nonce)).not.toBe(code);
@@ -111,10 +107,10 @@ describe("OTP codes", () => {
 });
 
 describe("item names", () => {
-  it("put a slot and its OTP into one partition of their merchant", () => {
+  it("can be ids of Azure Cosmos DB, and put a slot and its OTP into one partition of their merchant", () => {
     fc.assert(
-      fc.property(fiscalCodes, merchantIds, discountIds, (beneficiary, merchant, discount) => {
-        const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
+      fc.property(slots, ({ merchant, slot }) => {
+        expect(slot.id).toMatch(/^[^/\\#?]{1,255}$/);
         const { nonce, code, ref } = keyring.drawOtp(merchant, slot);
         expect(ref.partitionKey).toBe(slot.partitionKey);
         expect(slot.partitionKey).toMatch(new RegExp(`^${merchant}:[0-9a-f]$`));
@@ -138,8 +134,7 @@ describe("item names", () => {
 
   it("hold neither the code, nor the fiscal code, nor the Idempotency-Key", () => {
     fc.assert(
-      fc.property(fiscalCodes, merchantIds, discountIds, nonces, (beneficiary, merchant, discount, nonce) => {
-        const slot = keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount });
+      fc.property(slots, nonces, ({ beneficiary, merchant, slot }, nonce) => {
         const code = keyring.codeFor(slot, nonce);
         const names = [
           slot.id,
@@ -148,16 +143,6 @@ describe("item names", () => {
         ];
         expect(names.join("\n")).not.toContain(code);
         expect(names.join("\n")).not.toContain(beneficiary);
-      }),
-    );
-  });
-
-  it("can be ids of Azure Cosmos DB", () => {
-    fc.assert(
-      fc.property(fiscalCodes, merchantIds, discountIds, (beneficiary, merchant, discount) => {
-        expect(
-          keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount }).id,
-        ).toMatch(/^[^/\\#?]{1,255}$/);
       }),
     );
   });
