@@ -5,9 +5,8 @@ const longestPauseMs = 1000;
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Pauses between the attempts of one call. They double from 20 ms to 1 s. Each is shortened at random, so that callers
- * that conflicted once do not retry at the same moment. None is shorter than its `atLeastMs`. The signal ends a pause
- * at once.
+ * Pauses that double from 20 ms to 1 s. Each is shortened at random, so that callers that conflicted do not retry at the
+ * same moment. The signal ends a pause at once.
  * @param random which share of a pause remains: from 0 to 1.
  */
 export const makePauses = (
@@ -23,11 +22,7 @@ export const makePauses = (
   };
 };
 
-/**
- * Paces the attempts of one call: `while (await nextAttempt()) …` makes the first attempt at once and each later one
- * after a pause (`makePauses`), until the signal ends the call.
- * @param random which share of a pause remains: from 0 to 1.
- */
+/** `while (await nextAttempt()) …`: the first attempt comes at once, the later ones after pauses, until the signal ends the call. */
 export const makeBackoff = (signal: AbortSignal, random?: () => number): (() => Promise<boolean>) => {
   const pause = makePauses(signal, random);
   let isFirst = true;

@@ -9,7 +9,6 @@ import { isLoopback } from "./loopback";
 /** Where the app's managed identity gets its tokens: App Service's protocol, version 2019-08-01. */
 export interface ManagedIdentity {
   readonly kind: "identity";
-  /** The URL of the token endpoint. */
   readonly endpoint: string;
   /** The token endpoint expects it in `X-IDENTITY-HEADER`. */
   readonly header: string;
@@ -17,7 +16,6 @@ export interface ManagedIdentity {
   readonly clientId: string | undefined;
 }
 
-/** How the service proves to the store who it is. */
 export type CosmosCredential = { readonly kind: "key"; readonly key: string } | ManagedIdentity;
 
 export interface CosmosConfig {
@@ -30,7 +28,6 @@ export interface CosmosConfig {
 
 export interface Config {
   readonly cosmos: CosmosConfig;
-  /** OTPs are issued under it. */
   readonly otpSecret: Buffer;
   /** While the secret is replaced: the service also finds OTPs issued under this one. */
   readonly otpSecretSecond: Buffer | undefined;
@@ -121,7 +118,6 @@ const defaults = {
   REQUEST_DEADLINE_IN_MS: "5000",
 };
 
-/** The name of every setting. */
 export const settingNames: readonly string[] = [...Object.keys(Settings.props), "AZURE_CLIENT_ID"];
 
 /** The platform sets the first two where the app has a managed identity. Operators may name one of several. */
@@ -152,11 +148,7 @@ const countsUp = (secret: Buffer): boolean => {
   );
 };
 
-/**
- * The domains of Azure's accounts: the public cloud, the US government's, China's and, until it closed, Germany's
- * (`CosmosDBDNSSuffix` in Azure/go-autorest, environments.go). The last two are the regional and the dedicated gateways
- * (`SQL_DNS_ZONES` in Azure/cosmos-explorer).
- */
+/** The clouds (`CosmosDBDNSSuffix` in Azure/go-autorest) and the gateways (`SQL_DNS_ZONES` in Azure/cosmos-explorer). */
 const azureDomains = [
   "documents.azure.com",
   "documents.azure.us",
@@ -171,7 +163,6 @@ const isOnAzure = ({ hostname }: URL): boolean =>
 
 interface Fault {
   readonly names: readonly string[];
-  /** Begins with a name. */
   readonly text: string;
 }
 
@@ -224,7 +215,6 @@ const toHmacKey = (secret: Buffer): Buffer => {
   return Buffer.concat([key, Buffer.alloc(64 - key.length)]);
 };
 
-/** The same secret twice would replace nothing. */
 const faultsBetweenSecrets = (given: Environment): readonly Fault[] => {
   const [first, second] = [given["OTP_SECRET"], given["OTP_SECRET_SECOND"]].map((text) =>
     secret.decode(text),
@@ -270,7 +260,6 @@ const faultsWithEndpoint = (given: Environment): readonly Fault[] => {
 /** What is wrong with the settings: names and expectations, never a value. */
 export interface BadSettings {
   readonly names: readonly string[];
-  /** A line for each. */
   readonly message: string;
 }
 

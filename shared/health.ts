@@ -8,9 +8,7 @@ import { beforeDeadline } from "./http/deadline";
 export type Health = Either<ServiceUnavailable, void>;
 
 /**
- * Returns the last answer if it is less than 5 s old. Otherwise starts a look-up, which takes `deadlineMs` at most.
- * Calls that come during a look-up wait for the same answer. Rejects only on a defect.
- *
+ * Gives the last answer if it is less than 5 s old, else looks, once for all who ask meanwhile. Rejects only on a defect.
  * @param onStoreCall receives the store call, if this call makes the look-up.
  */
 export type CheckHealth = (onStoreCall: (call: StoreCall) => void) => Promise<Health>;
@@ -30,9 +28,8 @@ interface LookUp {
 const maxAgeMs = 5000;
 
 /**
- * A look-up reads metadata, which Azure throttles at any throughput (learn.microsoft.com/azure/cosmos-db/nosql/
- * troubleshoot-request-rate-too-large, "Rate limiting on metadata requests"). Anybody may ask, without a key. So calls share a
- * look-up: otherwise a flood of them would be throttled, and the service would look unhealthy.
+ * Anybody may ask, and Azure throttles reads of metadata at any throughput (learn.microsoft.com/azure/cosmos-db/nosql/
+ * troubleshoot-request-rate-too-large): without sharing, a flood of calls would make the service look unhealthy.
  */
 export const makeHealthCheck = ({ storeForCall, deadlineMs, clock }: Dependencies): CheckHealth => {
   let latest: LookUp | undefined;

@@ -33,16 +33,12 @@ const longestPauseMs = 500;
 export type AccountResponse = ResourceResponse<DatabaseAccount>;
 
 export interface AccountWatch {
-  /**
-   * Resolves when a description is known, for a write when one is known that is younger than the lease. Rejects when the
-   * signal aborts, with an `UnknownAccount`.
-   */
+  /** Resolves when a description is known, for a write one younger than the lease. Rejects when the signal aborts. */
   readonly ready: (isWrite: boolean, signal: Signal | undefined) => Promise<void>;
   /** Starts a read in the background, unless the last one was a short while ago. */
   readonly doubt: () => void;
   /** Reads the account, once for all who ask at the same time. Rejects as the SDK does. */
   readonly read: () => Promise<AccountResponse>;
-  /** Starts no more reads. */
   readonly stop: () => void;
 }
 
@@ -53,10 +49,8 @@ interface Moment {
 }
 
 export interface AccountWatchOptions {
-  /** Reads the description at one endpoint. */
   readonly readAt: (endpoint: string, signal: AbortSignal) => Promise<AccountResponse>;
   readonly regions: Regions;
-  /** Called with every description that is followed. */
   readonly onFollow?: (account: AccountRegions) => void;
   readonly timing?: AccountTiming;
   readonly now?: () => Moment;
@@ -69,7 +63,6 @@ export const makeAccountWatch = ({
   timing = accountTiming,
   now = () => ({ monotonic: performance.now(), wall: Date.now() }),
 }: AccountWatchOptions): AccountWatch => {
-  /** When the description that is followed was asked for. */
   let heardAt: Moment | undefined;
   let lastStartedAt = -Infinity;
   let lastFailure: unknown;
@@ -77,10 +70,7 @@ export const makeAccountWatch = ({
   let reading: Promise<AccountResponse> | undefined;
   let isStopped = false;
 
-  /**
-   * The monotonic clock stands still while a machine is suspended, and the other one can be set. The age is the longer of
-   * the two, and a clock that was set back ends the lease: no change of a clock makes a description younger.
-   */
+  /** One clock stands still while a machine is suspended, the other can be set: no change of a clock makes a description younger. */
   const age = (): number => {
     if (heardAt === undefined) {
       return Infinity;
@@ -97,8 +87,8 @@ export const makeAccountWatch = ({
   };
 
   /**
-   * Asks one endpoint after the other until one names a write region that has not failed the last write. If all name one
-   * that has, the one that failed the longest ago may take writes again.
+   * Asks the endpoints until one names a write region that has not failed the last write. If all name one that has, the one
+   * that failed the longest ago is tried again.
    */
   const readInTurn = async (): Promise<AccountResponse> => {
     let doubted: { readonly failedAt: number; readonly follow: () => AccountResponse } | undefined;

@@ -26,22 +26,16 @@ const countRequests = ({ diagnostics }: Diagnosed): number =>
 const isDiagnosed = (error: unknown): error is Diagnosed =>
   error instanceof Error && "diagnostics" in error && error.diagnostics instanceof CosmosDiagnostics;
 
-/** The call of the service that needs the store. */
 export interface Caller {
   readonly signal: AbortSignal;
   readonly onCall: (call: StoreCall) => void;
   /** How long one request may take, and how long the call waits before it retries a throttled request. */
   readonly patienceMs: number;
-  /** How many regions can answer a read. */
   readonly countForRead: () => number;
-  /**
-   * Whether this call has made a write whose outcome is unknown. Until that is known the caller must not get an error, so
-   * the call waits out every temporary failure, a 429 included, until its signal ends it.
-   */
+  /** After a write of unknown outcome the call waits out every temporary failure, a 429 included, until its signal ends it. */
   hasUnknownWrite: boolean;
 }
 
-/** A call of the store: how the SDK makes it, what its answer means, and which failures are worth another try. */
 interface Operation<R extends Diagnosed, A> {
   readonly name: keyof Store;
   readonly send: () => Promise<R>;
@@ -54,9 +48,8 @@ const maxThrottledRetries = 3;
 const abandoned: StoreError = { cause: "deadline", status: "deadline", retryAfterMs: 0 };
 
 /**
- * Makes one call of the store, and reports it to its caller. A throttled request was not applied, so it is made again when
- * the store asks for it, unless the store keeps throttling or wants a longer wait than the caller has. The signal ends the
- * call.
+ * A throttled request was not applied, so it is made again when the store asks for it, unless the store keeps throttling or
+ * wants a longer wait than the caller has.
  */
 export const callStore = async <R extends Diagnosed, A>(
   { name, send, decode, mayRetry }: Operation<R, A>,
@@ -117,10 +110,7 @@ export const callStore = async <R extends Diagnosed, A>(
   return result;
 };
 
-/**
- * Retries a read until it gets an answer or the signal ends the call. A read changes nothing, so a retry is safe. What a
- * retry in place would not mend, another region may.
- */
+/** Retries a read until it gets an answer: what a retry in place would not mend, another region may. */
 export const runRead = async <R extends Diagnosed, A>(
   name: keyof Store,
   send: () => Promise<R>,
@@ -133,8 +123,7 @@ export const runRead = async <R extends Diagnosed, A>(
 };
 
 /**
- * Writes once. If the outcome is unknown, only a read can show whether to write again. From then on no 429 ends the call.
- *
+ * Writes once. If the outcome is unknown, only a read can show whether to write again.
  * @param decode left if the answer does not say that the write was applied.
  */
 export const runWrite = async <R extends Diagnosed>(

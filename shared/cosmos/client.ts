@@ -12,16 +12,13 @@ import { failWith, makeReadable, withRegions, withToken } from "./transport";
 
 export interface RegionalClient {
   readonly client: CosmosClient;
-  /** Reads the account, once for all who ask at the same time. Rejects as the SDK does. */
   readonly readAccount: () => Promise<AccountResponse>;
-  /** How many regions can answer a read. */
   readonly countForRead: () => number;
   /** Lets no more requests be made, and ends what the client does by itself. */
   readonly dispose: () => void;
 }
 
 export interface RegionalClientOptions {
-  /** How long one request may take, in ms. */
   readonly patienceMs: number;
   readonly timing: AccountTiming;
   readonly connections: PooledHttpClient;
@@ -45,24 +42,19 @@ export const makeRegionalClient = (
       ...(credential.kind === "key"
         ? { key: credential.key }
         : {
-            // `aadCredentials` refuses plain HTTP and keeps a token that the store refused (the
-            // bearerTokenAuthenticationPolicy of core-rest-pipeline). This makes the SDK date its requests
-            // (request/request.js). It asks before the request's time begins and knows no signal (ClientContext.js,
-            // auth.js), so our HTTP client puts the token instead.
+            // `aadCredentials` refuses plain HTTP and keeps a token that the store refused. This makes the SDK date its requests
+            // (request/request.js), and our HTTP client puts the token.
             tokenProvider: () => Promise.resolve(""),
           }),
       httpClient,
       // All that is said of the SDK here was read in its version 4.10.1.
       connectionPolicy: {
-        // The SDK sends everything to `endpoint`, and repeats nothing elsewhere, or because it has no address, was refused
-        // there, or took too long (globalEndpointManager.js, retry/endpointDiscoveryRetryPolicy.js,
-        // retry/timeoutFailoverRetryPolicy.js, retry/sessionRetryPolicy.js): from there our HTTP client takes it.
+        // The SDK repeats nothing elsewhere (globalEndpointManager.js, retry/endpointDiscoveryRetryPolicy.js,
+        // retry/timeoutFailoverRetryPolicy.js, retry/sessionRetryPolicy.js): our HTTP client chooses the region.
         enableEndpointDiscovery: false,
-        // Otherwise each request says that its write may be tentative, which is what lets a second write region accept it
-        // (ClientContext.js hands this setting to request/request.js).
+        // Otherwise a second write region would accept writes (ClientContext.js, request/request.js).
         useMultipleWriteLocations: false,
-        // To fail over a partition by itself the SDK queries, before a container's first use, how it is partitioned. An
-        // account with one write region fails over as a whole.
+        // An account with one write region fails over as a whole, so the SDK need not query how a container is partitioned.
         enablePartitionLevelFailover: false,
         // A call that hangs is given up while there is time left to look what became of it (request/RequestHandler.js).
         requestTimeout,

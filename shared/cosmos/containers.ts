@@ -5,16 +5,11 @@ export type ContainerName = "otps" | "api-keys";
 
 /** How a container partitions and purges its items. The guarantees depend on both. */
 export interface ContainerShape {
-  /** Several paths are the levels of a hierarchical partition key. */
   readonly partitionKeyPaths: readonly string[];
-  /**
-   * After how many seconds the store purges an item that has no time to live of its own; -1: never. Undefined: the store purges
-   * no item, even if the item has a time to live of its own.
-   */
+  /** -1: the store purges only items with a time to live of their own. Undefined: it purges none. */
   readonly defaultTtlSeconds: number | undefined;
 }
 
-/** The containers as the service creates them. */
 export const containerShapes = {
   /** OTPs and slots. Each item has a time to live of its own. */
   otps: { partitionKeyPaths: ["/partitionKey"], defaultTtlSeconds: -1 },
@@ -22,15 +17,13 @@ export const containerShapes = {
   "api-keys": { partitionKeyPaths: ["/id"], defaultTtlSeconds: undefined },
 } as const satisfies Readonly<Record<ContainerName, ContainerShape>>;
 
-// The service reaches every item by its id, so an index would only make writes dearer. The time to live needs indexing to stay
-// on.
+// The service reaches every item by its id. The time to live needs indexing to stay on.
 const indexingPolicy = {
   indexingMode: "consistent",
   includedPaths: [],
   excludedPaths: [{ path: "/*" }],
 } satisfies IndexingPolicy;
 
-/** The definition with which a container is created. */
 export const toDefinition = (name: ContainerName): ContainerDefinition => {
   const { partitionKeyPaths, defaultTtlSeconds } = containerShapes[name];
   return {

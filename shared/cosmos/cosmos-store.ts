@@ -33,18 +33,14 @@ const containerNames: readonly ContainerName[] = ["otps", "api-keys"];
 export interface CosmosStore {
   /** The store, for one call of a function. It opens nothing: all calls share the client's connections. */
   readonly forCall: StoreForCall;
-  /**
-   * Creates the database and the containers that are missing; leaves the others as they are. A managed identity creates
-   * nothing, since the roles for data cannot: what is missing is then the failure's cause.
-   */
+  /** Creates what is missing. A managed identity cannot: what is missing is then the cause of the failure. */
   createContainers(): StoreResult<void>;
-  /** Ends the client's timers and connections, and lets no more requests be made: what still tries keeps no process alive. */
+  /** Ends all timers and connections; no more requests are made. */
   dispose(): void;
 }
 
 /** What differs from the deployed service in a test. */
 export interface StoreOptions {
-  /** When the account is read. */
   readonly timing?: Partial<AccountTiming>;
   readonly names?: NameLookup;
 }

@@ -6,14 +6,10 @@ import type { Either } from "fp-ts/Either";
 import type { ServiceUnavailable } from "../domain/failure";
 import type { WriteOutcome } from "../domain/store";
 
-/** `Items.batch` wraps what went wrong. */
 const unwrap = (error: unknown): unknown =>
   error instanceof Error && error.cause !== undefined ? error.cause : error;
 
-/**
- * An HTTP status of the store, or the name of what kept it from answering (`ECONNRESET`, `TimeoutError`…), which
- * is a fixed word of the SDK's or the system's.
- */
+/** An HTTP status, or a fixed word of the SDK or the system for what kept the store from answering (`ECONNRESET`). */
 const codeOf = (error: unknown): number | string => {
   if (typeof error !== "object" || error === null) {
     return typeof error;
@@ -30,12 +26,9 @@ export const headersOf = (error: unknown): CosmosHeaders | undefined => {
   return origin instanceof ErrorResponse ? origin.headers : undefined;
 };
 
-/** What an SDK call that rejected came to. */
 export interface StoreError {
-  /** For the log. */
   readonly cause: string;
   readonly status: number | string;
-  /** What the store says beyond the status, in `x-ms-substatus`. */
   readonly substatus?: number | undefined;
   /** How long the store wants to be left alone; 0 when it does not say. */
   readonly retryAfterMs: number;
@@ -64,11 +57,7 @@ export const unforeseen = (status: number | string): StoreError => {
 /** `ReadSessionNotAvailable` in the SDK's `common/statusCodes.ts`: the replica that was asked lags behind. */
 const laggingReplica = 1002;
 
-/**
- * Whether a read that failed so is worth another attempt: all that passes (no answer, half an answer, 408, 449, 5xx, 410
- * while a partition moves, 404/1002 while a replica catches up), but no refusal that stays, and no 429, which has been
- * heeded already.
- */
+/** No answer, half an answer, 408, 449, 5xx, 410 while a partition moves, 404/1002; a 429 has been heeded already. */
 export const isTransient = ({ status, substatus }: StoreError): boolean =>
   typeof status === "string" ||
   status >= 500 ||

@@ -2,7 +2,6 @@
 import { containerShapes } from "./containers";
 import type { ContainerName, ContainerShape } from "./containers";
 
-/** What the account and its containers are like. */
 export interface StoreAccount {
   /** The default consistency level, in Azure Cosmos DB's words. */
   readonly consistencyLevel: string;
@@ -12,10 +11,7 @@ export interface StoreAccount {
   readonly containers: Readonly<Record<ContainerName, ContainerShape>>;
 }
 
-/**
- * Every reason why the store cannot give the guarantees, in fixed words for the log. Undefined when there is none.
- * @param isSingleCopy the store is one copy of the data, so neither its consistency nor its regions matter.
- */
+/** The reasons, in fixed words for the log. */
 export const missingGuarantee = (account: StoreAccount, isSingleCopy: boolean): string | undefined => {
   const { otps, "api-keys": apiKeys } = account.containers;
   const faults = [
@@ -51,8 +47,8 @@ const faultsOfRegions = (account: StoreAccount): readonly string[] => {
 };
 
 /**
- * With another partition key, a point read finds nothing, and a slot and its OTP cannot share a transaction. The
- * version of the hash does not matter: version 1 hashes the first 100 bytes of a key, and no key here has more than 66.
+ * With another partition key a point read finds nothing, and a slot and its OTP share no transaction. Version 1 hashes the
+ * first 100 bytes of a key; none here has more than 66.
  */
 const faultsOfPartitioning = (
   name: ContainerName,

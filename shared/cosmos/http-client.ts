@@ -7,25 +7,19 @@ import type { HttpClient } from "@azure/core-rest-pipeline";
 import { makeNameLookup } from "./name-lookup";
 
 /**
- * An instance on Azure can count on 128 SNAT ports to one address and port
- * (https://learn.microsoft.com/azure/app-service/troubleshoot-intermittent-outbound-connection-errors). The rest is for
- * connections that have just closed, and for the account's own name, which may resolve to the address of one of its
- * regions.
+ * Of 128 SNAT ports to one address and port (https://learn.microsoft.com/azure/app-service/
+ * troubleshoot-intermittent-outbound-connection-errors); the rest is for connections that have just closed, and for the
+ * account's own name, which may resolve to a region's address.
  */
 export const maxConnections = 100;
 
-/** An HTTP client that keeps its connections open for the next requests. */
 export interface PooledHttpClient extends HttpClient {
   /** Looks up the names of these origins, so that the first request to them finds an address. */
   prepare(origins: readonly string[]): void;
-  /** Ends all connections, idle or not. */
   close(): void;
 }
 
-/**
- * Opens at most `maxConnections` to each origin, so that an origin that hangs cannot take the connections of another. A
- * request waits in line for a free connection until its signal aborts.
- */
+/** Each origin has its own limit, so one that hangs cannot take the connections of another. */
 export const makePooledHttpClient = ({ lookup, prepare } = makeNameLookup()): PooledHttpClient => {
   const options = { keepAlive: true, maxSockets: maxConnections, lookup };
   const plainAgent = new http.Agent(options);

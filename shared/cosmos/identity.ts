@@ -14,10 +14,7 @@ import { notSent } from "./error";
 
 /** When the token endpoint is asked, and for how long, in ms. */
 export interface IdentityTiming {
-  /**
-   * How long it may take. That is no call's time: a call that waits for the token ends at its own deadline, and the token is
-   * there for the next. An instance's first token was seen to take 5.7 s (dotnet/SqlClient, issue 1403).
-   */
+  /** Longer than a call, which gets the token with its next try: a first token was seen to take 5.7 s (dotnet/SqlClient, issue 1403). */
   readonly patienceMs: number;
   /** After it gave no token, it is left in peace for so long. */
   readonly afterFailureMs: number;
@@ -31,16 +28,13 @@ export const identityTiming: IdentityTiming = {
   betweenRefusalsMs: 3_000,
 };
 
-/** Tokens live a day at most. Of one that says more, no more is believed than that it need not be renewed for so long, in ms. */
+/** Renew after so long at the latest, in ms, whatever lifetime the token claims. */
 const longestUntilRenewal = 12 * 60 * 60 * 1000;
 
 export interface Identity {
   /** The token in force. Rejects with a `TokenError` when there is none to be had. */
   readonly token: () => Promise<string>;
-  /**
-   * What to ask the store with instead of a token that it refused; undefined if there is nothing else. Rejects as `token`
-   * does.
-   */
+  /** Another token than this one, which the store refused; undefined if there is none. */
   readonly replace: (refused: string) => Promise<string | undefined>;
 }
 
@@ -53,7 +47,7 @@ export class TokenError extends Error {
 
 interface Token {
   readonly value: string;
-  /** On the clock that never goes back, so that nobody who sets the other one makes a token seem in force. */
+  /** On a monotonic clock: changing the system time must not revive a token. */
   readonly renewAt: number;
   readonly endsAt: number;
 }
@@ -63,7 +57,6 @@ const TokenAnswer = t.type({ access_token: t.string, expires_on: t.union([t.stri
 /** What a header can carry: RFC 6750, section 2.1, `b64token`; and no more of it than servers take. */
 const tokenPattern = /^[\w.~+/-]{1,16000}={0,2}$/;
 
-/** Seconds since 1970. */
 const secondsPattern = /^\d{1,15}$/;
 
 /** What the endpoint's answer says when the tenant does not know the account by its name (the SDK's `common/constants.ts`). */
@@ -74,11 +67,9 @@ const commonResource = "https://cosmos.azure.com";
 
 export interface IdentityOptions {
   readonly identity: ManagedIdentity;
-  /** The store's URL. */
   readonly account: string;
   readonly sender: HttpClient;
   readonly timing?: IdentityTiming;
-  /** A clock that never goes back, in ms. */
   readonly now?: () => number;
 }
 
@@ -138,7 +129,7 @@ export const makeIdentity = ({
     }
   };
 
-  /** Has a token fetched, once for all who ask at the same time. */
+  /** Fetches a token, once for all who ask at the same time. */
   const renew = async (): Promise<Token> => {
     if (lastFailure !== undefined && now() - lastFailure.at < timing.afterFailureMs) {
       throw lastFailure.error;

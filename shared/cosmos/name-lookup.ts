@@ -1,7 +1,7 @@
 /**
- * Names to addresses. `dns.lookup` runs on a pool where two look-ups at a time may run, for minutes if the resolver hangs
- * (https://nodejs.org/docs/latest-v22.x/api/dns.html#implementation-considerations), and who gives up waiting does not end
- * one. So one look-up a name is under way here, and no other name waits for it.
+ * `dns.lookup` runs two look-ups at a time, for minutes if the resolver hangs, and none can be ended
+ * (https://nodejs.org/docs/latest-v22.x/api/dns.html#implementation-considerations). So each name has one look-up under
+ * way here, and no other name waits for it.
  */
 import { lookup as lookUpBySystem, Resolver } from "node:dns/promises";
 import type { LookupAddress } from "node:dns";
@@ -46,11 +46,9 @@ interface KnownName {
   looking: { readonly startedAt: number; readonly answer: Promise<Addresses> } | undefined;
 }
 
-/** As the system says that a name has no address. */
 const noAddress = (): Error => Object.assign(new Error("no address"), { code: "ENOTFOUND" });
 
 export interface NameLookup {
-  /** For `net.connect` and the agents that pass it on. */
   readonly lookup: LookupFunction;
   /** Looks a name up, so that its address is there before the first connection. */
   readonly prepare: (name: string) => void;

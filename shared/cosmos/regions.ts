@@ -15,10 +15,7 @@ export const hasSeveralWriteRegions = (account: AccountRegions): boolean =>
 /** How long requests avoid a region that did not answer usefully, in ms. After that, one request tries it again. */
 export const suspicionMs = 10_000;
 
-/**
- * How a region answered. `passing`: a retry in place may mend it; twice in a row, it does not. `read-only`: it takes no
- * writes, and says nothing of reads.
- */
+/** `passing`: a retry in place may mend it, once. `read-only`: it takes no writes. */
 export type Usefulness = "useful" | "passing" | "read-only" | "useless";
 
 /** What the account last said of its regions, and how each of them answered. An endpoint is an origin. */
@@ -29,17 +26,13 @@ export interface Regions {
   /** Where to read the account: its own name first, since Azure leads it to the write region. Each region can describe it. */
   readonly forAccount: () => readonly string[];
   readonly forRead: () => string;
-  /** How many regions a read can go to. */
   readonly countForRead: () => number;
   /** Undefined when this instance must not write, because another instance may write to another region. */
   readonly forWrite: () => string | undefined;
   readonly note: (endpoint: string, isWrite: boolean, usefulness: Usefulness) => void;
 }
 
-/**
- * @param accountEndpoint the account's own name, which resolves to one of its regions.
- * @param now a clock that never goes back, in ms.
- */
+/** @param now a clock that never goes back, in ms. */
 export const makeRegions = (
   accountEndpoint: string,
   now: () => number = () => performance.now(),
@@ -51,7 +44,6 @@ export const makeRegions = (
   let readable: readonly string[] = [accountEndpoint];
   let all: readonly string[] = [];
   const suspectedAt = new Map<string, number>();
-  /** The endpoints whose last answer was `passing`. */
   const passing = new Set<string>();
   const failedWriteAt = new Map<string, number>();
 

@@ -15,11 +15,7 @@ export const noAnswer = "no answer in time";
 export const failWith = (code: string, request: PipelineRequest): RestError =>
   new RestError(code, { code, request });
 
-/**
- * What kept a request from being answered, in words for the log. Under the codes of a lost connection the SDK would send a
- * read again by itself, 10 times and a second apart (retry/defaultRetryPolicy.js); a code that it does not know it leaves to
- * its caller.
- */
+/** The SDK itself would repeat a read whose code is one of a lost connection, 10 times and a second apart (retry/defaultRetryPolicy.js). */
 const ownWords = new Map([
   ["ECONNRESET", "lost connection (ECONNRESET)"],
   ["EPIPE", "lost connection (EPIPE)"],
@@ -28,9 +24,9 @@ const ownWords = new Map([
 ]);
 
 /**
- * Gives the SDK only what it can read. Every answer of Cosmos DB has an `x-ms-activity-id`
- * (https://learn.microsoft.com/rest/api/cosmos-db/common-cosmosdb-rest-response-headers), so a 404 or a success without it
- * is another program's, and says nothing of an item. Of an error without a JSON object the SDK would read no header.
+ * Every answer of Cosmos DB has an `x-ms-activity-id` (https://learn.microsoft.com/rest/api/cosmos-db/
+ * common-cosmosdb-rest-response-headers): a 404 or a success without it is another program's. Without a JSON object in an
+ * error the SDK would read no header.
  */
 export const makeReadable = (inner: HttpClient): HttpClient => ({
   sendRequest: async (request) => {
@@ -96,7 +92,6 @@ const refusesToken = (response: PipelineResponse): boolean =>
 interface RegionalOptions {
   readonly regions: Regions;
   readonly watch: AccountWatch;
-  /** How long one request may take, in ms. */
   readonly patienceMs: number;
 }
 
@@ -175,10 +170,7 @@ const usefulnessOf = ({ status, headers }: PipelineResponse): Usefulness => {
   }
 };
 
-/**
- * How a region says that it is not the one to ask: it takes no writes (3), or has left the account (1008). That passes,
- * unlike another 403, so it is given a code of its own.
- */
+/** It takes no writes (3), or has left the account (1008). That passes, unlike another 403. */
 const refusalOf = ({ status, headers }: PipelineResponse): string | undefined => {
   const substatus = headers.get("x-ms-substatus");
   return status === 403 && (substatus === "3" || substatus === "1008") ? `403/${substatus}` : undefined;

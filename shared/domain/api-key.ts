@@ -1,7 +1,7 @@
 /**
- * A merchant's API keys: `cgn_<merchant id>_<64 hex digits><8 hex digits>`, where the 64 digits are 256 unguessable bits and the
- * 8 a CRC-32 of all before them. So a typing error costs no read, a valid key costs one, and a scanner recognises a leaked key. A
- * test key reads `cgn_test_<merchant id>_…`. No merchant id contains a `_`, so a merchant named `test` causes no confusion.
+ * `cgn_<merchant id>_<64 hex digits><8 hex digits>`: 256 unguessable bits, and a CRC-32 of all before it, so that a typing
+ * error costs no read and a scanner recognises a leaked key. A test key reads `cgn_test_<merchant id>_…`; no merchant id
+ * contains a `_`.
  */
 import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -14,14 +14,12 @@ import { makeIdentifier, MerchantId } from "./identifiers";
 export const KeyType = t.keyof({ primary: null, secondary: null, test: null }, "KeyType");
 export type KeyType = t.TypeOf<typeof KeyType>;
 
-/** Every type, in the order in which a merchant's keys are listed. */
 export const keyTypes = ["primary", "secondary", "test"] as const satisfies readonly KeyType[];
 
 /** SHA-256 in hexadecimal. A key has 256 unguessable bits, so it needs no salt and no slower hash. */
 export const ApiKeyHash = makeIdentifier("ApiKeyHash", /^[0-9a-f]{64}$/);
 export type ApiKeyHash = t.TypeOf<typeof ApiKeyHash>;
 
-/** The SHA-256 of an `Idempotency-Key` of RegenerateApiKey, in hexadecimal. */
 export const IdempotencyKeyHash = makeIdentifier("IdempotencyKeyHash", /^[0-9a-f]{64}$/);
 export type IdempotencyKeyHash = t.TypeOf<typeof IdempotencyKeyHash>;
 
@@ -32,7 +30,6 @@ export interface Derivation {
   readonly nonce: string;
 }
 
-/** A key in force, as it is stored. */
 export interface StoredApiKey {
   readonly hash: ApiKeyHash;
   readonly createdAt: Date;
@@ -42,14 +39,12 @@ export interface StoredApiKey {
   readonly derivation?: Derivation;
 }
 
-/** A key that was replaced or revoked. */
 export interface EndedApiKey {
   readonly endedAt: Date;
   /** Of the call that made it, if that had an `Idempotency-Key`. */
   readonly idempotencyKeyHash?: IdempotencyKeyHash;
   /** Keys that ended before these two were stored have neither. */
   readonly hash?: ApiKeyHash;
-  /** The call that ended it. */
   readonly endedBy?: string;
 }
 
@@ -67,13 +62,11 @@ const knownEnded = (apiKeys: ApiKeys, keyType: KeyType, now: Date): readonly End
     ({ endedAt }) => now.getTime() - endedAt.getTime() < endedKnownForMs,
   );
 
-/** Which call changes a merchant's keys, and when. */
 export interface ApiKeyCall {
   readonly callId: string;
   readonly now: Date;
 }
 
-/** Ends a key, and leaves the others in force. */
 export const endApiKey = (apiKeys: ApiKeys, keyType: KeyType, { callId, now }: ApiKeyCall): ApiKeys => {
   const { [keyType]: current, ...others } = apiKeys;
   const before = knownEnded(apiKeys, keyType, now);
@@ -92,7 +85,6 @@ export const endApiKey = (apiKeys: ApiKeys, keyType: KeyType, { callId, now }: A
   };
 };
 
-/** Puts a key in force in place of the one of its type. */
 export const replaceApiKey = (
   apiKeys: ApiKeys,
   keyType: KeyType,
@@ -119,10 +111,8 @@ export const endedBy = (apiKeys: ApiKeys, keyType: KeyType, callId: string): rea
     each.endedBy === callId && each.hash !== undefined ? [each.hash] : [],
   );
 
-/** A well-formed key, which may not be in force. */
 export interface PresentedApiKey {
   readonly merchantId: MerchantId;
-  /** By its prefix. */
   readonly isTest: boolean;
   readonly hash: ApiKeyHash;
 }
@@ -153,10 +143,7 @@ const decodeHash = <A>(codec: t.Decoder<unknown, A>, text: string): A =>
 
 export const hashApiKey = (apiKey: string): ApiKeyHash => decodeHash(ApiKeyHash, apiKey);
 
-/**
- * It takes no secret, so the service recognises earlier calls after `OTP_SECRET` is replaced. A secret would not help: somebody
- * who has the store and the secret lacks only the `Idempotency-Key`, which nobody can guess.
- */
+/** Without a secret, so that earlier calls are recognised after `OTP_SECRET` is replaced. Nobody can guess the header. */
 export const sha256OfIdempotencyKey = (idempotencyKey: string): IdempotencyKeyHash =>
   decodeHash(IdempotencyKeyHash, idempotencyKey);
 
@@ -183,10 +170,7 @@ export const decodeApiKey = (apiKey: string): PresentedApiKey | undefined => {
     : undefined;
 };
 
-/**
- * The type of the presented key, if it is in force. Compares with each of the merchant's keys in constant time, so that timing
- * reveals nothing.
- */
+/** Compares with each key in constant time, so that timing reveals nothing. */
 export const typeInForce = (presented: PresentedApiKey, apiKeys: ApiKeys): KeyType | undefined => {
   const matches = keyTypes.map((keyType) => {
     const stored = apiKeys[keyType];

@@ -26,7 +26,6 @@ export interface ServiceUnavailable {
   readonly cause: string;
 }
 
-/** The deadline passed before the outcome of the call was known. */
 export const deadlinePassed: ServiceUnavailable = {
   tag: "service-unavailable",
   retryAfterSeconds: 1,

@@ -14,9 +14,8 @@ export interface FoundOtp {
 }
 
 /**
- * Starts to look for a merchant's OTP by its code: under the first secret. The result looks under the second one too, if the OTP
- * is not there. That is seldom needed, so it waits: both at once would cost each call a read
- * (docs/decisions/0015-replacing-the-secret.md).
+ * Looks under the first secret at once. The result looks under the second one too, if the OTP is not there: both at once
+ * would cost each call a read (docs/decisions/0015-replacing-the-secret.md).
  */
 export const startFindingOtp = (
   merchantId: MerchantId,

@@ -1,10 +1,8 @@
 /** The identifiers of the contract. Each codec brands what it accepts, so no other string passes for a `MerchantId`. */
 import * as t from "io-ts";
 
-/** A string with a type of its own. */
 export type Identifier<Name extends string> = t.Branded<string, Readonly<Record<Name, symbol>>>;
 
-/** A codec of the strings that match `pattern`. */
 export const makeIdentifier = <Name extends string>(
   name: Name,
   pattern: RegExp,

@@ -23,7 +23,6 @@ export interface Holding {
   readonly discountId: DiscountId;
 }
 
-/** An API key is derived from this. */
 export interface ApiKeySource {
   readonly merchantId: MerchantId;
   readonly keyType: KeyType;
@@ -41,9 +40,7 @@ export interface DrawnOtp {
 }
 
 export interface Keyring {
-  /** The slot of a beneficiary and a discount. */
   slotRefOfHolding(holding: Holding): ItemRef;
-  /** A slot whose id was read from an OTP of this merchant. */
   slotRefWithId(merchantId: MerchantId, slotId: string): ItemRef;
   /** The code of the OTP that a slot holds under this nonce; the same arguments give the same code. */
   codeFor(slot: ItemRef, nonce: string): OtpCode;
@@ -51,7 +48,6 @@ export interface Keyring {
   otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
   /** Draws the code of a new OTP for a slot. The OTP's partition is the slot's, so that one batch can write both. */
   drawOtp(merchantId: MerchantId, slot: ItemRef): DrawnOtp;
-  /** Stored for the `Idempotency-Key` of a use. */
   hmacOfIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
   /** An API key, of the same form as a random one of its type; the same source gives the same key. */
   apiKeyFor(source: ApiKeySource): string;
@@ -59,9 +55,7 @@ export interface Keyring {
 
 /** Two while the secret is replaced, otherwise one. */
 export interface Keyrings {
-  /** Issues OTPs. */
   readonly first: Keyring;
-  /** Finds the OTPs that it issued. */
   readonly second: Keyring | undefined;
 }
 
@@ -77,16 +71,12 @@ const toCode = (digest: Buffer): string =>
     .padStart(codeLength, "0")
     .replaceAll(/./g, (digit) => codeAlphabet.charAt(parseInt(digit, codeAlphabet.length)));
 
-/**
- * How many logical partitions a merchant has. A draw must hit the slot's one, so that each more of them costs a generate two
- * more HMACs: docs/decisions/0004-partitioning.md.
- */
+/** Of a merchant. Each costs a generate two more HMACs, to hit the slot's one: docs/decisions/0004-partitioning.md. */
 export const partitionsOfMerchant = 16;
 
 /** @param secret at least 32 random bytes. What is derived from another secret has nothing in common with it. */
 export const makeKeyring = (secret: Buffer): Keyring => {
-  // No part contains the separator (all are of the contract's alphabets or printable ASCII). So calls with different arguments
-  // never hash the same bytes.
+  // No part contains the separator, so calls with different arguments never hash the same bytes.
   const derive = (purpose: string, ...parts: readonly string[]): Buffer =>
     createHmac("sha256", secret)
       .update([purpose, ...parts].join("\0"))

@@ -28,16 +28,14 @@ export interface Slot {
 }
 
 export interface OtpLifetime {
-  /** How long an OTP can be used, in seconds. */
   readonly ttlSeconds: number;
   /** How long after its expiry the service still knows an OTP from one that never existed, in seconds. */
   readonly retentionSeconds: number;
 }
 
 /**
- * How much longer the store keeps an item than the service needs it, in seconds: more than the clocks of the two can
- * ever differ. The service takes a purged slot as free, and a purged OTP as one that never existed. The store must
- * therefore purge late, so that only the service's clock decides an answer.
+ * How much longer, in seconds, the store keeps an item than the service needs it: more than clocks can differ. The service
+ * takes a purged slot as free, so only its own clock may decide.
  */
 const graceSeconds = 300;
 
@@ -49,7 +47,6 @@ const secondsBetween = (from: Date, to: Date): number =>
 export const expiryOf = (issuedAt: Date, lifetime: OtpLifetime): Date =>
   addSeconds(issuedAt, lifetime.ttlSeconds);
 
-/** The instant from which an OTP answers as if it had never existed. */
 const forgottenAt = (otp: Otp, lifetime: OtpLifetime): Date =>
   addSeconds(otp.expiresAt, lifetime.retentionSeconds);
 
@@ -57,10 +54,8 @@ const forgottenAt = (otp: Otp, lifetime: OtpLifetime): Date =>
 export const otpItemTtl = (otp: Otp, now: Date, lifetime: OtpLifetime): number =>
   secondsBetween(now, forgottenAt(otp, lifetime)) + graceSeconds;
 
-/** The store's time to live for the slot of an OTP issued now, in seconds. */
 export const slotItemTtl = (lifetime: OtpLifetime): number => lifetime.ttlSeconds + graceSeconds;
 
-/** Live: neither used nor expired. */
 export const isLive = (otp: Otp, now: Date): boolean => otp.use === undefined && now < otp.expiresAt;
 
 /** An OTP as its beneficiary sees it; `ttlSeconds` is its full lifetime, not what is left of it. */

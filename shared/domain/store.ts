@@ -6,10 +6,7 @@ import type { MerchantId } from "./identifiers";
 import type { Otp, Slot } from "./otp";
 import type { ItemRef } from "./keyring";
 
-/**
- * Left when the store gave no reliable answer. A rejection is a defect of this service, or of an item that another program wrote:
- * nothing that a caller sends causes one.
- */
+/** Left when the store gave no reliable answer. A rejection is a defect; no caller can cause one. */
 export type StoreResult<A> = Promise<Either<ServiceUnavailable, A>>;
 
 /** An item as it was read. With its `etag` a later write fails if the item has changed. */
@@ -34,10 +31,7 @@ export interface Entry<A> {
  */
 export type WriteOutcome = "written" | "conflict" | "unknown";
 
-/**
- * Left when the write was not applied, because the store throttles or no region may take it, and a retry now would not help. No
- * earlier write of the same call was `unknown`.
- */
+/** Left when the write was not applied, and no earlier write of the same call was `unknown`. */
 export type WriteResult = StoreResult<WriteOutcome>;
 
 export interface OtpStore {
@@ -67,12 +61,10 @@ export type Store = OtpStore & ApiKeyStore & StoreHealth;
 /** One call of the store, for the log. */
 export interface StoreCall {
   readonly operation: keyof Store;
-  /** How many requests it took, answered or not. */
   readonly attempts: number;
   readonly durationMs: number;
   /** The store charges for those that it answered. */
   readonly requestUnits: number;
-  /** Why it failed, in fixed words. Undefined when it succeeded, or a rival wrote first. */
   readonly failure: string | undefined;
 }
 

@@ -5,7 +5,6 @@ import type { Failure } from "./failure";
 import { DiscountId } from "./identifiers";
 import type { OtpCode } from "./identifiers";
 
-/** The discount of a test code that is valid. */
 export const testDiscountId: DiscountId = pipe(
   DiscountId.decode("test-discount"),
   E.getOrElseW(() => {
@@ -13,7 +12,6 @@ export const testDiscountId: DiscountId = pipe(
   }),
 );
 
-/** How a test code answers: as valid, or with a failure. */
 export type TestOutcome = "valid" | Failure;
 
 interface TestOutcomes {
@@ -34,7 +32,6 @@ const testCodes = {
   TESTDOWN000: always({ tag: "service-unavailable", retryAfterSeconds: 1, cause: "test code" }),
 } satisfies Readonly<Record<string, TestOutcomes>>;
 
-/** The codes of the table. */
 export type TestCode = keyof typeof testCodes;
 
 const outcomesByCode: ReadonlyMap<string, TestOutcomes> = new Map(Object.entries(testCodes));

@@ -4,11 +4,9 @@
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string>;
-  /** Missing from a 204. */
   readonly body?: string;
 }
 
-/** The body of a 200. */
 export interface Content {
   readonly contentType: string;
   readonly body: string;

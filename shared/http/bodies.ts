@@ -32,10 +32,7 @@ export const ApiKeysBody = t.type({
 });
 export type ApiKeysBody = t.TypeOf<typeof ApiKeysBody>;
 
-/**
- * A problem detail (RFC 9457). The service always gives an `instance`; a gateway's problem may have none. `otp` is the live
- * OTP, in an `otp-conflict` of GenerateOtp.
- */
+/** RFC 9457. A gateway's problem may have no `instance`. `otp` is the live OTP, in an `otp-conflict` of GenerateOtp. */
 export const ProblemBody = t.intersection([
   t.type({ type: t.string, title: t.string, status: t.number, detail: t.string }),
   t.partial({ instance: t.string, otp: OtpBody }),

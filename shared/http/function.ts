@@ -19,7 +19,6 @@ export interface HttpFunction extends Required<
   readonly name: string;
 }
 
-/** What a function is given for one call. */
 export interface Invocation {
   readonly store: Store;
   /** Ends at the deadline: the call is answered then. */
@@ -32,13 +31,11 @@ export interface Invocation {
   readonly onApiKeyChange: (change: ApiKeyChange) => void;
 }
 
-/** What every function stands on. */
 export interface Runtime {
   readonly storeForCall: StoreForCall;
   readonly deadlineMs: number;
 }
 
-/** Serves one call. */
 export type Run = (request: HttpRequest, invocation: Invocation) => Promise<Either<Failure, Success>>;
 
 /** What the host needs to know of a function, and who reads the function's problems. */

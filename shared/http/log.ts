@@ -37,13 +37,10 @@ export interface CallSubject {
 
 /** The log of one call. `outcome` closes it: the host ignores what comes after the answer. */
 export interface Log {
-  /** Adds to the line of the outcome. */
   readonly note: (subject: CallSubject) => void;
   /** Counts the requests of a store call, and logs one line if it failed or took several. */
   readonly storeCall: (call: StoreCall) => void;
-  /** Logs a change of a merchant's keys, on a line of its own. */
   readonly apiKeyChange: (change: ApiKeyChange) => void;
-  /** Logs where a bug showed. */
   readonly defect: (error: unknown) => void;
   /** Logs how the call ended, as its last line. `failure` is undefined for a 200. */
   readonly outcome: (status: number, failure: Failure | undefined) => void;
@@ -56,13 +53,11 @@ export const traceIdOf = (traceparent: string | undefined): string | undefined =
   return version === "ff" || traceId === "0".repeat(32) ? undefined : traceId;
 };
 
-/** Omits false values from a log line. */
 const ifTrue = (value: boolean | undefined): true | undefined => (value === true ? true : undefined);
 
 /** Whether this process has answered a call: its first one waits longer. */
 let hasAnswered = false;
 
-/** @param traceId of the caller. */
 export const makeLog = (context: InvocationContext, traceId: string | undefined): Log => {
   const start = performance.now();
   let subject: CallSubject = {};

@@ -36,7 +36,6 @@ const statuses: Readonly<Record<Failure["tag"], number>> = {
 /** The name of every failure: the type of `statuses` lets none be missing. */
 export const problemNames: readonly string[] = Object.keys(statuses);
 
-/** The HTTP status that a failure is answered with. */
 export const statusOf = ({ tag }: Failure): number => statuses[tag];
 
 /** A customer cannot mend these, and does not know what an API key is. The shop reads the problem's page. */
@@ -45,7 +44,6 @@ const notForCustomers: Readonly<Record<Language, Message>> = {
   en: { title: "We cannot check the code at the moment", detail: "Try again later." },
 };
 
-/** What a shop may show its customer. */
 const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Message>>>> = {
   it: {
     "invalid-request": notForCustomers.it,
@@ -146,8 +144,8 @@ const namingFields: Readonly<Record<Language, Readonly<Record<Audience, (fields:
 };
 
 /**
- * Italian, unless `Accept-Language` (RFC 9110, section 12.5.4) prefers English. The negotiator must not see regions:
- * with `it-IT, en`, which have equal weight, it would choose `en`, the exact match, although `it-IT` comes first.
+ * Italian, unless `Accept-Language` (RFC 9110, section 12.5.4) prefers English. The negotiator must not see regions: of
+ * `it-IT, en` it would choose `en`, the exact match, although `it-IT` comes first.
  */
 const negotiateLanguage = (acceptLanguage: string | undefined): Language => {
   const preferred = new Negotiator({
@@ -168,10 +166,8 @@ const headersOf = (failure: Failure): Record<string, string> => {
   }
 };
 
-/** Request data that the problem text depends on. */
 export interface ProblemContext {
   readonly audience: Audience;
-  /** The request's `Accept-Language`. */
   readonly acceptLanguage: string | undefined;
   readonly invocationId: string;
 }

