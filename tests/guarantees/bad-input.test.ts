@@ -74,7 +74,8 @@ describe("bad input", () => {
       await expectUnchanged(async () => {
         for (const [, url] of routes) {
           const reply = await call(url, { method: "POST", body });
-          expectProblem(reply, ...(name === "10 MB" ? tooLarge : invalid));
+          const [status, type] = name === "10 MB" ? tooLarge : invalid;
+          expectProblem(reply, status, type);
           expect(reply.text).not.toContain(marker);
         }
       });

@@ -252,7 +252,7 @@ describe("by its managed identity, the service", () => {
         calls += 1;
         await pause(50);
       }
-      expect(calls).toBeGreaterThan(20);
+      expect(calls).toBeGreaterThan(5);
       expect(tokens.requests.length).toBeGreaterThanOrEqual(3);
       expect(tokens.requests.length).toBeLessThanOrEqual(4);
       expect(proxy.requests.length - before - calls).toBeLessThanOrEqual(3);
