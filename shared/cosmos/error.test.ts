@@ -23,10 +23,8 @@ describe("what the SDK throws", () => {
     ],
     ["something that only looks like an error", { name: "secret-free" }, "secret-free"],
     ["something without a name", {}, "error"],
-    ["something whose name is none", { name: 1 }, "error"],
     ["a text", "secret", "string"],
     ["null", null, "object"],
-    ["undefined", undefined, "undefined"],
   ])("is told by a fixed word: %s", (_, error, status) => {
     expect(toStoreError(error)).toEqual({ cause: `store: ${status}`, status, retryAfterMs: 0 });
   });
@@ -34,11 +32,8 @@ describe("what the SDK throws", () => {
   it.each([
     [undefined, 1],
     [NaN, 1],
-    [-1, 1],
     [0, 1],
-    [1000, 1],
     [1001, 2],
-    [90_000, 90],
   ])(
     "says when to come back, in whole seconds and not before one: after %s ms",
     (retryAfterInMs, seconds) => {
@@ -48,13 +43,11 @@ describe("what the SDK throws", () => {
 
   it.each([
     [408, true],
-    [410, true],
     [449, true],
     [500, true],
     [503, true],
     ["ECONNRESET", true],
     [400, false],
-    [403, false],
     [404, false],
     [429, false],
     [499, false],
@@ -85,7 +78,6 @@ describe("a conditional write", () => {
     [409, "conflict"],
     [412, "conflict"],
     [500, "unknown"],
-    [424, "unknown"],
     [302, "unknown"],
     ["ECONNRESET", "unknown"],
   ])("with status %s is taken for %s", (status, outcome) => {

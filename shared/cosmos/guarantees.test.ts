@@ -32,7 +32,6 @@ describe("the guarantees that a store gives", () => {
     ["otps", {}, undefined],
     ["otps", { partitionKeyPaths: ["/partitionKey", "/id"] }, "partition key of the container otps"],
     ["otps", { partitionKeyPaths: ["/partitionkey"] }, "partition key of the container otps"],
-    ["otps", { partitionKeyPaths: [] }, "partition key of the container otps"],
     ["otps", { defaultTtlSeconds: 1 }, undefined],
     ["otps", { defaultTtlSeconds: undefined }, "otps must have a time to live"],
     ["api-keys", { partitionKeyPaths: ["/id", "/hash"] }, "partition key of the container api-keys"],

@@ -234,31 +234,6 @@ describe("by its managed identity, the service", () => {
     },
   );
 
-  waiting.push([
-    "asks for another token again some seconds after the store refused every one",
-    async () => {
-      const { tokens, proxy, instance } = await start();
-      await instance.newApiKey();
-      // Each token is refused as soon as it is used, and the endpoint has another one each time.
-      proxy.script(() => {
-        tokens.revoke();
-        return unauthorized;
-      });
-      const before = proxy.requests.length;
-      const end = performance.now() + 3_500;
-      let calls = 0;
-      while (performance.now() < end) {
-        expectProblem(await instance.regenerate(), 503, "service-unavailable");
-        calls += 1;
-        await pause(50);
-      }
-      expect(calls).toBeGreaterThan(5);
-      expect(tokens.requests.length).toBeGreaterThanOrEqual(3);
-      expect(tokens.requests.length).toBeLessThanOrEqual(4);
-      expect(proxy.requests.length - before - calls).toBeLessThanOrEqual(3);
-    },
-  ]);
-
   it.each([
     [3, "an account with regions", {}],
     [1008, "an account with regions", {}],
@@ -337,29 +312,6 @@ describe("by its managed identity, the service", () => {
       await expectUnavailableInTime(instance, deadlineMs);
       await untilServed(instance);
       expect(tokens.requests).toHaveLength(1);
-    },
-  ]);
-
-  it("waits for a token endpoint that is slow", async () => {
-    const { tokens, instance } = await start();
-    tokens.behave((response) => {
-      tokens.behave(undefined);
-      setTimeout(() => response.writeHead(500).end(), 500);
-    });
-    expect((await instance.regenerate()).status).toBe(200);
-    expect(tokens.requests).toHaveLength(2);
-  });
-
-  waiting.push([
-    "goes on with the token that it has while the token endpoint is down",
-    async () => {
-      const { tokens, instance } = await start({ lifetimeSeconds: 4 });
-      await instance.newApiKey();
-      tokens.behave((response) => response.writeHead(500).end());
-      await pause(2_100);
-      expect((await instance.regenerate()).status).toBe(200);
-      expect((await instance.regenerate()).status).toBe(200);
-      expect(tokens.requests.length).toBeGreaterThan(1);
     },
   ]);
 
