@@ -10,9 +10,7 @@ import { isLoopback } from "./loopback";
 export interface ManagedIdentity {
   readonly kind: "identity";
   readonly endpoint: string;
-  /** The token endpoint expects it in `X-IDENTITY-HEADER`. */
   readonly header: string;
-  /** Of a user-assigned identity. */
   readonly clientId: string | undefined;
 }
 
@@ -32,7 +30,6 @@ export interface Config {
   /** While the secret is replaced: the service also finds OTPs issued under this one. */
   readonly otpSecretSecond: Buffer | undefined;
   readonly otpLifetime: OtpLifetime;
-  /** The service answers every request within this time, whatever the store does. */
   readonly requestDeadlineMs: number;
 }
 
@@ -257,13 +254,11 @@ const faultsWithEndpoint = (given: Environment): readonly Fault[] => {
   ];
 };
 
-/** What is wrong with the settings: names and expectations, never a value. */
 export interface BadSettings {
   readonly names: readonly string[];
   readonly message: string;
 }
 
-/** Left: every setting that is missing, malformed, or unsafe with the endpoint. */
 export const decodeConfig = (environment: Environment): Either<BadSettings, Config> => {
   const given = pick(environment, settingNames);
   const settings = Settings.decode({ ...defaults, ...given });

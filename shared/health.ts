@@ -4,7 +4,6 @@ import type { ServiceUnavailable } from "./domain/failure";
 import type { StoreCall, StoreForCall } from "./domain/store";
 import { beforeDeadline } from "./http/deadline";
 
-/** A left, with the cause, when the service cannot keep its promises. */
 export type Health = Either<ServiceUnavailable, void>;
 
 /**
@@ -21,7 +20,6 @@ interface Dependencies {
 
 interface LookUp {
   readonly health: Promise<Health>;
-  /** Undefined while the look-up runs. */
   endedAtMs: number | undefined;
 }
 

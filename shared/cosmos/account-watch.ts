@@ -35,9 +35,7 @@ export type AccountResponse = ResourceResponse<DatabaseAccount>;
 export interface AccountWatch {
   /** Resolves when a description is known, for a write one younger than the lease. Rejects when the signal aborts. */
   readonly ready: (isWrite: boolean, signal: Signal | undefined) => Promise<void>;
-  /** Starts a read in the background, unless the last one was a short while ago. */
   readonly doubt: () => void;
-  /** Reads the account, once for all who ask at the same time. Rejects as the SDK does. */
   readonly read: () => Promise<AccountResponse>;
   readonly stop: () => void;
 }

@@ -19,7 +19,6 @@ interface Diagnosed {
 const chargeOf = (headers: CosmosHeaders | undefined): number =>
   Number(headers?.["x-ms-request-charge"] ?? 0) || 0;
 
-/** How many requests an SDK call made, including the SDK's own retries. */
 const countRequests = ({ diagnostics }: Diagnosed): number =>
   1 + (diagnostics?.clientSideRequestStatistics.retryDiagnostics.failedAttempts.length ?? 0);
 
@@ -60,7 +59,6 @@ export const callStore = async <R extends Diagnosed, A>(
   const pauseAfterFailure = makePauses(signal);
   let pauseAfterThrottling = makePauses(signal);
   let attempts = 0;
-  /** In a row. */
   let throttled = 0;
   let requestUnits = 0;
   let failure: string | undefined = noAnswer;
@@ -71,7 +69,6 @@ export const callStore = async <R extends Diagnosed, A>(
   // The caller answers when its signal aborts, and the platform loses what is logged after the answer: report at once.
   signal.addEventListener("abort", report);
 
-  /** Pauses before the next attempt. False if there is to be none. */
   const goOn = async (error: StoreError): Promise<boolean> => {
     if (error.status !== 429) {
       throttled = 0;

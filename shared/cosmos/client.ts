@@ -14,7 +14,6 @@ export interface RegionalClient {
   readonly client: CosmosClient;
   readonly readAccount: () => Promise<AccountResponse>;
   readonly countForRead: () => number;
-  /** Lets no more requests be made, and ends what the client does by itself. */
   readonly dispose: () => void;
 }
 

@@ -235,7 +235,9 @@ describe("the store", () => {
       broken = storeAt(proxy.endpoint);
     });
     afterEach(async () => {
-      opened.splice(0).forEach((each) => each.dispose());
+      for (const each of opened.splice(0)) {
+        each.dispose();
+      }
       await proxy.close();
     });
     const opened: CosmosStore[] = [];

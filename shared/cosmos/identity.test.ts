@@ -106,21 +106,14 @@ describe("a managed identity", () => {
   it.each<[string, unknown]>([
     ["a token of another type", { access_token: 7, expires_on: inSeconds(60) }],
     ["no token", { expires_on: inSeconds(60) }],
-    ["an empty token", { access_token: "", expires_on: inSeconds(60) }],
     ["a token that no header can carry", { access_token: "a\r\nb: c", expires_on: inSeconds(60) }],
-    ["a token of 10 MB", { access_token: "a".repeat(10_000_000), expires_on: inSeconds(60) }],
     ["10 MB of something else", { access_token: "=".repeat(10_000_000), expires_on: inSeconds(60) }],
-    ["no end", { access_token: "a" }],
-    ["an end that is null", { access_token: "a", expires_on: null }],
     ["an end that is true", { access_token: "a", expires_on: true }],
     ["an end that is empty", { access_token: "a", expires_on: "" }],
     ["an end that is a date", { access_token: "a", expires_on: "2099-01-01T00:00:00Z" }],
     ["an end in the past", { access_token: "a", expires_on: inSeconds(-1) }],
-    ["an end before 1970", { access_token: "a", expires_on: "-99999999999" }],
-    ["no end at all", { access_token: "a", expires_on: "Infinity" }],
     ["an end beyond all numbers", { access_token: "a", expires_on: `9${"0".repeat(400)}` }],
     ["a list", [{ access_token: "a", expires_on: inSeconds(60) }]],
-    ["a string", "a"],
   ])("takes %s for nonsense", async (_, body) => {
     answerWith(body);
     expect(await reasonOf(make().token())).toBe("no token (nonsense)");

@@ -16,9 +16,7 @@ import { notSent } from "./error";
 export interface IdentityTiming {
   /** Longer than a call, which gets the token with its next try: a first token was seen to take 5.7 s (dotnet/SqlClient, issue 1403). */
   readonly patienceMs: number;
-  /** After it gave no token, it is left in peace for so long. */
   readonly afterFailureMs: number;
-  /** After a refused token was renewed, refusals renew none for so long. */
   readonly betweenRefusalsMs: number;
 }
 

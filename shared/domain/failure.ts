@@ -22,7 +22,6 @@ export type Failure =
 export interface ServiceUnavailable {
   readonly tag: "service-unavailable";
   readonly retryAfterSeconds: number;
-  /** For the log: fixed words and status codes only, never a value of the request. */
   readonly cause: string;
 }
 

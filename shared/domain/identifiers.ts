@@ -21,14 +21,11 @@ export type FiscalCode = t.TypeOf<typeof FiscalCode>;
 
 const contractIdentifier = /^[A-Za-z0-9-]{1,64}$/;
 
-/** The shop that grants the discount: 1–64 of `A-Z a-z 0-9 -`, compared case-sensitively. */
 export const MerchantId = makeIdentifier("MerchantId", contractIdentifier);
 export type MerchantId = t.TypeOf<typeof MerchantId>;
 
-/** One offer of one merchant: 1–64 of `A-Z a-z 0-9 -`, compared case-sensitively. */
 export const DiscountId = makeIdentifier("DiscountId", contractIdentifier);
 export type DiscountId = t.TypeOf<typeof DiscountId>;
 
-/** What the card holder pastes into the shop's discount field: 11 characters of `A–Z 0–9`. */
 export const OtpCode = makeIdentifier("OtpCode", /^[A-Z0-9]{11}$/);
 export type OtpCode = t.TypeOf<typeof OtpCode>;

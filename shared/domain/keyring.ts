@@ -10,7 +10,6 @@ import type { KeyType } from "./api-key";
 import { OtpCode } from "./identifiers";
 import type { DiscountId, FiscalCode, MerchantId } from "./identifiers";
 
-/** Where an item is: the two together name exactly one item of the container. */
 export interface ItemRef {
   readonly partitionKey: string;
   readonly id: string;
@@ -42,9 +41,7 @@ export interface DrawnOtp {
 export interface Keyring {
   slotRefOfHolding(holding: Holding): ItemRef;
   slotRefWithId(merchantId: MerchantId, slotId: string): ItemRef;
-  /** The code of the OTP that a slot holds under this nonce; the same arguments give the same code. */
   codeFor(slot: ItemRef, nonce: string): OtpCode;
-  /** Where a merchant's OTP with this code is, if there is one. */
   otpRefFor(merchantId: MerchantId, code: OtpCode): ItemRef;
   /** Draws the code of a new OTP for a slot. The OTP's partition is the slot's, so that one batch can write both. */
   drawOtp(merchantId: MerchantId, slot: ItemRef): DrawnOtp;

@@ -5,7 +5,6 @@ export interface Otp {
   readonly discountId: DiscountId;
   /** The slot of its beneficiary and discount. It leads to a newer OTP, if there is one. */
   readonly slotId: string;
-  /** From this instant on it cannot be used. */
   readonly expiresAt: Date;
   readonly use: OtpUse | undefined;
 }
@@ -66,9 +65,7 @@ export interface IssuedOtp {
 }
 
 export type Decision =
-  /** The merchant only asks, and the OTP can be used. */
   | { readonly tag: "live"; readonly otp: Otp }
-  /** The OTP can be used. It counts as used once this `otp` replaces the one that was read. */
   | { readonly tag: "use"; readonly otp: Otp; readonly use: OtpUse }
   /** This call used it, or an earlier call with the same `Idempotency-Key` did. */
   | { readonly tag: "used-by-this-call"; readonly otp: Otp; readonly use: OtpUse }

@@ -58,7 +58,6 @@ export interface StoreHealth {
 
 export type Store = OtpStore & ApiKeyStore & StoreHealth;
 
-/** One call of the store, for the log. */
 export interface StoreCall {
   readonly operation: keyof Store;
   readonly attempts: number;

@@ -36,6 +36,5 @@ export type TestCode = keyof typeof testCodes;
 
 const outcomesByCode: ReadonlyMap<string, TestOutcomes> = new Map(Object.entries(testCodes));
 
-/** @param invalidate whether the shop uses the code, and does not only ask. */
 export const decideTestCode = (code: OtpCode, invalidate: boolean): TestOutcome =>
   (outcomesByCode.get(code) ?? always({ tag: "otp-not-found" }))[invalidate ? "use" : "ask"];

@@ -2,7 +2,7 @@
 import * as t from "io-ts";
 import type { IssuedOtp } from "../domain/otp";
 
-/** An OTP; `ttl` is its full lifetime in seconds. */
+/** `ttl` is the full lifetime in seconds. */
 export const OtpBody = t.type({ code: t.string, expires_at: t.string, ttl: t.number });
 export type OtpBody = t.TypeOf<typeof OtpBody>;
 
@@ -16,7 +16,6 @@ export const otpBody = ({ code, expiresAt, ttlSeconds }: IssuedOtp): OtpBody => 
 export const ValidationBody = t.type({ expires_at: t.string, discount_id: t.string });
 export type ValidationBody = t.TypeOf<typeof ValidationBody>;
 
-/** A key. No other answer shows it. */
 export const ApiKeyBody = t.type({
   merchant_id: t.string,
   key_type: t.string,

@@ -23,9 +23,7 @@ export interface Invocation {
   readonly store: Store;
   /** Ends at the deadline: the call is answered then. */
   readonly signal: AbortSignal;
-  /** Logs a store call made without `store`. */
   readonly onStoreCall: (call: StoreCall) => void;
-  /** Adds to the log what the call is about. */
   readonly note: (subject: CallSubject) => void;
   /** Logs a change of a merchant's keys: once, by the call that made it, before its answer. */
   readonly onApiKeyChange: (change: ApiKeyChange) => void;

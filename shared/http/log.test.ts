@@ -27,11 +27,9 @@ describe("the caller's trace", () => {
     [`01-${trace}-${parent}-01-more`, trace],
     [`ff-${trace}-${parent}-01`, undefined],
     [`00-${"0".repeat(32)}-${parent}-01`, undefined],
-    [`00-${trace.toUpperCase()}-${parent}-01`, undefined],
     [`00-${trace}0-${parent}-01`, undefined],
     [`00-${trace}-${parent}`, undefined],
     [`x00-${trace}-${parent}-01`, undefined],
-    ["", undefined],
     [undefined, undefined],
   ])("of %j is %s", (traceparent, traceId) => {
     expect(traceIdOf(traceparent)).toBe(traceId);

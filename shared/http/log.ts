@@ -21,17 +21,14 @@ export interface ApiKeyChange {
 /** The `event` of a line. Queries and alerts select by it. */
 export type LogEvent = "request" | "store-call" | "api-key" | "defect";
 
-/** What a call is about, as far as it is valid. */
 export interface CallSubject {
   readonly merchantId?: MerchantId;
   /** The merchant that an API key names which is not in force. Anybody can make up such a key. */
   readonly claimedMerchantId?: MerchantId;
   readonly discountId?: DiscountId;
-  /** The call uses the OTP, and does not only ask. */
   readonly isUse?: boolean;
   /** An earlier call with the same `Idempotency-Key` used the OTP: it counts as used once. */
   readonly isRepetition?: boolean;
-  /** Which of the merchant's keys the call has. Calls with a test key count apart. */
   readonly keyType?: KeyType;
 }
 

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expectProblem } from "../support/expect-problem";
-import { watchConnections } from "../support/connections";
 import { startBehindFaults, startService } from "../../tools/support/service";
 import type { Service } from "../../tools/support/service";
 
@@ -14,18 +13,6 @@ describe("the connections of an instance to the store", () => {
     service = await startService({ REQUEST_DEADLINE_IN_MS: "30000" });
   });
   afterEach(() => service.stop());
-
-  it("stay within the limit for any number of calls at once, and are reused", async () => {
-    const connections = watchConnections(service.storeServer);
-    const [apiKey, code] = [await service.newApiKey(), await service.newCode()];
-    for (let wave = 0; wave < 3; wave += 1) {
-      const replies = await Promise.all(Array.from({ length: calls }, () => service.ask(apiKey, code)));
-      expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 200));
-    }
-    expect(connections.mostOpen).toBeLessThanOrEqual(bound);
-    expect(connections.opened).toBeLessThanOrEqual(bound);
-    expect(connections.open).toBeGreaterThan(0);
-  });
 
   it("keep no waiting call past its deadline, and the log of that call says so", async () => {
     const deadlineMs = 9000;

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
 import { OtpBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/expect-problem";
@@ -193,39 +192,21 @@ const makeShop = (fleet: Fleet, apiKey: string) => {
 };
 type Shop = ReturnType<typeof makeShop>;
 
-interface Load {
-  /** Resolves when this many journeys more are over; rejects with what any of them came upon. */
-  readonly goOn: (journeys: number) => Promise<void>;
-  readonly stop: () => Promise<void>;
-}
-
-const startLoad = (shop: Shop): Load => {
-  let isStopping = false;
-  let done = 0;
+/** Customers come and go while `run` runs. Rejects with what any of them came upon. */
+const underLoad = async (shop: Shop, run: () => Promise<void>): Promise<void> => {
+  let isOver = false;
   const come = async (): Promise<void> => {
-    while (!isStopping) {
+    while (!isOver) {
       await shop.journey();
-      done += 1;
     }
   };
   const all = Promise.all(Array.from({ length: customers }, come));
-  all.catch(() => {
-    isStopping = true;
+  // It is awaited when they have all gone.
+  all.catch(() => undefined);
+  await run().finally(() => {
+    isOver = true;
   });
-  const stop = async (): Promise<void> => {
-    isStopping = true;
-    await all;
-  };
-  return {
-    goOn: async (journeys) => {
-      const until = done + journeys;
-      while (done < until && !isStopping) {
-        await pause(5);
-      }
-      await (isStopping ? all : undefined);
-    },
-    stop,
-  };
+  await all;
 };
 
 describe("while OTP_SECRET is replaced in three steps", () => {
@@ -244,22 +225,23 @@ describe("while OTP_SECRET is replaced in three steps", () => {
     fleet = await startFleet(startServer);
     shop = makeShop(fleet, await service.newApiKey());
   };
-  const restartUnderLoad = async (load: Load, secrets: Settings, mostIssued: number): Promise<void> => {
-    await fleet.restart(secrets, async () => {
-      await load.goOn(journeysInAMix);
+  const journeys = async (count: number): Promise<void> => {
+    await Promise.all(Array.from({ length: count }, shop.journey));
+  };
+  const restart = (secrets: Settings, mostIssued: number): Promise<void> =>
+    fleet.restart(secrets, async () => {
+      await journeys(journeysInAMix);
       for (let race = 0; race < racesInAMix; race++) {
         await shop.race(mostIssued);
       }
     });
-  };
-  const addAndSwap = async (): Promise<void> => {
-    const load = startLoad(shop);
-    await load.goOn(keptLive);
-    await restartUnderLoad(load, newAdded, 1);
-    expect(shop.doublyIssued).toBe(0);
-    await restartUnderLoad(load, swapped, 2);
-    await load.stop();
-  };
+  const addAndSwap = (): Promise<void> =>
+    underLoad(shop, async () => {
+      await journeys(keptLive);
+      await restart(newAdded, 1);
+      expect(shop.doublyIssued).toBe(0);
+      await restart(swapped, 2);
+    });
 
   it("no live code is refused by any of three processes, none is used twice, and repeated uses are recognised", async () => {
     await open(async (secrets) => {
@@ -279,11 +261,11 @@ describe("while OTP_SECRET is replaced in three steps", () => {
     await shop.expectAllKnown();
     service.clock.advance(1 + graceSeconds);
     await shop.expectAllForgotten();
-    const load = startLoad(shop);
     shop.forget();
-    await load.goOn(keptLive);
-    await restartUnderLoad(load, onlyNew, 1);
-    await load.stop();
+    await underLoad(shop, async () => {
+      await journeys(keptLive);
+      await restart(onlyNew, 1);
+    });
     await shop.useAllLive();
     await shop.expectAllKnown();
   }, 180_000);

@@ -7,7 +7,6 @@ import type { StoreOptions } from "../../shared/cosmos/cosmos-store";
 
 export type Region = "A" | "B";
 
-/** A request that arrived at a region, or at the account's own name. */
 export interface RegionalRequest extends StoreRequest {
   readonly door: Region | "account";
 }
@@ -19,7 +18,6 @@ export interface Regions {
   /** The account's flag for several write regions. Default: whether `write` lists several. */
   readonly hasSeveralWriteRegions?: boolean;
   readonly consistency?: string;
-  /** The regions whose names do not resolve. */
   readonly withoutAddress?: readonly Region[];
   /** The regions have names, such as `region-a.test`, and no addresses, in their endpoints. */
   readonly hasNames?: boolean;
@@ -37,7 +35,6 @@ export interface RegionalAccount extends Omit<FaultProxy, "requests" | "script">
   script(decide: (request: RegionalRequest) => Fault | undefined): void;
   /** From now on the account reports these regions. A door in `stale` goes on reporting what it knew. */
   describe(regions: Regions, stale?: Partial<Record<RegionalRequest["door"], Regions>>): void;
-  /** Fails over: the other region becomes the write region. */
   failOver(): void;
   /** Whether a request is for this region. The account's own name resolves to the first write region. */
   isFor(request: RegionalRequest, region: Region): boolean;
@@ -142,17 +139,14 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
   };
 };
 
-/** An instance on an account with regions. The service's store is behind them. */
 export interface RegionalInstance {
   readonly account: RegionalAccount;
   readonly instance: Instance;
-  /** Stops the instance, and its account unless another instance owns that. */
   readonly stop: () => Promise<void>;
 }
 
 export interface RegionalOptions extends StoreOptions {
   readonly deadlineMs: number;
-  /** The account of another instance. Without it the instance starts one of its own. */
   readonly account?: RegionalAccount | undefined;
 }
 

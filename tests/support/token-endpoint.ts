@@ -7,7 +7,6 @@ import type { Fault, StoreRequest } from "../../tools/support/fault-proxy";
 
 export interface TokenEndpoint {
   readonly endpoint: string;
-  /** What it wants to see in `X-IDENTITY-HEADER`. */
   readonly header: string;
   /** What the platform sets in the environment of the app, and no key. */
   readonly settings: Readonly<Record<string, string>>;
@@ -18,16 +17,13 @@ export interface TokenEndpoint {
   readonly revoke: () => void;
   /** What it does from now on; undefined: it hands out tokens. */
   readonly behave: (answer: ((response: ServerResponse) => void) | undefined) => void;
-  /** From now on it takes so long, in ms. */
   readonly slowDown: (ms: number) => void;
-  /** From now on it knows no other resource. */
   readonly knowOnly: (resource: string) => void;
   /** For a fault proxy: refuses a request whose token is not in force. */
   readonly guard: (refusal: Fault) => (request: StoreRequest) => Fault | undefined;
   readonly close: () => Promise<void>;
 }
 
-/** @param lifetimeSeconds how long a token lives. */
 export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<TokenEndpoint> => {
   const header = randomBytes(16).toString("hex");
   const secrets = [header];
