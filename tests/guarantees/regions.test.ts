@@ -1,12 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
-import * as t from "io-ts";
 import { accountTiming } from "../../shared/cosmos/account-watch";
-import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { allAtOnce } from "../support/all-at-once";
+import { askScenario, generateScenario, isWrite, regenerateScenario, useScenario } from "./faults";
+import type { Scenario } from "./faults";
 import { expectProblem } from "../support/expect-problem";
 import { discount } from "../../tools/support/api";
 import type { Reply } from "../../tools/support/api";
-import { decode } from "../../tools/support/either";
 import type { Fault } from "../../tools/support/fault-proxy";
 import { lookupTiming, makeNameLookup } from "../../shared/cosmos/name-lookup";
 import type { Resolvers } from "../../shared/cosmos/name-lookup";
@@ -29,8 +28,6 @@ import type { Service } from "../../tools/support/service";
 
 /** One request may take a third of this. */
 const deadlineMs = 1500;
-
-const Conflict = t.type({ otp: OtpBody });
 
 /** How a region can fail. "No address" is not among these, because the account's description expresses it. */
 const waysToFail: readonly (readonly [string, Fault])[] = [
@@ -61,9 +58,6 @@ const failAt =
   (region: Region, fault: Fault) =>
   ({ door }: RegionalRequest): Fault | undefined =>
     doorsTo(region).includes(door) ? fault : undefined;
-
-const isWrite = ({ operation }: RegionalRequest): boolean =>
-  operation === "create" || operation === "replace" || operation === "batch";
 
 const isAccountRead = ({ path }: RegionalRequest): boolean => path === "/";
 
@@ -133,20 +127,6 @@ describe("an account with two regions", () => {
     expectProblem(await service.use(apiKey, code, "cart 2"), 404, "otp-already-used");
   };
 
-  const expectOneLiveOtp = async (each: Case, reply: Reply): Promise<void> => {
-    if (reply.status !== 200) {
-      expectUnavailable(reply);
-      await service.generate(each.beneficiary, each.body);
-    }
-    const live = await service.generate(each.beneficiary, each.body);
-    expectProblem(live, 409, "otp-conflict");
-    const { code } = decode(Conflict, live.json).otp;
-    if (reply.status === 200) {
-      expect(code).toBe(decode(OtpBody, reply.json).code);
-    }
-    expect((await service.use(each.apiKey, code)).status).toBe(200);
-  };
-
   /** Repeats a use until it is granted, for half a minute at most, and holds what came of it to the promises. */
   const useUntilGranted = async (each: Case, code: string): Promise<void> => {
     const start = performance.now();
@@ -160,78 +140,21 @@ describe("an account with two regions", () => {
     await expectUsedOnce(each, code, reply);
   };
 
-  const works = async (apiKey: string): Promise<boolean> =>
-    (await service.ask(apiKey, "AAAAAAAAAAA")).status === 404;
-
-  /** A path through each function: its call, and what must hold afterwards for every answer. */
-  const scenarios: readonly {
-    readonly name: string;
-    readonly writes: boolean;
-    readonly prepare: (each: Case) => Promise<{
-      readonly call: () => Promise<Reply>;
-      readonly check: (reply: Reply) => Promise<void>;
-    }>;
-  }[] = [
-    {
-      name: "ValidateOtp asking",
-      writes: false,
-      prepare: async (each) => {
-        const code = await newCode(each);
-        return {
-          call: () => each.instance.ask(each.apiKey, code),
-          check: async (reply) => {
-            expect(reply.status).toBe(200);
-            expect((await service.use(each.apiKey, code)).status).toBe(200);
-          },
-        };
+  /** A path through each function, and whether it writes. */
+  const paths: readonly (readonly [Scenario, boolean])[] = [
+    [askScenario("of a live OTP", "live"), false],
+    [useScenario("cart 1"), true],
+    [generateScenario("the first OTP", "none"), true],
+    [regenerateScenario("in place of one", "both", false), true],
+    [
+      {
+        name: "Info",
+        hasRival: false,
+        prepare: ({ faulty }) =>
+          Promise.resolve({ call: () => faulty.info(), check: () => Promise.resolve() }),
       },
-    },
-    {
-      name: "ValidateOtp using",
-      writes: true,
-      prepare: async (each) => {
-        const code = await newCode(each);
-        return {
-          call: () => each.instance.use(each.apiKey, code, "cart 1"),
-          check: (reply) => expectUsedOnce(each, code, reply),
-        };
-      },
-    },
-    {
-      name: "GenerateOtp",
-      writes: true,
-      prepare: (each) =>
-        Promise.resolve({
-          call: () => each.instance.generate(each.beneficiary, each.body),
-          check: (reply) => expectOneLiveOtp(each, reply),
-        }),
-    },
-    {
-      name: "RegenerateApiKey",
-      writes: true,
-      prepare: async (each) => {
-        const secondary = await service.newApiKey(each.merchantId, "secondary");
-        return {
-          call: () => each.instance.regenerate(each.merchantId),
-          check: async (reply) => {
-            if (reply.status === 200) {
-              expect(await works(decode(ApiKeyBody, reply.json).api_key)).toBe(true);
-              expect(await works(each.apiKey)).toBe(false);
-            } else {
-              expectUnavailable(reply);
-            }
-            expect(await works(secondary)).toBe(true);
-            expect(await works(await service.newApiKey(each.merchantId))).toBe(true);
-          },
-        };
-      },
-    },
-    {
-      name: "Info",
-      writes: false,
-      prepare: (each) =>
-        Promise.resolve({ call: () => each.instance.info(), check: () => Promise.resolve() }),
-    },
+      false,
+    ],
   ];
 
   /** No write may ever allow every region to take it. */
@@ -243,13 +166,14 @@ describe("an account with two regions", () => {
     await stop();
   };
 
-  describe.each(scenarios)("of which one fails", ({ name: scenario, writes, prepare }) => {
+  describe.each(paths)("of which one fails", ({ name: path, prepare }, writes) => {
     const rows = (["A", "B"] as const).flatMap((region) =>
       waysToFail.map(([way, fault]) => [`${region} ${way}`, region, fault] as const),
     );
-    allAtOnce(rows)(`keeps every promise of ${scenario}`, async (_, region, fault) => {
+    allAtOnce(rows)(`keeps every promise of ${path}`, async (_, region, fault) => {
       const each = await startCase();
-      const { call, check } = await prepare(each);
+      const peers = { faulty: each.instance, direct: service, rival: service, service };
+      const { call, check } = await prepare({ ...each, ...peers });
       each.account.script(failAt(region, fault));
       const start = performance.now();
       const reply = await call();
