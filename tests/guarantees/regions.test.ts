@@ -166,17 +166,17 @@ describe("an account with two regions", () => {
     await stop();
   };
 
-  describe.each(paths)("of which one fails", ({ name: path, prepare }, writes) => {
+  describe.each(paths)("of which one fails", (path, writes) => {
     const rows = (["A", "B"] as const).flatMap((region) =>
       waysToFail.map(([way, fault]) => [`${region} ${way}`, region, fault] as const),
     );
-    allAtOnce(rows)(`keeps every promise of ${path}`, async (_, region, fault) => {
+    allAtOnce(rows)(`keeps every promise of ${path.name}`, async (_, region, fault) => {
       const each = await startCase();
       const peers = { faulty: each.instance, direct: service, rival: service, service };
-      const { call, check } = await prepare({ ...each, ...peers });
+      const prepared = await path.prepare({ ...each, ...peers });
       each.account.script(failAt(region, fault));
       const start = performance.now();
-      const reply = await call();
+      const reply = await prepared.call();
       expect(performance.now() - start).toBeLessThan(deadlineMs + 500);
       if (!writes || region === "B") {
         // Everything that the call needs works.
@@ -184,7 +184,7 @@ describe("an account with two regions", () => {
       }
       expect(writesAt(each.account, "B")).toBe(0);
       await finish(each);
-      await check(reply);
+      await prepared.check(reply);
     });
   });
 
@@ -402,7 +402,7 @@ describe("an account with two regions", () => {
       await expectUsedOnce(each, code, reply);
     });
 
-    allAtOnce<[string, Regions]>([
+    it.each<[string, Regions]>([
       ["the new one comes first", { write: ["B", "A"], read: ["A", "B"] }],
       ["the old one is gone", { write: ["B"], read: ["B"], hasSeveralWriteRegions: true }],
       ["the old one has no address", { write: ["B", "A"], read: ["B", "A"], withoutAddress: ["A"] }],
