@@ -3,7 +3,7 @@ export const allAtOnce =
   <Row extends readonly [string | number, ...unknown[]]>(rows: readonly Row[]) =>
   (name: string, run: (...row: Row) => Promise<void>): void => {
     it(
-      name,
+      name.replace("%s", "…"),
       async () => {
         const queue = [...rows];
         const failures: string[] = [];
