@@ -70,7 +70,7 @@ describe("RevokeApiKey", () => {
       await service.newApiKey();
     }
     const writes: StoreRequest[] = [];
-    const { instance } = await startBehindFaults(service, 200, (request) => {
+    const { instance } = await startBehindFaults(service, 800, (request) => {
       writes.push(...(request.operation === "create" || request.operation === "replace" ? [request] : []));
       return writes.length > 0 ? { kind: "reset-before" } : undefined;
     });

@@ -589,7 +589,7 @@ describe("the store", () => {
       [404, "{}"],
       [200, JSON.stringify({ id: "x", _etag: "x" })],
     ])("does not speak where another program answers %s", async (status, body) => {
-      const { stub, stop } = await startStub(status, body, { "x-ms-activity-id": "" }, 100);
+      const { stub, stop } = await startStub(status, body, { "x-ms-activity-id": "" }, 400);
       const failure = { left: { cause: `store: ${status} of another program` } };
       expect(await stub.findApiKeys(shop)).toMatchObject(failure);
       await stop();
