@@ -15,6 +15,19 @@ const live = (start: number, end: number): Operation => ({ operation: "ask", out
 const used = (start: number, end: number): Operation => ({
   ...{ operation: "ask", outcome: "already-used", start, end },
 });
+const expired = (start: number, end: number, idempotencyKey?: string): Operation => ({
+  operation: "use",
+  outcome: "expired",
+  start,
+  end,
+  idempotencyKey,
+});
+const expiredAsk = (start: number, end: number): Operation => ({
+  operation: "ask",
+  outcome: "expired",
+  start,
+  end,
+});
 const lostAsk = (start: number): Operation => ({ operation: "ask", outcome: "unknown", start });
 
 describe("a history is bad if it breaks a guarantee", () => {
@@ -31,6 +44,10 @@ describe("a history is bad if it breaks a guarantee", () => {
     ["a retry has the same instant of use", [granted(0, 1, "a", "t1"), granted(2, 3, "a", "t2")]],
     ["a retry is granted", [granted(0, 1, "a"), refused(2, 3, "a")]],
     ["a refused use is not granted when retried", [lost(0), refused(1, 2, "a"), granted(3, 4, "a")]],
+    ["a use refused as expired is not granted later", [expired(0, 1, "a"), granted(2, 3, "a")]],
+    ["a use refused as expired took no effect", [expired(0, 5), used(6, 7)]],
+    ["after the end no use begins", [expiredAsk(0, 1), lost(2, 3), used(4, 5)]],
+    ["a used OTP does not expire", [granted(0, 1), expiredAsk(2, 3)]],
   ])("%s", (_, history) => {
     expect(checkUseHistory(history)).toMatchObject({ ok: false });
     expect(hasLegalOrder(history)).toBe(false);
@@ -59,6 +76,9 @@ describe("a history is good", () => {
     ["if the OTP is live at the instant at which its use ends", [granted(0, 10), live(10, 11)]],
     ["if the OTP is used at the instant at which its use starts", [used(0, 5), granted(5, 6)]],
     ["if simultaneous asks disagree", [granted(0, 10), used(3, 8), live(7, 12)]],
+    ["of an OTP that ended unused", [live(0, 1), expired(2, 3, "a"), expired(4, 5, "a"), expiredAsk(6, 7)]],
+    ["if a use that was written in time arrives after the end", [lost(0, 1), expiredAsk(2, 3), used(4, 5)]],
+    ["if the OTP ends while its use is under way", [granted(0, 10, "a"), expired(5, 15), used(6, 16)]],
   ])("%s", (_, history) => {
     expect(checkUseHistory(history)).toEqual({ ok: true });
     expect(hasLegalOrder(history)).toBe(true);
@@ -69,17 +89,22 @@ interface Register {
   readonly used: boolean;
   readonly idempotencyKey?: string | undefined;
   readonly usedAt?: string | undefined;
+  /** The earliest end of an operation that found it expired. */
+  readonly expiredBy?: number;
 }
 
 /** The register after an operation, or undefined if the register would have given another answer. */
 const step = (register: Register, operation: Operation): Register | undefined => {
-  const { used, idempotencyKey, usedAt } = register;
+  const { used, idempotencyKey, usedAt, expiredBy = Infinity } = register;
+  if (operation.outcome === "expired") {
+    return used ? undefined : { ...register, expiredBy: Math.min(expiredBy, operation.end) };
+  }
   if (operation.operation === "ask") {
     return operation.outcome === (used ? "live" : "already-used") ? undefined : register;
   }
   const answeredAt = operation.outcome === "granted" ? operation.usedAt : undefined;
   if (!used) {
-    return operation.outcome === "already-used"
+    return operation.outcome === "already-used" || operation.start > expiredBy
       ? undefined
       : { used: true, idempotencyKey: operation.idempotencyKey, usedAt: answeredAt };
   }
@@ -120,6 +145,7 @@ const operations: fc.Arbitrary<Operation> = fc
       granted(start, start + length, key, usedAt),
       refused(start, start + length, key),
       lost(start, start + length, key),
+      usedAt === "t2" ? expiredAsk(start, start + length) : expired(start, start + length, key),
       live(start, start + length),
       used(start, start + length),
       lostAsk(start),

@@ -28,8 +28,8 @@ interface Unknown {
   readonly end?: number | undefined;
 }
 
-export type UseOperation = Use & (Granted | Answer<"already-used"> | Unknown);
-export type AskOperation = Ask & (Answer<"live" | "already-used"> | Unknown);
+export type UseOperation = Use & (Granted | Answer<"already-used" | "expired"> | Unknown);
+export type AskOperation = Ask & (Answer<"live" | "already-used" | "expired"> | Unknown);
 
 /** What one client did, and its answer, on a clock that all clients share. No `end` is before its `start`. */
 export type Operation = UseOperation | AskOperation;
@@ -62,8 +62,12 @@ const objectionTo = (effect: UseOperation, others: readonly Operation[]): string
   if (refused !== undefined) {
     return `${describe(refused)} repeats it`;
   }
+  const expired = others.find((other) => other.outcome === "expired" && other.end < effect.start);
+  if (expired !== undefined) {
+    return `${describe(expired)} ended before it started`;
+  }
   const latest = others
-    .filter(({ outcome }) => outcome === "live")
+    .filter(({ outcome }) => outcome === "live" || outcome === "expired")
     .reduce<Operation>((a, b) => (b.start > a.start ? b : a), effect);
   const earliest = others
     .filter(({ outcome }) => outcome === "granted" || outcome === "already-used")
@@ -79,9 +83,10 @@ const objectionTo = (effect: UseOperation, others: readonly Operation[]): string
  * started comes first. Operations of unknown outcome may be left out.
  *
  * A search through the orders is not needed, because the register changes once. If nothing took effect, every
- * answer must be `live`. Otherwise a use that was not refused took effect, and this function tries each of them. For a
- * chosen effect, the answer of every other operation shows its side: `live` comes before the effect, `already-used` and
- * `granted` come after it. A use is `granted` if and only if it has the key of the effect. Other operations of unknown
+ * answer must be `live` or `expired`. Otherwise a use that was not refused took effect, and this function tries each of
+ * them. For a chosen effect, the answer of every other operation shows its side: `live` and `expired` come before the
+ * effect, `already-used` and `granted` come after it. An effect may come after `expired`, since a use that was written in
+ * time may arrive late, but not if it started after such an answer. A use is `granted` if and only if it has the key of the effect. Other operations of unknown
  * outcome are left out, which never makes a good history bad.
  *
  * It remains to order them in time. "Before the effect" and "after the effect" are added to the order of real
@@ -105,7 +110,7 @@ export const checkUseHistory = (history: readonly Operation[]): Verdict => {
   }
   const objections = [`if nothing used it: not ${describe(late)}`];
   for (const [index, effect] of history.entries()) {
-    if (effect.operation === "use" && effect.outcome !== "already-used") {
+    if (effect.operation === "use" && effect.outcome !== "already-used" && effect.outcome !== "expired") {
       const objection = objectionTo(effect, history.toSpliced(index, 1));
       if (objection === undefined) {
         return { ok: true };

@@ -32,9 +32,18 @@ describe("an answer about a code", () => {
     });
   });
 
-  it("says nothing of the code after its lifetime, or when there is none", () => {
+  it("that has expired says that this call did not use it, and no later one will", () => {
+    const expired = interpret(call("use", 995), problem(404, "otp-expired"), otp);
+    expect(expired).toMatchObject({ right: { outcome: "expired" } });
+    const usedAt = "2026-03-01T10:09:59.000Z";
+    const later = interpret({ ...call("use", 1001), idempotencyKey: "cart 1" }, ok(usedAt), otp);
+    expect(judgeUses([expired, later])).toHaveLength(1);
+    const before = interpret({ ...call("use", 990), idempotencyKey: "cart 1" }, undefined, otp);
+    expect(judgeUses([before, expired, later])).toEqual([]);
+  });
+
+  it("says nothing of the code when there is none", () => {
     const unknown = { right: { outcome: "unknown" } };
-    expect(interpret(call("use", 995), problem(404, "otp-expired"), otp)).toMatchObject(unknown);
     expect(interpret(call("use", 0), problem(503, "service-unavailable"), otp)).toMatchObject(unknown);
     expect(interpret(call("use", 0), undefined, otp)).toMatchObject(unknown);
   });

@@ -65,9 +65,8 @@ export const interpret = (
     case "404 otp-already-used":
       return E.right({ ...seen, outcome: "already-used" });
     case "404 otp-expired":
-      // From then on the answer shows nothing of a use.
       return end >= (otp.liveUntil ?? Infinity)
-        ? E.right({ ...seen, outcome: "unknown" })
+        ? E.right({ ...seen, outcome: "expired" })
         : object(true, "otp-expired");
   }
   if (status !== 200 || !ValidationBody.is(json)) {
