@@ -15,7 +15,7 @@ import type { Api, Reply } from "../../tools/support/api";
 import type { Clock } from "../../tools/support/clock";
 import { decode } from "../../tools/support/either";
 import type { Fault } from "../../tools/support/fault-proxy";
-import type { Region, RegionalAccount } from "../support/regional-account";
+import type { Door, Region, RegionalAccount } from "../support/regional-account";
 
 export const ttlSeconds = 600;
 export const retentionSeconds = 86_400;
@@ -99,18 +99,20 @@ const refusalOf = (model: Model, otp: ModelOtp, merchant: number): [number, stri
   return [404, otp.use === undefined ? "otp-expired" : "otp-already-used"];
 };
 
-/**
- * Makes a call under a fault and, if it could not be answered, again past all faults. On a machine that is busy a
- * call may run out of time without any.
- */
-const settle = async (
+interface Settled {
+  readonly reply: Reply;
+  readonly wasUnavailable: boolean;
+}
+
+/** Makes a call under a fault. */
+const settle = (
   real: Real,
   armed: Armed | undefined,
   call: (api: Api) => Promise<Reply>,
-): Promise<{ readonly reply: Reply; readonly wasUnavailable: boolean }> => {
+): Promise<Settled> => {
   const account = real.account();
   const first = account.requests.length;
-  account.script((request) => {
+  return settleUnder(real, call, (request) => {
     if (armed === undefined || request.index < first + armed.at) {
       return undefined;
     }
@@ -118,6 +120,19 @@ const settle = async (
       armed.region === undefined ? request.index === first + armed.at : account.isFor(request, armed.region);
     return isHit ? armed.fault : undefined;
   });
+};
+
+/**
+ * Makes a call under this script and, if it could not be answered, again past all faults. On a machine that is busy a
+ * call may run out of time without any.
+ */
+const settleUnder = async (
+  real: Real,
+  call: (api: Api) => Promise<Reply>,
+  script: Parameters<RegionalAccount["script"]>[0],
+): Promise<Settled> => {
+  const account = real.account();
+  account.script(script);
   const reply = await call(real.faulty());
   account.script(() => undefined);
   await account.settled();
@@ -249,6 +264,45 @@ const use = (at: number, idempotencyKey: string | undefined, armed: Armed | unde
         expect(reply.status).toBe(200);
         expect(decode(ValidationBody, reply.json).expires_at).toBe(otp.use.usedAt);
       }
+    }
+  });
+
+/**
+ * The end of the OTP's life comes while the first write of its use is under way, and a fault befalls that write. It may
+ * have been in time, whenever it arrives, but what is refused stays refused.
+ */
+const useAtItsEnd = (at: number, idempotencyKey: string | undefined, fault: Fault): Command =>
+  withOtp(`useAtItsEnd(${idempotencyKey ?? ""}) !${JSON.stringify(fault)}`, at, async (model, real, otp) => {
+    const apiKey = apiKeyOf(model, otp.merchant, "primary");
+    if (apiKey === "" || !isLive(otp, model.nowMs)) {
+      return;
+    }
+    const call = (api: Api): Promise<Reply> => api.use(apiKey, otp.code, idempotencyKey);
+    const usedAt = new Date(model.nowMs).toISOString();
+    let hasEnded = false;
+    const { reply, wasUnavailable } = await settleUnder(real, call, ({ operation }) => {
+      if (operation !== "replace" || hasEnded) {
+        return undefined;
+      }
+      hasEnded = true;
+      real.clock.advance((otp.expiresAtMs - model.nowMs) / 1000);
+      return fault;
+    });
+    model.nowMs = hasEnded ? otp.expiresAtMs : model.nowMs;
+    if (reply.status === 200) {
+      expect(decode(ValidationBody, reply.json).expires_at).toBe(usedAt);
+      otp.use = { idempotencyKey, usedAt };
+    } else if (wasUnavailable && idempotencyKey === undefined && reply.text.includes("otp-already-used")) {
+      otp.use = { idempotencyKey, usedAt };
+    } else {
+      expectProblem(reply, 404, "otp-expired");
+    }
+    const again = await call(real.direct);
+    const refusal = refusalOf(model, otp, otp.merchant);
+    if (isReplay(model, otp, idempotencyKey)) {
+      expect(again.status).toBe(200);
+    } else if (refusal !== undefined) {
+      expectProblem(again, ...refusal);
     }
   });
 
@@ -402,10 +456,11 @@ const advance = (seconds: number): Command =>
     return Promise.resolve();
   });
 
-const failOver: Command = makeCommand("failOver", (_, real) => {
-  real.account().failOver();
-  return Promise.resolve();
-});
+const failOver = (stale: readonly Door[]): Command =>
+  makeCommand(`failOver(${stale.join()})`, (_, real) => {
+    real.account().failOver(stale);
+    return Promise.resolve();
+  });
 
 const restart: Command = makeCommand("restart", (_, real) => real.restart());
 
@@ -416,14 +471,15 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
     { kind: "reset-before" },
     { kind: "reset-after" },
     { kind: "cut-off" },
-    { kind: "status", status: 408 },
+    ...[408, 410, 449, 500, 502, 503, 504].map((status) => ({ kind: "status", status }) as const),
     { kind: "status", status: 429, retryAfterMs: 5 },
     { kind: "status", status: 429, retryAfterMs: 5_000 },
     { kind: "status", status: 404, substatus: 1002 },
-    { kind: "status", status: 410 },
-    { kind: "status", status: 449 },
-    { kind: "status", status: 500 },
-    { kind: "status", status: 503 },
+    { kind: "answer", status: 204, body: "" },
+    { kind: "answer", status: 302, body: "" },
+    { kind: "answer", status: 200, body: "{}" },
+    { kind: "answer", status: 200, body: "" },
+    { kind: "answer", status: 404, body: "", isForeign: true },
     { kind: "status-after", status: 408 },
     { kind: "status-after", status: 500 },
     { kind: "status-after", status: 503 },
@@ -433,6 +489,16 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
     { kind: "late", ms: deadlineMs + 50 },
     { kind: "forbidden", substatus: 1008 },
   );
+  /** The first write of a call meets one of these. It is applied in time, late, after the deadline, or never. */
+  const ofWrite = fc.constantFrom<Fault>(
+    { kind: "reset-after" },
+    { kind: "hang-after" },
+    { kind: "late", ms: Math.floor(deadlineMs / 2) },
+    { kind: "late", ms: deadlineMs + 50 },
+    { kind: "status", status: 500 },
+  );
+  /** After a failover none, one, or all but the new write region describe the account as it was. */
+  const stale = fc.constantFrom<readonly Door[]>([], [], ["account"], ["account", "A"], ["account", "B"]);
   const region = fc.constantFrom<Region | undefined>("A", "B", undefined, undefined, undefined, undefined);
   const armed = fc.option(fc.record({ at: fc.nat(4), fault, region }), { nil: undefined, freq: 2 });
   const at = fc.nat(7);
@@ -447,6 +513,7 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
       fc.tuple(at, merchant, keyType, armed).map((args) => ask(...args)),
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
+      fc.tuple(at, idempotencyKey, ofWrite).map((args) => useAtItsEnd(...args)),
       fc.tuple(at, armed).map((args) => race(...args)),
       fc.tuple(merchant, keyType, armed).map((args) => useTestCode(...args)),
       fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
@@ -455,7 +522,7 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
       fc.tuple(merchant, armed).map((args) => list(...args)),
       fc.tuple(at, armed).map((args) => askWithFormerKey(...args)),
       fc.constantFrom(1, 300, 599.999, 600, 86_400).map(advance),
-      fc.constant(failOver),
+      stale.map(failOver),
       fc.constant(restart),
     ],
     { maxCommands: 50, size: "max" },

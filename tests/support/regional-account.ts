@@ -7,8 +7,12 @@ import type { StoreOptions } from "../../shared/cosmos/cosmos-store";
 
 export type Region = "A" | "B";
 
+/** A region, or the account's own name. */
+export type Door = Region | "account";
+
+/** A request that arrived at a door. */
 export interface RegionalRequest extends StoreRequest {
-  readonly door: Region | "account";
+  readonly door: Door;
 }
 
 /** What the account reports about its regions. The first of a list has priority. */
@@ -34,8 +38,9 @@ export interface RegionalAccount extends Omit<FaultProxy, "requests" | "script">
   readonly requests: readonly RegionalRequest[];
   script(decide: (request: RegionalRequest) => Fault | undefined): void;
   /** From now on the account reports these regions. A door in `stale` goes on reporting what it knew. */
-  describe(regions: Regions, stale?: Partial<Record<RegionalRequest["door"], Regions>>): void;
-  failOver(): void;
+  describe(regions: Regions, stale?: Partial<Record<Door, Regions>>): void;
+  /** Fails over: the other region becomes the write region. These doors go on reporting what they knew. */
+  failOver(stale?: readonly Door[]): void;
   /** Whether a request is for this region. The account's own name resolves to the first write region. */
   isFor(request: RegionalRequest, region: Region): boolean;
 }
@@ -46,7 +51,14 @@ export const undivided: Regions = { write: ["A"], read: ["A", "B"] };
 const isWrite = ({ method }: StoreRequest): boolean => method !== "GET";
 
 /** With these faults no write is applied, so the region has nothing to forbid. */
-const changesNothing = new Set<Fault["kind"]>(["refuse", "reset-before", "status", "forbidden", "hang"]);
+const changesNothing = new Set<Fault["kind"]>([
+  "refuse",
+  "reset-before",
+  "status",
+  "answer",
+  "forbidden",
+  "hang",
+]);
 
 /**
  * The regions act on what the account reports, as on Azure. A region that takes no writes answers 403/3 to a write.
@@ -64,8 +76,8 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
   let requests: RegionalRequest[] = [];
   let decide: (request: RegionalRequest) => Fault | undefined = () => undefined;
 
-  let stale: Partial<Record<RegionalRequest["door"], Regions>> = {};
-  const describeAt = (door: RegionalRequest["door"]) => (): AccountDescription => {
+  let stale: Partial<Record<Door, Regions>> = {};
+  const describeAt = (door: Door) => (): AccountDescription => {
     const said = stale[door] ?? regions;
     const { write, read, consistency = "Strong", withoutAddress = [], hasNames = false } = said;
     const toLocation = (region: Region): unknown => ({
@@ -117,7 +129,8 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
       regions = next;
       stale = staleNext;
     },
-    failOver: () => {
+    failOver: (behind = []) => {
+      stale = Object.fromEntries(behind.map((door) => [door, stale[door] ?? regions]));
       const write = regions.write[0] === "A" ? "B" : "A";
       regions = { write: [write], read: [write, write === "A" ? "B" : "A"] };
     },
