@@ -30,6 +30,7 @@ describe("clients of three processes, on a store that fails", () => {
       "use granted",
       "use already-used",
       "use unknown",
+      "use expired",
       "ask live",
       "ask already-used",
     ]) {
@@ -69,6 +70,12 @@ describe("what clients saw of an OTP", () => {
     observations,
     probes,
   });
+  const expired = (step: Step, start: number): Observation => problem(step, start, 404, "otp-expired");
+  const ended = (observations: readonly Observation[], probes: readonly Observation[]): OtpRecord => ({
+    otp: { ...otp, liveUntil: 1000 },
+    observations,
+    probes,
+  });
 
   it.each<[string, OtpRecord]>([
     ["two uses are granted", record([ok(use, 0, usedAt), ok(use, 1, usedAt)])],
@@ -84,6 +91,12 @@ describe("what clients saw of an OTP", () => {
     ["the 503 is a gateway's, not the service's", record([told(use, 0, 503, "Service Unavailable")])],
     ["an answer has another discount", record([ok(use, 0, usedAt, "discount-2")])],
     ["an answer has another expiry", record([ok(ask, 0, usedAt)])],
+    ["the OTP expires before its end", record([expired(keyed, 0)])],
+    [
+      "a use is refused as expired and is granted later",
+      ended([expired(keyed, 998)], [ok(keyed, 2000, usedAt)]),
+    ],
+    ["a use is refused as expired and took effect", ended([expired(use, 998)], [used(ask, 2000)])],
     ["there is no answer without faults", record([], [away(ask, 0)])],
     ["the connection breaks without faults", record([], [broken(ask, 0)])],
   ])("is a finding if %s", (_, bad) => {
@@ -94,6 +107,11 @@ describe("what clients saw of an OTP", () => {
     ["a use is granted and others refused", record([ok(use, 0, usedAt), used(use, 1)], [used(ask, 10)])],
     ["a lost use is granted when retried at the end", record([away(keyed, 0)], [ok(keyed, 10, usedAt)])],
     ["a lost use took effect", record([broken(use, 0), used(use, 10)], [used(ask, 20)])],
+    ["the OTP ends unused", ended([ok(ask, 0, otp.expiresAt), expired(keyed, 998)], [expired(ask, 2000)])],
+    [
+      "a lost use took effect after the end",
+      ended([away(keyed, 0), expired(use, 998)], [ok(keyed, 2000, usedAt)]),
+    ],
     ["a lost use had no effect", record([away(use, 0)], [ok(ask, 10, otp.expiresAt)])],
   ])("is none if %s", (_, good) => {
     expect(judge(good)).toEqual([]);

@@ -11,7 +11,7 @@ import type { Fault } from "../../tools/support/fault-proxy";
 import { startHostProcess } from "../../tools/support/processes";
 import type { HostProcess } from "../../tools/support/processes";
 import { startRegionalAccount } from "../support/regional-account";
-import type { Region, RegionalAccount, RegionalRequest } from "../support/regional-account";
+import type { Door, Region, RegionalAccount, RegionalRequest } from "../support/regional-account";
 import { startInstance, startService } from "../../tools/support/service";
 import type { Operation } from "../../tools/support/linearizability";
 import { interpret, judgeUses } from "../../tools/support/single-use";
@@ -24,6 +24,12 @@ const stepsPerClient = 4;
 
 /** The service waits for the store for a third of this. It is short, so that hanging faults cost little time. */
 const deadlineMs = 1000;
+
+/** Every third OTP ends while it is hammered. */
+const isShort = (number: number): boolean => number % 3 === 0;
+const shortTtlSeconds = 1;
+/** Its clients start so long before its end. */
+const hammeredBeforeEndMs = 150;
 
 /** A client's next step. It may go to any instance, because every instance must recognise a retry. */
 export interface Step {
@@ -86,7 +92,20 @@ const fault: fc.Arbitrary<Fault> = weighted<Fault>(
   [4, fc.constant<Fault>({ kind: "reset-before" })],
   [4, fc.constant<Fault>({ kind: "reset-after" })],
   [3, fc.constant<Fault>({ kind: "cut-off" })],
-  [5, fc.constantFrom(408, 410, 449, 500, 503).map((status): Fault => ({ kind: "status", status }))],
+  [
+    5,
+    fc.constantFrom(408, 410, 449, 500, 502, 503, 504).map((status): Fault => ({ kind: "status", status })),
+  ],
+  [
+    2,
+    fc.constantFrom<Fault>(
+      { kind: "answer", status: 204, body: "" },
+      { kind: "answer", status: 302, body: "" },
+      { kind: "answer", status: 200, body: "{}" },
+      { kind: "answer", status: 200, body: "" },
+      { kind: "answer", status: 404, body: "", isForeign: true },
+    ),
+  ],
   [
     2,
     fc.integer({ min: 1, max: 60 }).map((ms): Fault => ({ kind: "status", status: 429, retryAfterMs: ms })),
@@ -175,6 +194,8 @@ interface RegionalEvent {
   readonly afterMs: number;
   readonly away: { readonly region: Region; readonly fault: Fault; readonly ms: number } | undefined;
   readonly failsOver: boolean;
+  /** These go on describing the account as it was before. */
+  readonly stale: readonly Door[];
 }
 
 const regionalEvents: fc.Arbitrary<RegionalEvent[]> = fc.array(
@@ -187,7 +208,9 @@ const regionalEvents: fc.Arbitrary<RegionalEvent[]> = fc.array(
           { kind: "hang" },
           { kind: "reset-before" },
           { kind: "reset-after" },
-          { kind: "status", status: 503 },
+          ...[408, 410, 429, 449, 500, 502, 503, 504].map((status) => ({ kind: "status", status }) as const),
+          { kind: "status", status: 404, substatus: 1002 },
+          { kind: "answer", status: 404, body: "", isForeign: true },
           { kind: "status-after", status: 503 },
         ),
         ms: fc.integer({ min: 100, max: 700 }),
@@ -195,6 +218,10 @@ const regionalEvents: fc.Arbitrary<RegionalEvent[]> = fc.array(
       { nil: undefined, freq: 3 },
     ),
     failsOver: fc.boolean(),
+    stale: weighted<readonly Door[]>(
+      [6, fc.constant([])],
+      [2, fc.constantFrom<readonly Door[]>(["account"], ["account", "A"], ["account", "B"])],
+    ),
   }),
   { minLength: 300, maxLength: 300, size: "max" },
 );
@@ -217,7 +244,7 @@ const makeScript = (
       event = events.shift();
       nextEventAt = now + (event?.afterMs ?? Infinity);
       if (event?.failsOver === true) {
-        account.failOver();
+        account.failOver(event.stale);
         onFailOver();
       }
     }
@@ -237,7 +264,7 @@ const makeScript = (
   };
 };
 
-/** Asks, uses with each key, and asks. After this the OTP is used, whatever happened before, and the user is known. */
+/** Asks, uses with each key, and asks. After this the OTP is used or has expired, and the user is known. */
 const probeSteps: readonly Step[] = [
   { operation: "ask", instance: 0, pauseMs: 0 },
   ...keys.map((idempotencyKey): Step => ({ operation: "use", idempotencyKey, instance: 0, pauseMs: 0 })),
@@ -284,10 +311,14 @@ const show = ({ step, start, end, reply }: Observation, otp: IssuedOtp): Shown =
   }))(interpret({ ...step, start, end }, reply, otp));
 
 /** Times in ms since the first observation, which are easier to read and keep their order. */
-const relative = (observations: readonly Observation[]): Observation[] => {
-  const sorted = observations.toSorted((a, b) => a.start - b.start);
+const relative = (record: OtpRecord): { readonly otp: IssuedOtp; readonly observations: Observation[] } => {
+  const { otp } = record;
+  const sorted = [...record.observations, ...record.probes].toSorted((a, b) => a.start - b.start);
   const since = (time: number): number => Math.round((time - (sorted[0]?.start ?? 0)) * 1000) / 1000;
-  return sorted.map((each) => ({ ...each, start: since(each.start), end: since(each.end) }));
+  return {
+    otp: otp.liveUntil === undefined ? otp : { ...otp, liveUntil: since(otp.liveUntil) },
+    observations: sorted.map((each) => ({ ...each, start: since(each.start), end: since(each.end) })),
+  };
 };
 
 const longestReason = 2000;
@@ -303,10 +334,11 @@ const toLine = (seen: Operation): string => {
 };
 
 /** What is wrong in the history of an OTP. Empty if the guarantees hold. */
-export const judge = ({ otp, observations, probes }: OtpRecord): readonly string[] => {
-  const shown = relative([...observations, ...probes]).map((each) => show(each, otp));
+export const judge = (record: OtpRecord): readonly string[] => {
+  const { otp, observations } = relative(record);
+  const shown = observations.map((each) => show(each, otp));
   // At the end there were no faults that could excuse this.
-  const unanswered = probes.filter(({ reply }) => reply === undefined || reply.status === 503);
+  const unanswered = record.probes.filter(({ reply }) => reply === undefined || reply.status === 503);
   const reasons = [
     ...unanswered.map(({ reply }) => `a probe was answered ${reply?.status ?? "nothing"}`),
     ...judgeUses(shown),
@@ -329,7 +361,7 @@ const grantsOf = (record: OtpRecord): number =>
   operationsOf(record).filter(({ outcome }) => outcome === "granted").length;
 
 const isLostUse = (record: OtpRecord): boolean =>
-  grantsOf(record) === 0 && record.probes[0]?.reply?.status === 404;
+  grantsOf(record) === 0 && record.probes[0]?.reply?.text.includes("otp-already-used") === true;
 
 const nameOf = (befallen: Fault): string =>
   "status" in befallen ? `${befallen.kind} ${befallen.status}` : befallen.kind;
@@ -350,8 +382,12 @@ export const recordHistories = async ({
 }: RecordingOptions): Promise<Report> => {
   const service = await startService();
   const account = await startRegionalAccount(service.config.cosmos.endpoint);
-  // This instance must use the same clock as the processes.
+  // These instances must use the same clock as the processes. An OTP's life is that of the instance that issues it.
   const direct = await startInstance(service.settings, () => new Date());
+  const short = await startInstance(
+    { ...service.settings, OTP_TTL_IN_SECONDS: String(shortTtlSeconds) },
+    () => new Date(),
+  );
   const hosts: HostProcess[] = [];
   try {
     // Start one after another. If all started at once, the store would be slow, which would already be a fault.
@@ -383,8 +419,17 @@ export const recordHistories = async ({
         const number = index++;
         const discountId = `discount-${number}`;
         const body = { merchant_id: merchantId, discount_id: discountId };
-        const issued = decode(OtpBody, (await direct.generate(fiscalCode, body)).json);
-        const otp = { code: issued.code, expiresAt: issued.expires_at, discountId };
+        const issuer = isShort(number) ? short : direct;
+        const { code, expires_at: expiresAt } = decode(
+          OtpBody,
+          (await issuer.generate(fiscalCode, body)).json,
+        );
+        const lifeMs = Date.parse(expiresAt) - Date.now();
+        // The two clocks are read one after the other, and one counts whole milliseconds.
+        const otp = { code, expiresAt, discountId, liveUntil: performance.now() + lifeMs - 5 };
+        if (isShort(number)) {
+          await pause(lifeMs - hammeredBeforeEndMs);
+        }
         const clients = fc.sample(plan, { seed: seed + number, numRuns: 1 }).flat();
         const observations = await Promise.all(clients.map((steps) => walk(otp, steps, apiKey, hosts)));
         hammered.push({ otp, observations: observations.flat() });
@@ -422,7 +467,7 @@ export const recordHistories = async ({
     };
   } finally {
     await Promise.all(hosts.map(({ program }) => program.stop()));
-    await direct.stop();
+    await Promise.all([direct.stop(), short.stop()]);
     await account.close();
     await service.stop();
   }
