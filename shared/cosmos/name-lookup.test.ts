@@ -135,4 +135,14 @@ describe("a name", () => {
       expect.any(Number),
     ]);
   });
+
+  it("that still hangs for the system is not asked of it again, while DNS keeps its address fresh", async () => {
+    const resolvers = makeResolvers({}, { "a.test": at("10.0.0.1") });
+    const names = makeNameLookup({ ...timing, maxAgeMs: 10 }, resolvers);
+    for (let looked = 0; looked < 4; looked += 1) {
+      expect(await lookUp(names, "a.test")).toEqual(at("10.0.0.1"));
+      await pause(timing.secondOpinionMs + 20);
+    }
+    expect(resolvers.asked).toEqual(["a.test"]);
+  });
 });
