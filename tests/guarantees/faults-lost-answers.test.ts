@@ -14,6 +14,8 @@ import {
   runSideBySide,
   startLanes,
   succeeded,
+  throttledBatches,
+  unforeseen,
   works,
   writing,
 } from "./faults";
@@ -86,6 +88,17 @@ describe("a write whose answer was lost", () => {
       const { reply, met } = await runCase(service, lane, scenario, faultAtFirstWrite(fault));
       expect([met, succeeded(reply)]).toEqual([1, true]);
     });
+  });
+
+  it("or said nothing of it, is resolved too, and a batch that was throttled is written again", async () => {
+    const [throttledBatch] = throttledBatches;
+    await runAll(
+      [...unforeseen, ...(throttledBatch ? [throttledBatch] : [])],
+      async (lane, scenario, fault) => {
+        const { reply, met } = await runCase(service, lane, scenario, faultAtFirstWrite(fault));
+        expect([met, succeeded(reply)]).toEqual([1, true]);
+      },
+    );
   });
 
   it("is resolved, whatever passes while it is looked up", async () => {

@@ -6,8 +6,8 @@ import {
   deadlineMs,
   expectMet,
   faultAtFirstWrite,
-  faults,
   faultsAtEveryCall,
+  faultsInTurn,
   generateScenario,
   inTurn,
   lanes,
@@ -60,13 +60,14 @@ describe("whatever the store does while the secret is replaced", () => {
       generateScenario("a used OTP under the second secret", "used"),
       askScenario("of a live OTP under the second secret", "live"),
       useScenario("cart 1"),
-    ].map((scenario) => [scenario.name, scenario] as const),
+    ].map((scenario, turn) => [scenario.name, scenario, turn] as const),
   )(
     "keeps every promise under every fault at every store call: %s",
-    async (_, scenario) => {
+    async (_, scenario, turn) => {
+      const next = faultsInTurn(turn);
       const cases = [
-        ...(await faultsAtEveryCall(on(patient, scenario))),
-        ...(scenario.hasRival ? await rivalsBeforeEveryCall(on(patient, scenario), faults) : []),
+        ...(await faultsAtEveryCall(on(patient, scenario), turn)),
+        ...(scenario.hasRival ? await rivalsBeforeEveryCall(on(patient, scenario), next) : []),
       ];
       const patiently = inTurn(on(patient, scenario));
       await runSideBySide(pool, cases, (lane, trouble) => {

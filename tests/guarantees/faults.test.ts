@@ -40,10 +40,10 @@ describe("whatever the store does", () => {
     });
   };
 
-  it.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
+  it.each(scenarios.map((scenario, turn) => [scenario.name, scenario, turn] as const))(
     "keeps every promise under every fault at every store call, once and from there on: %s",
-    async (_, scenario) => {
-      await runAll(scenario, await faultsAtEveryCall(on(patient, scenario)));
+    async (_, scenario, turn) => {
+      await runAll(scenario, await faultsAtEveryCall(on(patient, scenario), turn));
     },
     180_000,
   );

@@ -22,24 +22,18 @@ export const patientLanes = 12;
 
 const Conflict = t.type({ otp: OtpBody });
 
-export const faults: readonly (readonly [string, Fault])[] = [
+export type NamedFault = readonly [name: string, fault: Fault];
+
+const alone: readonly NamedFault[] = [
   ["refuse", { kind: "refuse", forMs: 50 }],
   ["reset-before", { kind: "reset-before" }],
   ["reset-after", { kind: "reset-after" }],
   ["cut-off", { kind: "cut-off" }],
   ["401", { kind: "status", status: 401 }],
   ["403 for want of a right", { kind: "forbidden", substatus: 5300 }],
-  ["408", { kind: "status", status: 408 }],
   ["429", { kind: "status", status: 429, retryAfterMs: 20 }],
   ["429 for longer than anybody waits", { kind: "status", status: 429, retryAfterMs: 5_000 }],
   ["404 of a replica that lags behind", { kind: "status", status: 404, substatus: 1002 }],
-  ["410", { kind: "status", status: 410 }],
-  ["449", { kind: "status", status: 449 }],
-  ["500", { kind: "status", status: 500 }],
-  ["503", { kind: "status", status: 503 }],
-  ["408 though applied", { kind: "status-after", status: 408 }],
-  ["500 though applied", { kind: "status-after", status: 500 }],
-  ["503 though applied", { kind: "status-after", status: 503 }],
   ["delay", { kind: "delay", ms: 50 }],
   ["hang", { kind: "hang" }],
   ["hang though applied", { kind: "hang-after" }],
@@ -47,8 +41,68 @@ export const faults: readonly (readonly [string, Fault])[] = [
   ["applied after the deadline", { kind: "late", ms: deadlineMs + 100 }],
 ];
 
+const passing: readonly NamedFault[] = [
+  ["408", { kind: "status", status: 408 }],
+  ["410", { kind: "status", status: 410 }],
+  ["449", { kind: "status", status: 449 }],
+];
+
+const failures: readonly NamedFault[] = [
+  ["500", { kind: "status", status: 500 }],
+  ["502", { kind: "status", status: 502 }],
+  ["503", { kind: "status", status: 503 }],
+  ["504", { kind: "status", status: 504 }],
+];
+
+/** Successes that say nothing of the request, and what a proxy says of itself. */
+export const unforeseen: readonly NamedFault[] = [
+  ["204", { kind: "answer", status: 204, body: "" }],
+  ["302", { kind: "answer", status: 302, body: "" }],
+  ["200 with {}", { kind: "answer", status: 200, body: "{}" }],
+  ["200 with nothing", { kind: "answer", status: 200, body: "" }],
+  ["200 with null", { kind: "answer", status: 200, body: "null" }],
+  ["200 with an object", { kind: "answer", status: 200, body: '{"results":[]}' }],
+  ["404 of another program", { kind: "answer", status: 404, body: "", isForeign: true }],
+];
+
+const applied: readonly NamedFault[] = [
+  ["408 though applied", { kind: "status-after", status: 408 }],
+  ["500 though applied", { kind: "status-after", status: 500 }],
+  ["503 though applied", { kind: "status-after", status: 503 }],
+];
+
+const throttledBatch = (retryAfterMs: number): Fault => ({
+  kind: "answer",
+  status: 207,
+  body: JSON.stringify([
+    { statusCode: 429, retryAfterMilliseconds: retryAfterMs },
+    { statusCode: 424, retryAfterMilliseconds: 0 },
+  ]),
+});
+
+/** To a request that is no batch this is one more unforeseen answer. */
+export const throttledBatches: readonly NamedFault[] = [
+  ["429 in the results of a batch", throttledBatch(20)],
+  ["429 in the results of a batch for longer than anybody waits", throttledBatch(5_000)],
+];
+
+/** So many of these, and others at the next turn. */
+const pick = (turn: number, count: number, all: readonly NamedFault[]): readonly NamedFault[] => {
+  const start = (turn * count) % all.length;
+  return [...all, ...all].slice(start, start + count);
+};
+
+/** The faults of one store call. Those that the service does not tell from one another take turns. */
+export const faultsInTurn = (turn: number): readonly NamedFault[] => [
+  ...alone,
+  ...pick(turn, 1, passing),
+  ...pick(turn, 5, [...failures, ...unforeseen]),
+  ...pick(turn, 1, applied),
+  ...pick(turn, 1, throttledBatches),
+];
+
 /** After each of these nobody knows whether the write was applied. */
-export const lostAnswers = faults.filter(([, { kind }]) =>
+export const lostAnswers = [...alone, ...applied].filter(([, { kind }]) =>
   ["reset-after", "cut-off", "status-after", "hang-after"].includes(kind),
 );
 
@@ -506,21 +560,29 @@ const countStoreCalls = async (run: Try, decide: Decide): Promise<number> => {
   return storeCalls;
 };
 
-/** Each fault at each store call that the call makes, once and from there on. */
-export const faultsAtEveryCall = async (run: Try): Promise<readonly NamedTrouble[]> => {
+/**
+ * The faults at each store call that the call makes, once and from there on.
+ *
+ * @param turn of the scenario, so that the next one meets other faults.
+ */
+export const faultsAtEveryCall = async (run: Try, turn: number): Promise<readonly NamedTrouble[]> => {
   const storeCalls = await countStoreCalls(run, () => undefined);
-  return faults.flatMap(([name, fault]) =>
-    Array.from({ length: storeCalls }, (_, at) => at).flatMap((at): readonly NamedTrouble[] => [
-      [`${name} at store call ${at}`, { decide: faultAt(at, fault), leastMet: 1 }],
-      [`${name} from store call ${at} on`, { decide: faultFrom(at, fault), leastMet: 1 }],
+  return Array.from({ length: storeCalls }, (_, at) => at).flatMap((at) => [
+    ...faultsInTurn(turn + 2 * at).map(([name, fault]): NamedTrouble => [
+      `${name} at store call ${at}`,
+      { decide: faultAt(at, fault), leastMet: 1 },
     ]),
-  );
+    ...faultsInTurn(turn + 2 * at + 1).map(([name, fault]): NamedTrouble => [
+      `${name} from store call ${at} on`,
+      { decide: faultFrom(at, fault), leastMet: 1 },
+    ]),
+  ]);
 };
 
 /** A rival before each store call, alone and with each of these faults at the next one. */
 export const rivalsBeforeEveryCall = async (
   run: Try,
-  nextFaults: typeof faults,
+  nextFaults: readonly NamedFault[],
 ): Promise<readonly NamedTrouble[]> => {
   const storeCalls = await countStoreCalls(run, () => undefined);
   const troubles: NamedTrouble[] = [];
