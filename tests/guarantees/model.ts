@@ -279,16 +279,16 @@ const useAtItsEnd = (at: number, idempotencyKey: string | undefined, fault: Faul
     }
     const call = (api: Api): Promise<Reply> => api.use(apiKey, otp.code, idempotencyKey);
     const usedAt = new Date(model.nowMs).toISOString();
-    let hasEnded = false;
+    const end = { hasCome: false };
     const { reply, wasUnavailable } = await settleUnder(real, call, ({ operation }) => {
-      if (operation !== "replace" || hasEnded) {
+      if (operation !== "replace" || end.hasCome) {
         return undefined;
       }
-      hasEnded = true;
+      end.hasCome = true;
       real.clock.advance((otp.expiresAtMs - model.nowMs) / 1000);
       return fault;
     });
-    model.nowMs = hasEnded ? otp.expiresAtMs : model.nowMs;
+    model.nowMs = end.hasCome ? otp.expiresAtMs : model.nowMs;
     if (reply.status === 200) {
       expect(decode(ValidationBody, reply.json).expires_at).toBe(usedAt);
       otp.use = { idempotencyKey, usedAt };
