@@ -501,11 +501,22 @@ describe("ValidateOtp", () => {
       expect(await readUses()).toEqual([null]);
     });
 
-    it("refuses without a write an expired OTP that nobody tried to use", async () => {
+    it("refuses it to the same call again only once the use of the first can no longer be applied", async () => {
+      const { instance, writes } = await startWithLostWrite(300, () => ({ kind: "reset-before" }));
+      const code = await service.newCode();
+      expectProblem(await instance.use(apiKey, code, "cart 1"), 503, "service-unavailable");
+      expectProblem(await service.use(apiKey, code, "cart 1"), 404, "otp-expired");
+      const [lost] = writes;
+      expect(lost && (await applyLate(service.config.cosmos.endpoint, lost))).toBe(412);
+      expect(await readUses()).toEqual([null]);
+    });
+
+    it("refuses without a write an expired OTP to a question, and to a use without an Idempotency-Key", async () => {
       const code = await service.newCode();
       service.clock.advance(600);
       const { proxy, instance } = await startBehindFaults(service, 5000);
-      expectProblem(await instance.use(apiKey, code, "cart 1"), 404, "otp-expired");
+      expectProblem(await instance.ask(apiKey, code), 404, "otp-expired");
+      expectProblem(await instance.use(apiKey, code), 404, "otp-expired");
       expect(countOf(proxy, "write")).toBe(0);
     });
 

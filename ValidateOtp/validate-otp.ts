@@ -141,8 +141,8 @@ interface AuthenticatedValidation {
  * Decides on the OTP that was read. A use is written on condition that the OTP has not changed since. If another call came
  * first, or the answer was lost, the OTP is read again and decides anew.
  *
- * After a lost answer, a refusal waits: the use may still be applied as long as the OTP is as it was. Writing the OTP once more,
- * unchanged, makes the condition of that use fail.
+ * An OTP is refused as expired only once no use of this call, or of an earlier one with its `Idempotency-Key`, can be applied any
+ * more: the OTP is written once, unchanged, so that the condition of such a use fails.
  */
 const decideAndUse = async (
   { merchantId, found, mark }: AuthenticatedValidation,
@@ -152,8 +152,8 @@ const decideAndUse = async (
   const nextAttempt = makeBackoff(signal);
   const { keyring, ref } = found;
   let { stored } = found;
-  /** A use with this condition may still be applied. */
-  let pendingEtag: string | undefined;
+  /** A use with this condition may still be applied: one of this call, or of an earlier one with its `Idempotency-Key`. */
+  let pendingEtag = mark?.idempotencyKeyHash === undefined ? undefined : stored.etag;
   while (await nextAttempt()) {
     const { value, etag } = stored;
     const now = clock();
@@ -169,7 +169,7 @@ const decideAndUse = async (
       note({ isRepetition: decision.use.callId !== mark?.callId });
       return E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }));
     }
-    if (decision.tag !== "use" && etag !== pendingEtag) {
+    if (decision.tag !== "use" && (decision.tag !== "otp-expired" || etag !== pendingEtag)) {
       return refusal();
     }
     const next = decision.tag === "use" ? decision.otp : value;
