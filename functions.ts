@@ -36,6 +36,12 @@ export const functions: readonly FunctionDefinition<Parts>[] = [
   status,
 ];
 
+/** Without its optional parameter, an address with one leads nowhere: the host answers it, and no function reads it. */
+const withoutPathForm = (definition: FunctionDefinition<Parts>): FunctionDefinition<Parts> => ({
+  ...definition,
+  route: definition.route.replace(/\/\{\w+\?\}$/, ""),
+});
+
 /** Every function of the service, for any host to mount. */
 export const makeFunctions = (
   config: Config,
@@ -52,7 +58,9 @@ export const makeFunctions = (
     clock,
     checkHealth: makeHealthCheck({ ...runtime, clock }),
   };
-  return functions.map((each) => makeHttpFunction(each, parts, runtime));
+  return functions.map((each) =>
+    makeHttpFunction(config.generateOtpPathForm ? each : withoutPathForm(each), parts, runtime),
+  );
 };
 
 /**

@@ -19,8 +19,9 @@ const makeConfiguredFunctions = (config: Config): readonly HttpFunction[] => {
 
 const config = decodeConfig(process.env);
 if (E.isLeft(config)) {
-  // The host logs what a module prints while it loads.
-  console.error(config.left.message);
+  // The host makes an entry of each line of standard error, and an error of one that has the word "error" and not "warn"
+  // (azure-functions-host, WorkerProcess.cs, ParseErrorMessageAndLog).
+  console.error(`Error: ${config.left.message.replace(/\n\s*/, " ").replaceAll(/\n\s*/g, "; ")}`);
 }
 const functions = E.isLeft(config)
   ? makeFunctionsWithoutConfig(config.left)

@@ -1,7 +1,7 @@
 import * as t from "io-ts";
 import { OtpBody } from "../shared/http/bodies";
 import { expectProblem } from "../tests/support/expect-problem";
-import { discount, discountId, fiscalCode, merchantId } from "../tools/support/api";
+import { discount, discountId, fiscalCode, merchantId, send } from "../tools/support/api";
 import { decode } from "../tools/support/either";
 import type { StoreRequest } from "../tools/support/fault-proxy";
 import { applyLate, every, firstOf, inOrder } from "../tools/support/fault-scripts";
@@ -37,12 +37,11 @@ describe("GenerateOtp", () => {
   it.each([
     ["lower case", fiscalCode.toLowerCase()],
     ["a month that does not exist", "AAAAAA00F00A000A"],
-    ["a line feed behind it", `${fiscalCode}%0A`],
-    ["a broken escape", "%ZZ"],
+    ["a line feed behind it", `${fiscalCode}\n`],
   ])("refuses a fiscal code with %s", async (_, beneficiary) => {
     const reply = await service.generate(beneficiary);
     expectProblem(reply, 400, "invalid-request");
-    expect(reply.text).toContain("fiscalcode");
+    expect(reply.text).toContain(" fiscal_code.");
   });
 
   it("takes a fiscal code whose digits were replaced by omocodia letters", async () => {
@@ -59,6 +58,50 @@ describe("GenerateOtp", () => {
     const reply = await service.generate(fiscalCode, body);
     expectProblem(reply, 400, "invalid-request");
     expect(reply.text).toContain(field);
+  });
+
+  describe("with the fiscal code in the path, the deprecated form", () => {
+    it("is the same call", async () => {
+      const first = await service.generateByPath();
+      expect(first.status).toBe(200);
+      const second = await service.generate();
+      expectProblem(second, 409, "otp-conflict");
+      expect(decode(Conflict, second.json).otp).toEqual(first.json);
+      expectProblem(await service.generateByPath(), 409, "otp-conflict");
+    });
+
+    it.each([
+      ["fiscalcode", "not-a-fiscal-code", discount],
+      ["fiscalcode", `${fiscalCode}%0A`, discount],
+      ["fiscalcode", "%ZZ", discount],
+      ["fiscal_code", fiscalCode, { ...discount, fiscal_code: fiscalCode }],
+      ["fiscal_code", fiscalCode, { ...discount, fiscal_code: null }],
+      ["merchant_id", fiscalCode, { discount_id: "discount-1" }],
+      ["body", fiscalCode, []],
+    ])("names %s where it refuses", async (field, beneficiary, body) => {
+      const reply = await service.generateByPath(beneficiary, body);
+      expectProblem(reply, 400, "invalid-request");
+      expect(reply.text).toContain(` ${field}.`);
+      expect(await readItems(service.otps)).toEqual([]);
+    });
+
+    it("is an address that does not exist once it is switched off, and the new form goes on", async () => {
+      const without = await startInstance(
+        { ...service.settings, GENERATE_OTP_PATH_FORM: "false" },
+        service.clock,
+      );
+      service.stopFirst(() => without.stop());
+      const gone = await send(`${without.baseUrl}/api/v1/cgn/otp/${fiscalCode}`, {
+        method: "POST",
+        body: JSON.stringify(discount),
+      });
+      expect([gone.status, gone.text]).toEqual([404, ""]);
+      expect(without.log).toEqual([]);
+      expect((await without.generate()).status).toBe(200);
+      expect((await send(`${without.baseUrl}/api/v1/cgn/otp/`, { method: "POST", body: "{}" })).status).toBe(
+        400,
+      );
+    });
   });
 
   it("tells the live OTP to whoever asks for another", async () => {
@@ -94,9 +137,11 @@ describe("GenerateOtp", () => {
   });
 
   it("refuses a body larger than 4 KiB, and takes one of just that size", async () => {
-    const padded = (bytes: number): unknown => ({
+    const padded = (bytes: number): object => ({
       ...discount,
-      padding: "x".repeat(bytes - JSON.stringify({ ...discount, padding: "" }).length),
+      padding: "x".repeat(
+        bytes - JSON.stringify({ fiscal_code: fiscalCode, ...discount, padding: "" }).length,
+      ),
     });
     expectProblem(await service.generate(fiscalCode, padded(4097)), 413, "request-too-large");
     expect((await service.generate(fiscalCode, padded(4096))).status).toBe(200);

@@ -13,7 +13,7 @@ import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp"
 import type { IssuedOtp, Otp, OtpLifetime } from "../shared/domain/otp";
 import { json } from "../shared/http/answer";
 import { otpBody } from "../shared/http/bodies";
-import type { FunctionDefinition, Invocation } from "../shared/http/function";
+import type { FunctionDefinition, HttpRequest, Invocation } from "../shared/http/function";
 import { decodeFields, decodeJsonBody } from "../shared/http/request";
 
 interface Dependencies {
@@ -22,34 +22,51 @@ interface Dependencies {
   readonly clock: () => Date;
 }
 
+const discount = { merchant_id: MerchantId, discount_id: DiscountId };
+const Body = t.type({ fiscal_code: FiscalCode, ...discount });
 const Path = t.type({ fiscalcode: FiscalCode });
-const Body = t.type({ merchant_id: MerchantId, discount_id: DiscountId });
+/** With a fiscal code in the path, the body has none. */
+const BodyOfPathForm = t.type({ fiscal_code: t.undefined, ...discount });
+
+/**
+ * The fiscal code is in the body. In the deprecated form it is in the path, which hosts, gateways and proxies write down:
+ * docs/decisions/0022-fiscal-code-in-the-body.md.
+ */
+const decodeHolding = async (request: HttpRequest): Promise<Either<Failure, Holding>> => {
+  if ((request.params["fiscalcode"] ?? "") === "") {
+    return E.map(({ fiscal_code, ...body }: t.TypeOf<typeof Body>) => toHolding(fiscal_code, body))(
+      await decodeJsonBody(Body, request),
+    );
+  }
+  const path = decodeFields(Path, request.params);
+  if (E.isLeft(path)) {
+    return path;
+  }
+  return E.map((body: t.TypeOf<typeof BodyOfPathForm>) => toHolding(path.right.fiscalcode, body))(
+    await decodeJsonBody(BodyOfPathForm, request),
+  );
+};
+
+const toHolding = (
+  beneficiary: FiscalCode,
+  { merchant_id: merchantId, discount_id: discountId }: Omit<t.TypeOf<typeof Body>, "fiscal_code">,
+): Holding => ({ beneficiary, merchantId, discountId });
 
 /** Called by the IO platform when a card holder opens a discount: issues the OTP, or answers with the live one. */
 export const generateOtp: FunctionDefinition<Dependencies> = {
   name: "GenerateOtp",
-  route: "api/v1/cgn/otp/{fiscalcode}",
+  route: "api/v1/cgn/otp/{fiscalcode?}",
   methods: ["POST"],
   authLevel: "function",
   audience: "developer",
   make: (dependencies) => async (request, invocation) => {
-    const path = decodeFields(Path, request.params);
-    if (E.isLeft(path)) {
-      return path;
+    const holding = await decodeHolding(request);
+    if (E.isLeft(holding)) {
+      return holding;
     }
-    const body = await decodeJsonBody(Body, request);
-    if (E.isLeft(body)) {
-      return body;
-    }
-    const { merchant_id, discount_id } = body.right;
-    invocation.note({ merchantId: merchant_id, discountId: discount_id });
-    const beneficiary = path.right.fiscalcode;
-    const issued = await issueOtp(
-      { beneficiary, merchantId: merchant_id, discountId: discount_id },
-      invocation,
-      dependencies,
-    );
-    return E.map(flow(otpBody, json))(issued);
+    const { merchantId, discountId } = holding.right;
+    invocation.note({ merchantId, discountId });
+    return E.map(flow(otpBody, json))(await issueOtp(holding.right, invocation, dependencies));
   },
 };
 

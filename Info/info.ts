@@ -12,7 +12,7 @@ interface Dependencies {
 export const info: FunctionDefinition<Dependencies> = {
   name: "Info",
   route: "api/v1/info",
-  methods: ["GET"],
+  methods: ["GET", "HEAD"],
   authLevel: "anonymous",
   audience: "developer",
   make:

@@ -1,4 +1,6 @@
 import { expectProblem } from "../tests/support/expect-problem";
+import { send } from "../tools/support/api";
+import type { Reply } from "../tools/support/api";
 import { startService } from "../tools/support/service";
 import type { Service } from "../tools/support/service";
 
@@ -14,6 +16,18 @@ describe("Status", () => {
     expect(reply.status).toBe(200);
     expect(reply.headers.get("content-type")).toBe("application/json");
     expect(reply.text).toBe('{"status":"up"}');
+  });
+
+  it("answers HEAD as GET, without a body, as Info does", async () => {
+    const ask = (method: string, path: string): Promise<Reply> => send(service.baseUrl + path, { method });
+    for (const path of ["/api/v1/status", "/api/v1/info"]) {
+      const [got, head] = [await ask("GET", path), await ask("HEAD", path)];
+      expect([head.status, head.text]).toEqual([200, ""]);
+      expect(head.headers.get("content-type")).toBe(got.headers.get("content-type"));
+    }
+    await service.otps.delete();
+    service.clock.advance(5);
+    expect((await ask("HEAD", "/api/v1/status")).status).toBe(503);
   });
 
   it("is unavailable whenever Info is, and says no more of it", async () => {

@@ -11,7 +11,7 @@ interface Dependencies {
 export const status: FunctionDefinition<Dependencies> = {
   name: "Status",
   route: "api/v1/status",
-  methods: ["GET"],
+  methods: ["GET", "HEAD"],
   authLevel: "anonymous",
   audience: "developer",
   make:

@@ -65,6 +65,9 @@ param instanceMemoryInMb int = 2048
 @allowed(['Recreate', 'RollingUpdate'])
 param updateStrategy string = 'Recreate'
 
+@description('Whether GenerateOtp also takes its deprecated form, with the fiscal code in the address, which gateways and the platform write down. GENERATE_OTP_PATH_FORM.')
+param generateOtpPathForm bool = true
+
 @description('How long an OTP can be used, in seconds: 1–86400. OTP_TTL_IN_SECONDS.')
 @minValue(1)
 @maxValue(86400)
@@ -288,6 +291,7 @@ module functionApp 'modules/function-app.bicep' = {
     vaultName: names.keyVault
     otpSecretName: otpSecretName
     otpSecondSecretName: otpSecondSecretName
+    generateOtpPathForm: generateOtpPathForm
     otpTtlInSeconds: otpTtlInSeconds
     otpRetentionInSeconds: otpRetentionInSeconds
     requestDeadlineInMs: requestDeadlineInMs
@@ -307,6 +311,7 @@ module monitoring 'monitoring.bicep' = {
     applicationInsightsName: names.applicationInsights
     workspaceId: telemetry.outputs.workspaceId
     cosmosDbId: cosmosDb.outputs.accountId
+    functionAppId: functionApp.outputs.appId
     statusUrl: 'https://${functionApp.outputs.hostName}/api/v1/status'
     alertEmails: alertEmails
     runbookUrl: runbookUrl

@@ -21,6 +21,9 @@ param applicationInsightsName string
 @description('Id of the Log Analytics workspace with the lines of the service.')
 param workspaceId string
 
+@description('Id of the function app.')
+param functionAppId string
+
 @description('Id of the Azure Cosmos DB account.')
 param cosmosDbId string
 
@@ -186,13 +189,30 @@ resource logAlertRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
 ]
 
 // https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-documentdb-databaseaccounts-metrics
-var storeAlerts = [
+var metricAlerts = [
+  {
+    // Calls that fail in the host, such as those of a worker that died, have no line of the service.
+    name: 'platform-errors'
+    title: 'the platform answered more than 20 calls in 5 minutes with 5xx'
+    severity: 1
+    window: 'PT5M'
+    frequency: 'PT1M'
+    scope: functionAppId
+    namespace: 'Microsoft.Web/sites'
+    metric: 'Http5xx'
+    aggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 20
+    dimensions: []
+  }
   {
     name: 'store-throttled'
     title: 'the store throttles requests'
     severity: 2
     window: 'PT5M'
     frequency: 'PT1M'
+    scope: cosmosDbId
+    namespace: 'Microsoft.DocumentDB/databaseAccounts'
     metric: 'TotalRequests'
     aggregation: 'Count'
     operator: 'GreaterThan'
@@ -211,6 +231,8 @@ var storeAlerts = [
     severity: 3
     window: 'PT5M'
     frequency: 'PT5M'
+    scope: cosmosDbId
+    namespace: 'Microsoft.DocumentDB/databaseAccounts'
     metric: 'NormalizedRUConsumption'
     aggregation: 'Maximum'
     operator: 'GreaterThan'
@@ -230,6 +252,8 @@ var storeAlerts = [
     // It is measured by the hour.
     window: 'PT1H'
     frequency: 'PT15M'
+    scope: cosmosDbId
+    namespace: 'Microsoft.DocumentDB/databaseAccounts'
     metric: 'ServiceAvailability'
     aggregation: 'Average'
     operator: 'LessThan'
@@ -242,6 +266,8 @@ var storeAlerts = [
     severity: 1
     window: 'PT5M'
     frequency: 'PT5M'
+    scope: cosmosDbId
+    namespace: 'Microsoft.DocumentDB/databaseAccounts'
     metric: 'RegionFailover'
     aggregation: 'Count'
     operator: 'GreaterThan'
@@ -250,15 +276,15 @@ var storeAlerts = [
   }
 ]
 
-resource storeAlertRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [
-  for alert in storeAlerts: {
+resource metricAlertRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [
+  for alert in metricAlerts: {
     name: '${alertPrefix}-${alert.name}'
     location: 'global'
     properties: {
       description: 'CGN OTP: ${alert.title}. What to do: ${runbookUrl}#${alert.name}'
       severity: alert.severity
       enabled: true
-      scopes: [cosmosDbId]
+      scopes: [alert.scope]
       evaluationFrequency: alert.frequency
       windowSize: alert.window
       criteria: {
@@ -267,7 +293,7 @@ resource storeAlertRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [
           {
             name: alert.name
             criterionType: 'StaticThresholdCriterion'
-            metricNamespace: 'Microsoft.DocumentDB/databaseAccounts'
+            metricNamespace: alert.namespace
             metricName: alert.metric
             timeAggregation: alert.aggregation
             operator: alert.operator

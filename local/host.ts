@@ -28,11 +28,24 @@ const logToStandardError: LogHandler = (level, ...args) => {
 /** The start of a line that a function logged after its answer. The platform would lose that line. */
 export const lateLogPrefix = "Logged after the answer:";
 
-/** @param demoShop the shop whose keys the pages put into their commands, once it has some. */
+/** A line of the Functions host's own log, as the real one was seen to write it: it quotes addresses. */
+export interface HostLine {
+  readonly category: string;
+  readonly level: "Information" | "Error";
+  readonly text: string;
+}
+
+export interface HostOptions {
+  /** The shop whose keys the pages put into their commands, once it has some. */
+  readonly demoShop?: () => DemoShop | undefined;
+  /** Only tests read the host's own log. */
+  readonly onHostLine?: (line: HostLine) => void;
+}
+
 export const makeHost = (
   functions: readonly HttpFunction[],
   logHandler: LogHandler = logToStandardError,
-  demoShop: () => DemoShop | undefined = () => undefined,
+  { demoShop = () => undefined, onHostLine = () => undefined }: HostOptions = {},
 ): Server => {
   const routes = functions.map((mounted) => ({ mounted, pattern: toPattern(mounted.route) }));
 
@@ -45,11 +58,28 @@ export const makeHost = (
     if (refuseForeign(incoming, response)) {
       return;
     }
-    const { method, path } = request;
+    const { method, path, url } = request;
+    const inform = (category: string, text: string): void => {
+      onHostLine({ category, level: "Information", text });
+    };
+    inform("Microsoft.AspNetCore.Hosting.Diagnostics", `Request starting HTTP/1.1 ${method} ${url}`);
+    inform(
+      "Microsoft.Azure.WebJobs.Script.WebHost.Middleware.SystemTraceMiddleware",
+      `Executing HTTP request: ${JSON.stringify({ method, uri: path })}`,
+    );
     for (const { mounted, pattern } of routes) {
       const match = pattern.exec(path);
       if (match && mounted.methods.some((each) => each === method)) {
-        await invoke({ mounted, request, params: match.groups ?? {} }, { incoming, response, logHandler });
+        const category = `Function.${mounted.name}`;
+        inform(category, `Executing 'Functions.${mounted.name}'`);
+        try {
+          const params = definedOf(match.groups);
+          await invoke({ mounted, request, params }, { incoming, response, logHandler });
+        } catch (error) {
+          const text = `Executed 'Functions.${mounted.name}' (Failed) ${String(error)}`;
+          onHostLine({ category, level: "Error", text });
+          throw error;
+        }
         return;
       }
     }
@@ -81,9 +111,19 @@ export const makeHost = (
   });
 };
 
-/** Matches `api/{name}` as the Functions host does: it ignores case, and a parameter is one segment. */
-const toPattern = (route: string): RegExp =>
-  new RegExp(`^/${route.replaceAll(".", "\\.").replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}/?$`, "i");
+/** Matches `api/{name}` and `api/{name?}` as the Functions host does: it ignores case, and a parameter is one segment. */
+const toPattern = (route: string): RegExp => {
+  const pattern = route
+    .replaceAll(".", "\\.")
+    .replace(/\/\{(\w+)\?\}$/, "(?:/(?<$1>[^/]+))?")
+    .replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)");
+  return new RegExp(`^/${pattern}/?$`, "i");
+};
+
+const definedOf = (groups: Readonly<Record<string, string | undefined>> = {}): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(groups).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 
 /** A request, and the function to which its route leads. */
 interface RoutedRequest {

@@ -20,7 +20,7 @@ const demoKeyPath = (keyType: KeyType): string =>
 /** Shell commands: generate an OTP, use it, and find it used. Without a key, the first command makes one. */
 const demoCommands = (baseUrl: string, apiKey: string | undefined): readonly string[] => {
   const curl = `curl -sS -w ' %{http_code}\\n' -H 'Content-Type: application/json'`;
-  const generate = `${curl} -d '{"merchant_id":"${demoMerchantId}","discount_id":"${demoDiscountId}"}' ${baseUrl}/api/v1/cgn/otp/${demoFiscalCode}`;
+  const generate = `${curl} -d '{"fiscal_code":"${demoFiscalCode}","merchant_id":"${demoMerchantId}","discount_id":"${demoDiscountId}"}' ${baseUrl}/api/v1/cgn/otp`;
   const use = `${curl} -H "Ocp-Apim-Subscription-Key: ${apiKey ?? "$KEY"}" -d '{"otp_code":"'$OTP'","invalidate_otp":true}' ${baseUrl}/api/v1/merchant/cgn/otp/validate`;
   return [
     ...(apiKey === undefined
@@ -70,7 +70,7 @@ const run = async (): Promise<void> => {
       makePlaygroundStore(embedded === undefined ? "named" : "own"),
     ],
     undefined,
-    () => demoShop,
+    { demoShop: () => demoShop },
   );
   try {
     const created = await store.createContainers();

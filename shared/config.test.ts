@@ -34,6 +34,7 @@ describe("the settings", () => {
       },
       otpSecret: secretBytes,
       otpLifetime: { ttlSeconds: 600, retentionSeconds: 86_400 },
+      generateOtpPathForm: true,
       requestDeadlineMs: 5000,
     });
   });

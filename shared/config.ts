@@ -30,6 +30,8 @@ export interface Config {
   /** While the secret is replaced: the service also finds OTPs issued under this one. */
   readonly otpSecretSecond: Buffer | undefined;
   readonly otpLifetime: OtpLifetime;
+  /** Whether GenerateOtp also takes its deprecated form, with the fiscal code in the path. */
+  readonly generateOtpPathForm: boolean;
   readonly requestDeadlineMs: number;
 }
 
@@ -101,6 +103,7 @@ const Settings = t.type({
   COSMOSDB_SINGLE_COPY: flag,
   OTP_SECRET: secret,
   OTP_SECRET_SECOND: optional(secret),
+  GENERATE_OTP_PATH_FORM: flag,
   OTP_TTL_IN_SECONDS: integer(1, day),
   // The contract tells expired and used OTPs apart from unknown ones for at least 24 hours.
   OTP_RETENTION_IN_SECONDS: integer(day, 365 * day),
@@ -110,6 +113,7 @@ const Settings = t.type({
 const defaults = {
   COSMOSDB_DATABASE_NAME: "cgn",
   COSMOSDB_SINGLE_COPY: "false",
+  GENERATE_OTP_PATH_FORM: "true",
   OTP_TTL_IN_SECONDS: "600",
   OTP_RETENTION_IN_SECONDS: "86400",
   REQUEST_DEADLINE_IN_MS: "5000",
@@ -292,6 +296,7 @@ export const decodeConfig = (environment: Environment): Either<BadSettings, Conf
       ttlSeconds: settings.right.OTP_TTL_IN_SECONDS,
       retentionSeconds: settings.right.OTP_RETENTION_IN_SECONDS,
     },
+    generateOtpPathForm: settings.right.GENERATE_OTP_PATH_FORM,
     requestDeadlineMs: settings.right.REQUEST_DEADLINE_IN_MS,
   });
 };

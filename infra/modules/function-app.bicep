@@ -63,6 +63,9 @@ param otpSecretName string
 @description('Name of the secret for OTP_SECRET_SECOND in it. Empty: the app has none.')
 param otpSecondSecretName string
 
+@description('Whether GenerateOtp also takes its deprecated form, with the fiscal code in the address.')
+param generateOtpPathForm bool
+
 @description('How long an OTP can be used, in seconds.')
 param otpTtlInSeconds int
 
@@ -165,6 +168,11 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
           name: 'AzureWebJobsStorage__blobServiceUri'
           value: storageAccount.properties.primaryEndpoints.blob
         }
+        // Otherwise / is a page of Azure's own.
+        {
+          name: 'AzureWebJobsDisableHomepage'
+          value: 'true'
+        }
         {
           name: 'AzureWebJobsStorage__credential'
           value: 'managedidentity'
@@ -193,6 +201,11 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         {
           name: 'COSMOSDB_DATABASE_NAME'
           value: databaseName
+        }
+        // string(true) would be 'True', which the service refuses.
+        {
+          name: 'GENERATE_OTP_PATH_FORM'
+          value: generateOtpPathForm ? 'true' : 'false'
         }
         {
           name: 'OTP_TTL_IN_SECONDS'
@@ -284,3 +297,6 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 
 @description('Host name of the app.')
 output hostName string = app.properties.defaultHostName
+
+@description('Id of the app.')
+output appId string = app.id

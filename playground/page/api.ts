@@ -114,9 +114,9 @@ export const makeApi = (
     generate: (beneficiary, merchantId, discountId) =>
       call({
         operation: "generate",
-        path: `/api/v1/cgn/otp/${beneficiary}`,
+        path: "/api/v1/cgn/otp",
         codec: OtpBody,
-        body: { merchant_id: merchantId, discount_id: discountId },
+        body: { fiscal_code: beneficiary, merchant_id: merchantId, discount_id: discountId },
       }),
 
     // This page plays the shop's server. A real shop makes this call from its server, never from a browser: anyone who

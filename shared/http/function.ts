@@ -12,6 +12,8 @@ import type { ApiKeyChange, CallSubject, Log } from "./log";
 import { toProblem } from "./problem";
 import type { Audience } from "./problem";
 
+export type { HttpRequest };
+
 /** A function as a value: what `app.http` registers, and what any other host can mount. */
 export interface HttpFunction extends Required<
   Pick<HttpFunctionOptions, "route" | "methods" | "authLevel" | "handler">
@@ -96,6 +98,8 @@ const makeAnsweringFunction = (
     log.outcome(answer.status, E.isLeft(result) ? result.left : undefined);
     // A read that the answer did not wait for is over too.
     deadline.abort();
-    return withCommonHeaders(answer);
+    const { body, ...withoutBody } = withCommonHeaders(answer);
+    // RFC 9110, section 9.3.2. The host would send a body of its own accord.
+    return request.method === "HEAD" || body === undefined ? withoutBody : { ...withoutBody, body };
   },
 });

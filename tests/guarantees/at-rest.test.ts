@@ -1,7 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { request } from "node:http";
+import type { HostLine } from "../../local/host";
 import { discount } from "../../tools/support/api";
 import { readItems, startInstance, startService } from "../../tools/support/service";
 import type { Instance, Service } from "../../tools/support/service";
+import { expectProblem } from "../support/expect-problem";
+import { isLoggedByHost } from "../support/host-levels";
 
 describe("at rest", () => {
   let service: Service;
@@ -105,6 +109,41 @@ describe("at rest", () => {
 
   it("no fiscal code can be read", () => {
     expectNowhere(beneficiaries);
+  });
+
+  describe("in the log of the host itself", () => {
+    const readHost = (lines: readonly HostLine[]): string => lines.map(({ text }) => text).join("\n");
+
+    it("no fiscal code can be read at any level, since none is in an address", () => {
+      const text = readHost([...service.hostLog, ...swapped.hostLog]);
+      expect(text).toContain("/api/v1/cgn/otp");
+      expect(
+        beneficiaries.filter((each) => writings(each).some((writing) => text.includes(writing))),
+      ).toEqual([]);
+    });
+
+    it("none can be read at the levels of host.json either, where the deprecated form puts it into the address", async () => {
+      const [beneficiary = ""] = beneficiaries;
+      const from = service.hostLog.length;
+      expectProblem(await service.generateByPath(beneficiary), 409, "otp-conflict");
+      // .NET accepts this Host, and Node's URL does not: the worker's error quotes the address.
+      const refused = await new Promise((resolve) => {
+        const headers = { Host: "localhost:99999", "Content-Length": 2 };
+        request(
+          `${service.baseUrl}/api/v1/cgn/otp/${beneficiary}`,
+          { method: "POST", headers },
+          ({ statusCode }) => {
+            resolve(statusCode);
+          },
+        ).end("{}");
+      });
+      expect(refused).toBe(500);
+      const lines = service.hostLog.slice(from);
+      expect(lines.filter(({ text }) => text.includes(beneficiary)).map(({ level }) => level)).toEqual(
+        expect.arrayContaining(["Information", "Error"]),
+      );
+      expect(readHost(lines.filter(isLoggedByHost))).not.toContain(beneficiary);
+    });
   });
 
   it("no Idempotency-Key can be read", () => {

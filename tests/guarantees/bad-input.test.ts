@@ -49,8 +49,9 @@ describe("bad input", () => {
   beforeAll(async () => {
     service = await startService();
     routes = [
-      ["GenerateOtp", `${service.baseUrl}/api/v1/cgn/otp/${fiscalCode}`],
+      ["GenerateOtp", `${service.baseUrl}/api/v1/cgn/otp`],
       ["ValidateOtp", `${service.baseUrl}/api/v1/merchant/cgn/otp/validate`],
+      ["GenerateOtp in its deprecated form", `${service.baseUrl}/api/v1/cgn/otp/${fiscalCode}`],
     ];
   });
   afterAll(() => service.stop());
@@ -105,8 +106,8 @@ describe("bad input", () => {
 
   it("a byte order mark before the JSON is ignored, and so is Content-Type", async () => {
     for (const [index, type] of ["text/plain", "application/x-www-form-urlencoded", ""].entries()) {
-      const url = `${service.baseUrl}/api/v1/cgn/otp/AAAAAA00A00A00${index}D`;
-      const body = `\ufeff${JSON.stringify(discount)}`;
+      const url = `${service.baseUrl}/api/v1/cgn/otp`;
+      const body = `\ufeff${JSON.stringify({ fiscal_code: `AAAAAA00A00A00${index}D`, ...discount })}`;
       expect((await call(url, { method: "POST", body, headers: { "Content-Type": type } })).status).toBe(200);
     }
   });
@@ -144,7 +145,6 @@ describe("bad input", () => {
   it.each([
     ["GET", "/api/v1/openapiXyaml"],
     ["POST", "/"],
-    ["POST", "/api/v1/cgn/otp"],
     ["POST", "/api/v1/cgn/otp/a/b"],
     ["GET", "//evil/api/v1/info"],
     ["GET", "/api/v1/info/..%2f"],

@@ -136,10 +136,18 @@ const bodyEdit = fc.oneof(
 );
 
 // There are few beneficiaries, so that some have a live OTP.
-const generate = fc.record({
-  target: fc.integer({ min: 10, max: 39 }).map((n) => `/api/v1/cgn/otp/AAAAAA00A00A0${n}A`),
-  body: fc.record({ merchant_id: shop, discount_id: fc.constantFrom("offer-1", "offer-2") }).map(toJson),
-});
+const beneficiary = fc.integer({ min: 10, max: 39 }).map((n) => `AAAAAA00A00A0${n}A`);
+const offer = { merchant_id: shop, discount_id: fc.constantFrom("offer-1", "offer-2") };
+const generate = fc.oneof(
+  fc.record({
+    target: fc.constant("/api/v1/cgn/otp"),
+    body: fc.record({ fiscal_code: beneficiary, ...offer }).map(toJson),
+  }),
+  fc.record({
+    target: beneficiary.map((each) => `/api/v1/cgn/otp/${each}`),
+    body: fc.record(offer).map(toJson),
+  }),
+);
 const validate = fc.record({
   target: fc.constant("/api/v1/merchant/cgn/otp/validate"),
   headers: fc.tuple(key, fc.constantFrom("cart-1", "cart-2")).map(([apiKey, cart]): Template["headers"] => [

@@ -100,7 +100,7 @@ const makeShop = (fleet: Fleet, apiKey: string) => {
   let serial = 0;
   let doublyIssued = 0;
 
-  const generate = (discount: unknown): Promise<Reply> =>
+  const generate = (discount: object): Promise<Reply> =>
     fleet.call((api) => api.generate(fiscalCode, discount));
   const newDiscount = () => ({ merchant_id: merchantId, discount_id: `discount-${serial++}` });
   const ask = (code: string): Promise<Reply> => fleet.call((api) => api.ask(apiKey, code));

@@ -65,14 +65,14 @@ describe("what is deployed", () => {
       expect(
         host.functions.map((each) => [each.name, each.methods.join(), each.route, each.authLevel]),
       ).toEqual([
-        ["GenerateOtp", "POST", "api/v1/cgn/otp/{fiscalcode}", "function"],
+        ["GenerateOtp", "POST", "api/v1/cgn/otp/{fiscalcode?}", "function"],
         ["ValidateOtp", "POST", "api/v1/merchant/cgn/otp/validate", "anonymous"],
         ["RegenerateApiKey", "POST", "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", "function"],
         ["ListApiKeys", "GET", "api/v1/cgn/merchants/{merchant_id}/api-keys", "function"],
         ["RevokeApiKey", "DELETE", "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}", "function"],
         ["OpenApi", "GET", "api/v1/openapi.yaml", "anonymous"],
-        ["Info", "GET", "api/v1/info", "anonymous"],
-        ["Status", "GET", "api/v1/status", "anonymous"],
+        ["Info", "GET,HEAD", "api/v1/info", "anonymous"],
+        ["Status", "GET,HEAD", "api/v1/status", "anonymous"],
       ]);
       expect((await host.info()).json).toEqual({ name, version });
       // Any other instance finds what it wrote.
@@ -209,7 +209,7 @@ describe("what is deployed", () => {
           expectProblem(reply, 503, "service-unavailable");
         }
         expect(host.printed()).toMatch(
-          /COSMOSDB_ENDPOINT is malformed.*\n.*OTP_SECRET is malformed.*\n.*COSMOSDB_KEY is missing, and so is IDENTITY_ENDPOINT/,
+          /^Error: .*COSMOSDB_ENDPOINT is malformed.*; OTP_SECRET is malformed.*; COSMOSDB_KEY is missing, and so is IDENTITY_ENDPOINT.*\n$/,
         );
         expect(host.log).toHaveLength(replies.length);
         expect(host.log[0]?.text).toContain(

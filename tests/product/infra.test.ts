@@ -168,6 +168,7 @@ describe("the app", () => {
     const platform = [
       "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
       "APPLICATIONINSIGHTS_CONNECTION_STRING",
+      "AzureWebJobsDisableHomepage",
       "AzureWebJobsStorage__blobServiceUri",
       "AzureWebJobsStorage__clientId",
       "AzureWebJobsStorage__credential",
@@ -190,9 +191,12 @@ describe("the app", () => {
       E.right({
         cosmos: { databaseName: "cgn", isSingleCopy: false },
         otpLifetime: { ttlSeconds: 600, retentionSeconds: 86_400 },
+        generateOtpPathForm: true,
         requestDeadlineMs: 5000,
       }),
     );
+    const without = settingsOf(deploy(template, { generateOtpPathForm: false }));
+    expect(without["GENERATE_OTP_PATH_FORM"]).toBe("false");
     const { COSMOSDB_ENDPOINT, AZURE_CLIENT_ID } = settingsOf(deployed);
     expect(COSMOSDB_ENDPOINT).toBe("reference(cosmosDb).outputs.endpoint.value");
     expect(AZURE_CLIENT_ID).toMatch(/^reference\(.*\)\.clientId$/);

@@ -35,6 +35,7 @@ import type { Service } from "../../tools/support/service";
 /** Calls every operation with this `code` and `apiKey`, which may be malformed. */
 const callAll = async (api: Api, apiKey: string, code: string): Promise<void> => {
   await api.generate();
+  await api.generateByPath();
   await api.ask(apiKey, code);
   await api.regenerate(merchantId, "secondary");
   await api.list();
@@ -72,6 +73,9 @@ describe("openapi.yaml", () => {
     const code = await service.newCode();
     await callAll(service, apiKey, code);
     await service.generate("not a fiscal code");
+    await service.generateByPath("not-a-fiscal-code");
+    await service.generateByPath(fiscalCode, { padding: "x".repeat(4096) });
+    await service.generateByPath("AAAAAA00A00A002A");
     await service.generate(fiscalCode, { padding: "x".repeat(4096) });
     await service.validate(apiKey, {});
     await service.validate(apiKey, { padding: "x".repeat(4096) });
@@ -128,7 +132,17 @@ describe("openapi.yaml", () => {
   it("describes every function, and no other", () => {
     const functions = makeFunctions(service.config, service.store.forCall);
     const served = functions.flatMap(({ name, route, methods, authLevel }) =>
-      methods.map((method) => ({ name, path: `/${route}`, method, takesKey: authLevel === "function" })),
+      methods
+        // The document says of `GET` that `HEAD` is answered alike.
+        .filter((method) => method !== "HEAD")
+        .flatMap((method) => {
+          const [, path = route, parameter] = /^(.+)\/\{(\w+)\?\}$/.exec(route) ?? [];
+          const takesKey = authLevel === "function";
+          const served = { name, path: `/${path}`, method, takesKey };
+          return parameter === undefined
+            ? [served]
+            : [served, { ...served, name: `${name}ByPath`, path: `/${path}/{${parameter}}` }];
+        }),
     );
     const described = operations.map(({ id, path, method, security }) => ({
       name: id,

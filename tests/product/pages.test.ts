@@ -147,7 +147,9 @@ describe("the pages of the local host", () => {
       apiKey: "cgn_demo-shop_a",
       testApiKey: "cgn_test_demo-shop_b",
     };
-    const host = makeHost(makeFunctions(service.config, service.store.forCall), undefined, () => demoShop);
+    const host = makeHost(makeFunctions(service.config, service.store.forCall), undefined, {
+      demoShop: () => demoShop,
+    });
     const baseUrl = `http://127.0.0.1:${await listen(host, 0)}`;
     const { text } = await call(`${baseUrl}/integrazione-operatori`);
     const shown = text.replaceAll(/<[^>]+>/g, "");

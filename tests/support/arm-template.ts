@@ -124,7 +124,8 @@ const functions: Readonly<Record<string, (inputs: readonly Json[]) => Json>> = {
   not: ([value]) => value !== true,
   null: () => null,
   replace: ([text, from, to]) => toText(text).replaceAll(toText(from), toText(to)),
-  string: ([value]) => toText(value),
+  // https://learn.microsoft.com/azure/azure-resource-manager/templates/template-functions-string#string
+  string: ([value]) => (value === true ? "True" : value === false ? "False" : toText(value)),
   take: ([text, count]) => toText(text).slice(0, Number(count)),
   uniqueString: () => "0123456789abc",
 };

@@ -19,7 +19,7 @@ import type { LogLine } from "../../tools/support/service";
 const HttpTrigger = t.type({
   name: t.string,
   route: t.string,
-  methods: t.array(t.keyof({ GET: null, POST: null, DELETE: null })),
+  methods: t.array(t.keyof({ GET: null, HEAD: null, POST: null, DELETE: null })),
   authLevel: t.keyof({ anonymous: null, function: null }),
 });
 

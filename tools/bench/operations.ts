@@ -60,9 +60,8 @@ export const makeOperations = async (settings: Readonly<Record<string, string>>)
 
   const nextBeneficiary = makeBeneficiaries();
   const generate = (): (() => Promise<string>) => {
-    const fiscalcode = nextBeneficiary();
-    const discount = { merchant_id: merchantId, discount_id: "discount" };
-    return makeCall("GenerateOtp", `cgn/otp/${fiscalcode}`, { fiscalcode }, discount);
+    const body = { fiscal_code: nextBeneficiary(), merchant_id: merchantId, discount_id: "discount" };
+    return makeCall("GenerateOtp", "cgn/otp", {}, body);
   };
   const newCode = async (): Promise<OtpCode> =>
     decode(OtpCode, decode(OtpBody, JSON.parse(await generate()())).code);

@@ -14,7 +14,7 @@ import { startSideBySide } from "../support/side-by-side";
 type IsMeant = (request: FrontRequest) => boolean;
 const isUse: IsMeant = ({ body }) => body.includes('"invalidate_otp":true');
 const isAsk: IsMeant = ({ body }) => body.includes('"invalidate_otp":false');
-const isGenerate: IsMeant = ({ path: address }) => address.startsWith("/api/v1/cgn/otp/");
+const isGenerate: IsMeant = ({ path: address }) => address === "/api/v1/cgn/otp";
 const isInfo: IsMeant = ({ path: address }) => address.endsWith("/info");
 
 const honest: Lie = (request, passOn) => passOn(request);

@@ -38,7 +38,9 @@ export interface Api {
   /** Makes any request, as the other members do theirs. */
   readonly call: Send;
   readonly baseUrl: string;
-  generate(beneficiary?: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
+  generate(beneficiary?: string, body?: object, headers?: Record<string, string>): Promise<Reply>;
+  /** The deprecated form of the same call. */
+  generateByPath(beneficiary?: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   validate(apiKey: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   regenerate(merchantId?: string, keyType?: string, idempotencyKey?: string): Promise<Reply>;
   list(merchantId?: string): Promise<Reply>;
@@ -46,7 +48,7 @@ export interface Api {
   info(): Promise<Reply>;
   status(): Promise<Reply>;
   /** Returns a new code. It fails the test when there is none, because the test cannot go on. */
-  newCode(beneficiary?: string, body?: unknown): Promise<string>;
+  newCode(beneficiary?: string, body?: object): Promise<string>;
   newApiKey(merchantId?: string, keyType?: string, idempotencyKey?: string): Promise<string>;
   ask(apiKey: string, code: string): Promise<Reply>;
   use(apiKey: string, code: string, idempotencyKey?: string): Promise<Reply>;
@@ -63,6 +65,8 @@ export const makeApi = (baseUrl: string, callWith: Send = call): Api => {
     call: callWith,
     baseUrl,
     generate: (beneficiary = fiscalCode, body = discount, headers = {}) =>
+      post("/api/v1/cgn/otp", { fiscal_code: beneficiary, ...body }, headers),
+    generateByPath: (beneficiary = fiscalCode, body = discount, headers = {}) =>
       post(`/api/v1/cgn/otp/${beneficiary}`, body, headers),
     validate: (apiKey, body, headers = {}) =>
       post("/api/v1/merchant/cgn/otp/validate", body, { "Ocp-Apim-Subscription-Key": apiKey, ...headers }),

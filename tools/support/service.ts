@@ -6,6 +6,7 @@ import * as t from "io-ts";
 import { makeFunctions } from "../../functions";
 import { startEmbeddedCosmosDb } from "../../local/embedded-cosmos-db";
 import { lateLogPrefix, makeHost } from "../../local/host";
+import type { HostLine } from "../../local/host";
 import { close, listen } from "../../local/server";
 import { decodeConfig } from "../../shared/config";
 import type { Config } from "../../shared/config";
@@ -31,6 +32,8 @@ export interface Instance extends Api {
   readonly config: Config;
   readonly store: CosmosStore;
   readonly log: LogLine[];
+  /** What the host itself logs, at every level. */
+  readonly hostLog: HostLine[];
   stop(): Promise<void>;
 }
 
@@ -42,14 +45,20 @@ export const startInstance = async (
   const config = right(decodeConfig(settings));
   const store = makeCosmosStore(config, options);
   const log: LogLine[] = [];
-  const host = makeHost(makeFunctions(config, store.forCall, clock), (level, ...args) => {
-    log.push({ level, text: args.map(String).join(" ") });
-  });
+  const hostLog: HostLine[] = [];
+  const host = makeHost(
+    makeFunctions(config, store.forCall, clock),
+    (level, ...args) => {
+      log.push({ level, text: args.map(String).join(" ") });
+    },
+    { onHostLine: (line) => hostLog.push(line) },
+  );
   return {
     ...makeApi(`http://127.0.0.1:${await listen(host, 0)}`),
     config,
     store,
     log,
+    hostLog,
     stop: async () => {
       await close(host);
       store.dispose();

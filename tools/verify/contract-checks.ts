@@ -34,6 +34,7 @@ interface Scene {
   readonly beneficiary: string;
   readonly apiKey: string;
   readonly generate: () => Promise<Reply>;
+  readonly generateByPath: (more: object) => Promise<Reply>;
   readonly newCode: () => Promise<string>;
 }
 
@@ -49,6 +50,7 @@ const makeScene = async (api: Api): Promise<Scene> => {
     beneficiary,
     apiKey: await api.newApiKey(merchantId),
     generate: () => api.generate(beneficiary, body),
+    generateByPath: (more) => api.generateByPath(beneficiary, { ...body, ...more }),
     newCode: () => api.newCode(beneficiary, body),
   };
 };
@@ -122,6 +124,21 @@ export const contractChecks: readonly ContractCheck[] = [
       const again = await generate();
       assertProblem(again, 409, "otp-conflict");
       assert.deepEqual(decode(Conflict, again.json).otp, otp);
+    },
+  ),
+  makeCheck(
+    "GenerateOtp with the fiscal code in the path is the same call, or does not exist",
+    async (api) => {
+      const { generate, generateByPath, beneficiary } = await makeScene(api);
+      const otp = decode(OtpBody, (await generate()).json);
+      const again = await generateByPath({});
+      if (again.status === 404) {
+        assert.equal(again.text, "");
+        return;
+      }
+      assertProblem(again, 409, "otp-conflict");
+      assert.deepEqual(decode(Conflict, again.json).otp, otp);
+      assertProblem(await generateByPath({ fiscal_code: beneficiary }), 400, "invalid-request");
     },
   ),
   makeCheck("GenerateOtp refuses a bad fiscal code, a bad body and a large one", async (api) => {

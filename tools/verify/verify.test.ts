@@ -20,7 +20,7 @@ const ttlSeconds = 2;
 const honest: Lie = (request, passOn) => passOn(request);
 const isValidate = ({ path }: FrontRequest): boolean => path.endsWith("/validate");
 const isGenerate = ({ path }: FrontRequest): boolean =>
-  path.includes("/cgn/otp/") && !path.endsWith("/validate");
+  path.includes("/cgn/otp") && !path.endsWith("/validate");
 const isKeys = ({ path }: FrontRequest): boolean => path.includes("/api-keys");
 const isRegenerate = (request: FrontRequest): boolean => request.method === "POST" && isKeys(request);
 
@@ -82,7 +82,13 @@ const shareAnswers = (name: (request: FrontRequest) => string | undefined): Lie 
 const lies: Readonly<Record<string, () => Lie>> = {
   "GenerateOtp issues a code, and tells the live one to whoever asks again": () =>
     answering((request, reply) =>
-      isGenerate(request) && reply.status === 409
+      isGenerate(request) && request.path.endsWith("/otp") && reply.status === 409
+        ? rewrite(reply, /"code":"[A-Z0-9]{11}"/, '"code":"AAAAAAAAAAA"')
+        : reply,
+    ),
+  "GenerateOtp with the fiscal code in the path is the same call, or does not exist": () =>
+    answering((request, reply) =>
+      isGenerate(request) && !request.path.endsWith("/otp") && reply.status === 409
         ? rewrite(reply, /"code":"[A-Z0-9]{11}"/, '"code":"AAAAAAAAAAA"')
         : reply,
     ),
