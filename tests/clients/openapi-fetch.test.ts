@@ -36,9 +36,8 @@ const run = async (): Promise<void> => {
   });
   const hints = keys.data?.api_keys.map(({ key_type, hint }): string => key_type + " " + hint);
   const isHinted = hints?.join() === "primary " + apiKey.slice(-4) + ",test " + testApiKey.slice(-4);
-  const otp = await client.POST("/cgn/otp/{fiscalcode}", {
-    params: { path: { fiscalcode: "${fiscalCode}" } },
-    body: { merchant_id: "${merchantId}", discount_id: "${discountId}" },
+  const otp = await client.POST("/cgn/otp", {
+    body: { fiscal_code: "${fiscalCode}", merchant_id: "${merchantId}", discount_id: "${discountId}" },
   });
   if (otp.data === undefined) {
     throw new Error(otp.error.title);
