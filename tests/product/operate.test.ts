@@ -95,12 +95,20 @@ describe("host.json", () => {
     const names = makeFunctionsWithoutConfig({ names: [], message: "" }).map(({ name }) => name);
     expect(Object.fromEntries(levels)).toEqual({
       Function: "Warning",
+      // An error of the worker can quote the address.
+      "Function.GenerateOtp": "None",
       ...Object.fromEntries(names.map((name) => [`Function.${name}.User`, "Information"])),
     });
   });
 
-  it("keeps request URLs, which contain fiscal codes, out of Application Insights", () => {
+  it("keeps request URLs, of which some contain fiscal codes, out of Application Insights and Live Metrics", () => {
     expect(host.logging.logLevel["Host.Results"]).toBe("None");
+    expect(host.logging.applicationInsights.enableLiveMetrics).toBe(false);
     expect(host).not.toHaveProperty("telemetryMode");
+  });
+
+  it("has no level with which Core Tools print request URLs", () => {
+    const names = Object.keys(host.logging.logLevel).map((name) => name.toLowerCase());
+    expect(names).not.toContain("default");
   });
 });
