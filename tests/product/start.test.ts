@@ -185,3 +185,16 @@ describe("npm run start:store", () => {
     expect(program.errors()).toBe("");
   });
 });
+
+describe("npm run start:func", () => {
+  it("says in one sentence what to install where there are no Core Tools", () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["tools/start-func.mjs"], {
+      env: { PATH: "" },
+      encoding: "utf8",
+    });
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(
+      /^Azure Functions Core Tools are not installed: .*\bazure-functions-core-tools@4 .*\.\n$/,
+    );
+  });
+});
