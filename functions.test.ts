@@ -1,9 +1,7 @@
 import { expectProblem } from "./tests/support/expect-problem";
-import { fiscalCode, merchantId } from "./tools/support/api";
-import type { Api, Reply } from "./tools/support/api";
+import { fiscalCode, merchantId, type Api, type Reply } from "./tools/support/api";
 import { countOf, every, throttled } from "./tools/support/fault-scripts";
-import { readItems, startBehindFaults, startService } from "./tools/support/service";
-import type { Service } from "./tools/support/service";
+import { readItems, startBehindFaults, startService, type Service } from "./tools/support/service";
 
 describe("every function that needs the store", () => {
   let service: Service;

@@ -5,14 +5,16 @@ import { openApi } from "./OpenApi/open-api";
 import { regenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
 import { revokeApiKey } from "./RevokeApiKey/revoke-api-key";
 import type { BadSettings, Config } from "./shared/config";
-import { makeKeyring } from "./shared/domain/keyring";
-import type { Keyrings } from "./shared/domain/keyring";
+import { makeKeyring, type Keyrings } from "./shared/domain/keyring";
 import type { OtpLifetime } from "./shared/domain/otp";
 import type { StoreForCall } from "./shared/domain/store";
-import { makeHealthCheck } from "./shared/health";
-import type { CheckHealth } from "./shared/health";
-import { makeFailingFunction, makeHttpFunction } from "./shared/http/function";
-import type { FunctionDefinition, HttpFunction } from "./shared/http/function";
+import { makeHealthCheck, type CheckHealth } from "./shared/health";
+import {
+  makeFailingFunction,
+  makeHttpFunction,
+  type FunctionDefinition,
+  type HttpFunction,
+} from "./shared/http/function";
 import { status } from "./Status/status";
 import { validateOtp } from "./ValidateOtp/validate-otp";
 

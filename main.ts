@@ -1,8 +1,7 @@
 import { app } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import { makeFunctions, makeFunctionsWithoutConfig } from "./functions";
-import { decodeConfig } from "./shared/config";
-import type { Config } from "./shared/config";
+import { decodeConfig, type Config } from "./shared/config";
 import { makeCosmosStore } from "./shared/cosmos/cosmos-store";
 import type { HttpFunction } from "./shared/http/function";
 

@@ -5,8 +5,14 @@ import { discount, discountId, fiscalCode, merchantId, send } from "../tools/sup
 import { decode } from "../tools/support/either";
 import type { StoreRequest } from "../tools/support/fault-proxy";
 import { applyLate, every, firstOf, inOrder } from "../tools/support/fault-scripts";
-import { readItems, startBehindFaults, startInstance, startService } from "../tools/support/service";
-import type { Instance, Service } from "../tools/support/service";
+import {
+  readItems,
+  startBehindFaults,
+  startInstance,
+  startService,
+  type Instance,
+  type Service,
+} from "../tools/support/service";
 
 describe("GenerateOtp", () => {
   let service: Service;

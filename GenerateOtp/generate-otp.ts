@@ -3,14 +3,19 @@ import type { Either } from "fp-ts/Either";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
-import { deadlinePassed, unknownWrite } from "../shared/domain/failure";
-import type { Failure } from "../shared/domain/failure";
-import { findLatestOtp } from "../shared/domain/find-otp";
-import type { LatestOtp } from "../shared/domain/find-otp";
+import { deadlinePassed, unknownWrite, type Failure } from "../shared/domain/failure";
+import { findLatestOtp, type LatestOtp } from "../shared/domain/find-otp";
 import { DiscountId, FiscalCode, MerchantId } from "../shared/domain/identifiers";
 import type { Holding, Keyrings } from "../shared/domain/keyring";
-import { expiryOf, isLive, otpItemTtl, slotItemTtl } from "../shared/domain/otp";
-import type { IssuedOtp, Otp, OtpLifetime } from "../shared/domain/otp";
+import {
+  expiryOf,
+  isLive,
+  otpItemTtl,
+  slotItemTtl,
+  type IssuedOtp,
+  type Otp,
+  type OtpLifetime,
+} from "../shared/domain/otp";
 import { json } from "../shared/http/answer";
 import { otpBody } from "../shared/http/bodies";
 import type { FunctionDefinition, HttpRequest, Invocation } from "../shared/http/function";

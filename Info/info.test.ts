@@ -3,15 +3,12 @@ import { makeFunctions } from "../functions";
 import { makeHost } from "../local/host";
 import { close, listen } from "../local/server";
 import { name, version } from "../package.json";
-import { toDefinition } from "../shared/cosmos/containers";
-import type { ContainerName } from "../shared/cosmos/containers";
+import { toDefinition, type ContainerName } from "../shared/cosmos/containers";
 import { makeCosmosStore } from "../shared/cosmos/cosmos-store";
 import { expectProblem } from "../tests/support/expect-problem";
-import { makeApi } from "../tools/support/api";
-import type { Reply } from "../tools/support/api";
+import { makeApi, type Reply } from "../tools/support/api";
 import { startFaultProxy } from "../tools/support/fault-proxy";
-import { startService } from "../tools/support/service";
-import type { Service } from "../tools/support/service";
+import { startService, type Service } from "../tools/support/service";
 
 describe("Info", () => {
   let service: Service;

@@ -2,8 +2,7 @@ import { ApiKeysBody } from "../shared/http/bodies";
 import { expectProblem } from "../tests/support/expect-problem";
 import { merchantId } from "../tools/support/api";
 import { decode } from "../tools/support/either";
-import { readItems, startService } from "../tools/support/service";
-import type { Service } from "../tools/support/service";
+import { readItems, startService, type Service } from "../tools/support/service";
 
 describe("ListApiKeys", () => {
   let service: Service;

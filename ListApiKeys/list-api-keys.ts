@@ -1,10 +1,8 @@
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
-import { keyTypes } from "../shared/domain/api-key";
-import type { ApiKeys } from "../shared/domain/api-key";
+import { keyTypes, type ApiKeys } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
-import { json } from "../shared/http/answer";
-import type { Success } from "../shared/http/answer";
+import { json, type Success } from "../shared/http/answer";
 import type { ApiKeysBody } from "../shared/http/bodies";
 import type { FunctionDefinition } from "../shared/http/function";
 import { decodeFields } from "../shared/http/request";

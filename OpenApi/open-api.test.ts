@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-import { startService } from "../tools/support/service";
-import type { Service } from "../tools/support/service";
+import { startService, type Service } from "../tools/support/service";
 
 describe("OpenApi", () => {
   let service: Service;

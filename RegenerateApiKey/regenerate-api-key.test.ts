@@ -3,12 +3,17 @@ import { decodeApiKey, hashApiKey, keyTypes, makeApiKey } from "../shared/domain
 import { MerchantId } from "../shared/domain/identifiers";
 import { ApiKeyBody } from "../shared/http/bodies";
 import { expectProblem } from "../tests/support/expect-problem";
-import { merchantId } from "../tools/support/api";
-import type { Reply } from "../tools/support/api";
+import { merchantId, type Reply } from "../tools/support/api";
 import { decode } from "../tools/support/either";
 import { countOf, firstOf, inOrder } from "../tools/support/fault-scripts";
-import { readItems, startBehindFaults, startInstance, startService } from "../tools/support/service";
-import type { LogLine, Service } from "../tools/support/service";
+import {
+  readItems,
+  startBehindFaults,
+  startInstance,
+  startService,
+  type LogLine,
+  type Service,
+} from "../tools/support/service";
 
 describe("RegenerateApiKey", () => {
   const changesIn = (log: readonly LogLine[]): unknown[] =>

@@ -12,14 +12,12 @@ import {
   replaceApiKey,
   toStoredApiKey,
   wasInForce,
+  type StoredApiKey,
 } from "../shared/domain/api-key";
-import type { StoredApiKey } from "../shared/domain/api-key";
-import { deadlinePassed } from "../shared/domain/failure";
-import type { Failure } from "../shared/domain/failure";
+import { deadlinePassed, type Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
 import type { Keyring, Keyrings } from "../shared/domain/keyring";
-import { json } from "../shared/http/answer";
-import type { Success } from "../shared/http/answer";
+import { json, type Success } from "../shared/http/answer";
 import type { ApiKeyBody } from "../shared/http/bodies";
 import type { FunctionDefinition, Invocation } from "../shared/http/function";
 import { decodeFields } from "../shared/http/request";

@@ -4,8 +4,7 @@ import { merchantId } from "../tools/support/api";
 import { decode } from "../tools/support/either";
 import type { StoreRequest } from "../tools/support/fault-proxy";
 import { applyLate, countOf, inOrder } from "../tools/support/fault-scripts";
-import { readItems, startBehindFaults, startService } from "../tools/support/service";
-import type { Service } from "../tools/support/service";
+import { readItems, startBehindFaults, startService, type Service } from "../tools/support/service";
 
 describe("RevokeApiKey", () => {
   let service: Service;

@@ -3,13 +3,10 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
-import { endApiKey, endedBy, KeyType } from "../shared/domain/api-key";
-import type { ApiKeyHash } from "../shared/domain/api-key";
-import { deadlinePassed } from "../shared/domain/failure";
-import type { Failure } from "../shared/domain/failure";
+import { endApiKey, endedBy, KeyType, type ApiKeyHash } from "../shared/domain/api-key";
+import { deadlinePassed, type Failure } from "../shared/domain/failure";
 import { MerchantId } from "../shared/domain/identifiers";
-import { noContent } from "../shared/http/answer";
-import type { Success } from "../shared/http/answer";
+import { noContent, type Success } from "../shared/http/answer";
 import type { FunctionDefinition, Invocation } from "../shared/http/function";
 import { decodeFields } from "../shared/http/request";
 

@@ -1,8 +1,6 @@
 import { expectProblem } from "../tests/support/expect-problem";
-import { send } from "../tools/support/api";
-import type { Reply } from "../tools/support/api";
-import { startService } from "../tools/support/service";
-import type { Service } from "../tools/support/service";
+import { send, type Reply } from "../tools/support/api";
+import { startService, type Service } from "../tools/support/service";
 
 describe("Status", () => {
   let service: Service;

@@ -2,13 +2,17 @@ import * as t from "io-ts";
 import { makeApiKey } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
 import { expectProblem } from "../tests/support/expect-problem";
-import { call, discountId, fiscalCode } from "../tools/support/api";
-import type { Reply } from "../tools/support/api";
+import { call, discountId, fiscalCode, type Reply } from "../tools/support/api";
 import { decode, right } from "../tools/support/either";
 import type { Fault, StoreRequest } from "../tools/support/fault-proxy";
 import { applyLate, countOf, every, inOrder, throttled } from "../tools/support/fault-scripts";
-import { readItems, startBehindFaults, startService } from "../tools/support/service";
-import type { FaultyInstance, Service } from "../tools/support/service";
+import {
+  readItems,
+  startBehindFaults,
+  startService,
+  type FaultyInstance,
+  type Service,
+} from "../tools/support/service";
 
 const day = 86_400;
 

@@ -4,18 +4,21 @@ import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { makeBackoff } from "../shared/backoff";
 import { decodeApiKey, typeInForce } from "../shared/domain/api-key";
-import { deadlinePassed } from "../shared/domain/failure";
-import type { Failure } from "../shared/domain/failure";
-import { OtpCode } from "../shared/domain/identifiers";
-import type { MerchantId } from "../shared/domain/identifiers";
-import { findLatestOtp, startFindingOtp } from "../shared/domain/find-otp";
-import type { FoundOtp } from "../shared/domain/find-otp";
+import { deadlinePassed, type Failure } from "../shared/domain/failure";
+import { OtpCode, type MerchantId } from "../shared/domain/identifiers";
+import { findLatestOtp, startFindingOtp, type FoundOtp } from "../shared/domain/find-otp";
 import type { Keyrings } from "../shared/domain/keyring";
-import { decideValidation, expiryOf, isLive, otpItemTtl } from "../shared/domain/otp";
-import type { Otp, OtpLifetime, UseMark } from "../shared/domain/otp";
+import {
+  decideValidation,
+  expiryOf,
+  isLive,
+  otpItemTtl,
+  type Otp,
+  type OtpLifetime,
+  type UseMark,
+} from "../shared/domain/otp";
 import { decideTestCode, testDiscountId } from "../shared/domain/test-codes";
-import { json } from "../shared/http/answer";
-import type { Success } from "../shared/http/answer";
+import { json, type Success } from "../shared/http/answer";
 import type { ValidationBody } from "../shared/http/bodies";
 import type { FunctionDefinition, Invocation } from "../shared/http/function";
 import { decodeFields, decodeJsonBody } from "../shared/http/request";

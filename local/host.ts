@@ -6,13 +6,11 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
-import { HttpRequest, HttpResponse, InvocationContext } from "@azure/functions";
-import type { LogHandler } from "@azure/functions";
+import { HttpRequest, HttpResponse, InvocationContext, type LogHandler } from "@azure/functions";
 import type { HttpFunction } from "../shared/http/function";
 import { findPage } from "../site/pages";
 import type { DemoShop } from "../site/reader";
-import { makePlatformServer, receive } from "./platform";
-import type { PlatformRequest } from "./platform";
+import { makePlatformServer, receive, type PlatformRequest } from "./platform";
 import { refuseForeign } from "./same-origin";
 
 /** The Functions host's own limit (its `ScriptConstants.cs`). */

@@ -3,8 +3,13 @@
  * then the host. `npx jest tests/guarantees/hostile` compares this code with the platform's recorded answers.
  */
 import { isUtf8 } from "node:buffer";
-import { createServer, STATUS_CODES } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { Duplex } from "node:stream";
 
 /** The platform answers such a request with this status and an empty body. */

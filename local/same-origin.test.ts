@@ -1,10 +1,7 @@
-import { request as send } from "node:http";
-import type { OutgoingHttpHeaders } from "node:http";
+import { request as send, type OutgoingHttpHeaders } from "node:http";
 import { text } from "node:stream/consumers";
-import { startService } from "../tools/support/service";
-import type { Service } from "../tools/support/service";
-import { explainForeign } from "./same-origin";
-import type { ArrivalHeaders } from "./same-origin";
+import { startService, type Service } from "../tools/support/service";
+import { explainForeign, type ArrivalHeaders } from "./same-origin";
 
 describe("a request to the local host", () => {
   let service: Service;

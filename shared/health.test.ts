@@ -1,14 +1,10 @@
 import * as E from "fp-ts/Either";
 import { expectProblem } from "../tests/support/expect-problem";
-import { makeClock } from "../tools/support/clock";
-import type { Clock } from "../tools/support/clock";
-import { startBehindFaults, startService } from "../tools/support/service";
-import type { Service } from "../tools/support/service";
-import { deadlinePassed } from "./domain/failure";
-import type { ServiceUnavailable } from "./domain/failure";
+import { makeClock, type Clock } from "../tools/support/clock";
+import { startBehindFaults, startService, type Service } from "../tools/support/service";
+import { deadlinePassed, type ServiceUnavailable } from "./domain/failure";
 import type { StoreForCall, StoreCall } from "./domain/store";
-import { makeHealthCheck } from "./health";
-import type { CheckHealth } from "./health";
+import { makeHealthCheck, type CheckHealth } from "./health";
 
 describe("a look-up of the store's health", () => {
   type Checked = E.Either<ServiceUnavailable, void>;

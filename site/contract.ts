@@ -2,8 +2,7 @@
 import * as t from "io-ts";
 import type { Language } from "../playground/page/messages";
 import { escapeHtml } from "./layout";
-import { markdown, renderMarkdown, renderSample } from "./markdown";
-import type { Heading, Place, Rendered } from "./markdown";
+import { markdown, renderMarkdown, renderSample, type Heading, type Place, type Rendered } from "./markdown";
 import { withAddress } from "./reader";
 
 /** Part of a document, of whatever shape. */

@@ -1,6 +1,5 @@
 /** The one template of every page: header, navigation, languages, footer. */
-import { makeLocale } from "../playground/page/messages";
-import type { Language, Messages } from "../playground/page/messages";
+import { makeLocale, type Language, type Messages } from "../playground/page/messages";
 
 export const languages: readonly Language[] = ["it", "en"];
 

@@ -4,8 +4,7 @@ import MarkdownIt from "markdown-it";
 import anchor from "markdown-it-anchor";
 import type { Language } from "../playground/page/messages";
 import { escapeHtml } from "./layout";
-import type { Reader } from "./reader";
-import { markValues } from "./reader";
+import { markValues, type Reader } from "./reader";
 
 /** A heading that the table of contents leads to. */
 export interface Heading {

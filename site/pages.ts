@@ -6,16 +6,12 @@
 import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
-import { makeLocale } from "../playground/page/messages";
-import type { Language } from "../playground/page/messages";
+import { makeLocale, type Language } from "../playground/page/messages";
 import { problemNames } from "../shared/http/problem";
 import { decodeTranslations, renderContract, withServer } from "./contract";
-import { contentSecurityPolicy, escapeHtml, languages, renderPage } from "./layout";
-import type { Paths } from "./layout";
-import { listHeadings, renderMarkdown } from "./markdown";
-import type { Place, Rendered } from "./markdown";
-import { renderFields } from "./reader";
-import type { Reader } from "./reader";
+import { contentSecurityPolicy, escapeHtml, languages, renderPage, type Paths } from "./layout";
+import { listHeadings, renderMarkdown, type Place, type Rendered } from "./markdown";
+import { renderFields, type Reader } from "./reader";
 
 export interface ServedPage {
   readonly headers: Readonly<Record<string, string>>;

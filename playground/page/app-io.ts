@@ -3,10 +3,8 @@ import type { OtpBody } from "../../shared/http/bodies";
 import { makeCopyButton } from "./copy-button";
 import { remainingMs, showCountdown } from "./countdown";
 import { byId, make, reveal, setBusy, setText } from "./dom";
-import { merchants } from "./merchants";
-import type { Discount, Merchant } from "./merchants";
-import { explain, showNotices } from "./notices";
-import type { Notice } from "./notices";
+import { merchants, type Discount, type Merchant } from "./merchants";
+import { explain, showNotices, type Notice } from "./notices";
 import type { Page, Panel } from "./page";
 
 /** Made up: nobody has this fiscal code. */

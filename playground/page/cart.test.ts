@@ -11,8 +11,9 @@ import {
   payInFull,
   totalIn,
   typeCode,
+  type Cart,
+  type PayingCart,
 } from "./cart";
-import type { Cart, PayingCart } from "./cart";
 import { toCurl } from "./curl";
 import { merchants } from "./merchants";
 import { makeLocale } from "./messages";

@@ -1,10 +1,8 @@
 /** The states of a cart on its way to an order. This file knows neither the page nor the service. */
 import type { ValidationBody } from "../../shared/http/bodies";
 import type { Answer } from "./api";
-import { reductionOf, subtotalOf } from "./merchants";
-import type { Discount, Merchant } from "./merchants";
-import { explain } from "./notices";
-import type { Notice } from "./notices";
+import { reductionOf, subtotalOf, type Discount, type Merchant } from "./merchants";
+import { explain, type Notice } from "./notices";
 
 /** A code that the service found valid, and what it is worth in this shop. */
 export interface Granted {

@@ -12,16 +12,14 @@ import {
   reductionIn,
   totalIn,
   typeCode,
+  type Cart,
 } from "./cart";
-import type { Cart } from "./cart";
 import { byId, make, reveal, setBusy, setChildren, setText } from "./dom";
-import { subtotalOf, testDiscount } from "./merchants";
-import type { Merchant } from "./merchants";
+import { subtotalOf, testDiscount, type Merchant } from "./merchants";
 import type { Locale } from "./messages";
 import { showNotices } from "./notices";
 import type { Page, Panel } from "./page";
-import { keyInUseOf } from "./shop";
-import type { Shop } from "./shop";
+import { keyInUseOf, type Shop } from "./shop";
 
 export interface Checkout extends Panel {
   /** Puts a code in the field, as if the customer pasted it. */

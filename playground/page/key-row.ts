@@ -4,8 +4,7 @@ import { makeCopyButton } from "./copy-button";
 import { byId, copyTemplate, setBusy, setText } from "./dom";
 import type { Messages } from "./messages";
 import type { Page, Panel } from "./page";
-import { findListed, typeInUseOf } from "./shop";
-import type { Shop } from "./shop";
+import { findListed, typeInUseOf, type Shop } from "./shop";
 
 interface Actions {
   readonly regenerate: () => void;

@@ -1,18 +1,14 @@
 /** The playground: card holder, shop and merchant on one page. It calls the same API as every client. */
-import { makeApi } from "./api";
-import type { Api } from "./api";
+import { makeApi, type Api } from "./api";
 import { makeAppIo } from "./app-io";
 import { makeCheckout } from "./checkout";
 import { setText } from "./dom";
 import { merchants } from "./merchants";
-import { makeLocale } from "./messages";
-import type { Language } from "./messages";
+import { makeLocale, type Language } from "./messages";
 import type { Page } from "./page";
 import { makePortal } from "./portal";
-import { makeShop } from "./shop";
-import type { Shop } from "./shop";
-import { readStoreKind } from "./store-kind";
-import type { StoreKind } from "./store-kind";
+import { makeShop, type Shop } from "./shop";
+import { readStoreKind, type StoreKind } from "./store-kind";
 import { makeStory } from "./story";
 import { makeTrace } from "./trace";
 

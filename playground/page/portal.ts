@@ -1,15 +1,12 @@
 /** The merchant's profile in the portal: which of its keys are in force, and which of them its shop has and uses. */
 import type { ApiKeyBody, ApiKeysBody } from "../../shared/http/bodies";
-import { keyTypes, shopKeyTypes } from "./api";
-import type { Answer, Api, KeyType } from "./api";
+import { keyTypes, shopKeyTypes, type Answer, type Api, type KeyType } from "./api";
 import { byId, reveal, setBusy, setText } from "./dom";
 import { makeKeyRow } from "./key-row";
 import type { Messages } from "./messages";
-import { explain, showNotices } from "./notices";
-import type { Notice } from "./notices";
+import { explain, showNotices, type Notice } from "./notices";
 import type { Page, Panel } from "./page";
-import { findListed, typeInUseOf } from "./shop";
-import type { Shop } from "./shop";
+import { findListed, typeInUseOf, type Shop } from "./shop";
 import { findGivenKey, keepGivenKey } from "./shop-settings";
 
 export interface Portal extends Panel {

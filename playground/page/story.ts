@@ -1,8 +1,6 @@
 /** Shows which step of the story comes next, and stresses the one button that leads on. */
-import { keyTypes } from "./api";
-import type { KeyType } from "./api";
-import { codeIn } from "./cart";
-import type { Cart } from "./cart";
+import { keyTypes, type KeyType } from "./api";
+import { codeIn, type Cart } from "./cart";
 import { byId } from "./dom";
 import type { Page, Panel } from "./page";
 import type { Shop } from "./shop";

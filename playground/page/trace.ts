@@ -1,6 +1,5 @@
 /** Shows each call that the page makes, the latest first. */
-import { isSuccess } from "./api";
-import type { Call, Message, Operation, Outcome } from "./api";
+import { isSuccess, type Call, type Message, type Operation, type Outcome } from "./api";
 import { makeCopyButton } from "./copy-button";
 import { toCurl } from "./curl";
 import { byId, make, setText } from "./dom";

@@ -1,10 +1,14 @@
 import { ConsistencyLevel } from "@azure/cosmos";
 import { setTimeout as pause } from "node:timers/promises";
 import { decode } from "../../tools/support/either";
-import { makeAccountWatch, UnknownAccount } from "./account-watch";
-import type { AccountResponse, AccountWatch, AccountWatchOptions } from "./account-watch";
-import { makeRegions } from "./regions";
-import type { Regions } from "./regions";
+import {
+  makeAccountWatch,
+  UnknownAccount,
+  type AccountResponse,
+  type AccountWatch,
+  type AccountWatchOptions,
+} from "./account-watch";
+import { makeRegions, type Regions } from "./regions";
 import * as t from "io-ts";
 
 const name = "https://account.example";

@@ -1,8 +1,7 @@
 /** Reads the account's description, and says for how long it may be relied on: docs/decisions/0011-regions.md. */
 import type { DatabaseAccount, ResourceResponse } from "@azure/cosmos";
 import { setTimeout as sleep } from "node:timers/promises";
-import { unlessAborted } from "../unless-aborted";
-import type { Signal } from "../unless-aborted";
+import { unlessAborted, type Signal } from "../unless-aborted";
 import { toStoreError } from "./error";
 import type { AccountRegions, Regions } from "./regions";
 

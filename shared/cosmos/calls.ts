@@ -1,13 +1,18 @@
 /** How the service calls the store: what it retries, how long it waits, and what it reports to the caller. */
-import { CosmosDiagnostics } from "@azure/cosmos";
-import type { CosmosHeaders } from "@azure/cosmos";
+import { CosmosDiagnostics, type CosmosHeaders } from "@azure/cosmos";
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import { makePauses } from "../backoff";
 import type { Store, StoreCall, StoreResult, WriteOutcome, WriteResult } from "../domain/store";
-import { headersOf, isTransient, toStoreError, toUnavailable, toWriteOutcome } from "./error";
-import type { StoreError } from "./error";
+import {
+  headersOf,
+  isTransient,
+  toStoreError,
+  toUnavailable,
+  toWriteOutcome,
+  type StoreError,
+} from "./error";
 import { noAnswer } from "./transport";
 
 interface Diagnosed {

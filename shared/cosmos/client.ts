@@ -2,8 +2,7 @@
 import { CosmosClient } from "@azure/cosmos";
 import type { HttpClient } from "@azure/core-rest-pipeline";
 import type { CosmosConfig } from "../config";
-import { makeAccountWatch } from "./account-watch";
-import type { AccountResponse, AccountTiming } from "./account-watch";
+import { makeAccountWatch, type AccountResponse, type AccountTiming } from "./account-watch";
 import { notSent } from "./error";
 import type { PooledHttpClient } from "./http-client";
 import { makeIdentity } from "./identity";

@@ -4,18 +4,14 @@ import * as E from "fp-ts/Either";
 import { close, listen } from "../../local/server";
 import { watchConnections } from "../../tests/support/connections";
 import { right } from "../../tools/support/either";
-import { startFaultProxy } from "../../tools/support/fault-proxy";
-import type { Fault, FaultProxy } from "../../tools/support/fault-proxy";
-import { countOf, every, inOrder, throttled } from "../../tools/support/fault-scripts";
-import type { Script } from "../../tools/support/fault-scripts";
-import { readItems, startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startFaultProxy, type Fault, type FaultProxy } from "../../tools/support/fault-proxy";
+import { countOf, every, inOrder, throttled, type Script } from "../../tools/support/fault-scripts";
+import { readItems, startService, type Service } from "../../tools/support/service";
 import { hashApiKey } from "../domain/api-key";
 import { DiscountId, MerchantId } from "../domain/identifiers";
 import type { Otp, Slot } from "../domain/otp";
 import type { Entry, Store, StoreCall } from "../domain/store";
-import { makeCosmosStore } from "./cosmos-store";
-import type { CosmosStore } from "./cosmos-store";
+import { makeCosmosStore, type CosmosStore } from "./cosmos-store";
 
 const otp: Otp = {
   discountId: right(DiscountId.decode("discount-1")),

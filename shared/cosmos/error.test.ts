@@ -1,7 +1,6 @@
 import { ErrorResponse, RestError, TimeoutError } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
-import { isTransient, notSent, toStoreError, toUnavailable, toWriteOutcome } from "./error";
-import type { StoreError } from "./error";
+import { isTransient, notSent, toStoreError, toUnavailable, toWriteOutcome, type StoreError } from "./error";
 
 const responseError = (code: number | string, retryAfterInMs?: number): ErrorResponse =>
   Object.assign(

@@ -1,6 +1,5 @@
 /** The one place that reads an error of the SDK. */
-import { ErrorResponse } from "@azure/cosmos";
-import type { CosmosHeaders } from "@azure/cosmos";
+import { ErrorResponse, type CosmosHeaders } from "@azure/cosmos";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import type { ServiceUnavailable } from "../domain/failure";

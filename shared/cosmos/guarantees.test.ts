@@ -1,5 +1,4 @@
-import { containerShapes } from "./containers";
-import type { ContainerName, ContainerShape } from "./containers";
+import { containerShapes, type ContainerName, type ContainerShape } from "./containers";
 import { missingGuarantee } from "./guarantees";
 
 describe("the guarantees that a store gives", () => {

@@ -1,6 +1,5 @@
 /** Checks that the account has the properties on which the contract's guarantees depend. */
-import { containerShapes } from "./containers";
-import type { ContainerName, ContainerShape } from "./containers";
+import { containerShapes, type ContainerName, type ContainerShape } from "./containers";
 
 export interface StoreAccount {
   /** The default consistency level, in Azure Cosmos DB's words. */

@@ -1,14 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { RequestListener, Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import path from "node:path";
 import { createPipelineRequest } from "@azure/core-rest-pipeline";
 import { close, listen } from "../../local/server";
-import { watchConnections } from "../../tests/support/connections";
-import type { Connections } from "../../tests/support/connections";
-import { makePooledHttpClient, maxConnections } from "./http-client";
-import type { PooledHttpClient } from "./http-client";
+import { watchConnections, type Connections } from "../../tests/support/connections";
+import { makePooledHttpClient, maxConnections, type PooledHttpClient } from "./http-client";
 
 describe("the HTTP client", () => {
   let client: PooledHttpClient;

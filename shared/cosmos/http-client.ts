@@ -2,8 +2,7 @@
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
-import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
-import type { HttpClient } from "@azure/core-rest-pipeline";
+import { createDefaultHttpClient, type HttpClient } from "@azure/core-rest-pipeline";
 import { makeNameLookup } from "./name-lookup";
 
 /**

@@ -1,12 +1,8 @@
-import { createServer } from "node:http";
-import type { ServerResponse } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import { close, listen } from "../../local/server";
-import { startTokenEndpoint } from "../../tests/support/token-endpoint";
-import type { TokenEndpoint } from "../../tests/support/token-endpoint";
-import { makePooledHttpClient } from "./http-client";
-import type { PooledHttpClient } from "./http-client";
-import { identityTiming, makeIdentity } from "./identity";
-import type { Identity, IdentityTiming } from "./identity";
+import { startTokenEndpoint, type TokenEndpoint } from "../../tests/support/token-endpoint";
+import { makePooledHttpClient, type PooledHttpClient } from "./http-client";
+import { identityTiming, makeIdentity, type Identity, type IdentityTiming } from "./identity";
 
 const account = "https://account.documents.azure.com:443/";
 const clientId = "6f1c6cbe-33b5-4c68-bd0d-1a4d0f8b9c07";

@@ -4,8 +4,7 @@
  * The protocol is App Service's, version 2019-08-01
  * (https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference).
  */
-import { createHttpHeaders, createPipelineRequest } from "@azure/core-rest-pipeline";
-import type { HttpClient } from "@azure/core-rest-pipeline";
+import { createHttpHeaders, createPipelineRequest, type HttpClient } from "@azure/core-rest-pipeline";
 import * as E from "fp-ts/Either";
 import * as t from "io-ts";
 import type { ManagedIdentity } from "../config";

@@ -8,8 +8,7 @@ import { Defect } from "../domain/failure";
 import { DiscountId } from "../domain/identifiers";
 import type { OtpUse } from "../domain/otp";
 import type { Entry, Versioned } from "../domain/store";
-import { unforeseen } from "./error";
-import type { StoreError } from "./error";
+import { unforeseen, type StoreError } from "./error";
 
 const DateFromISOString = new t.Type<Date, string>(
   "DateFromISOString",

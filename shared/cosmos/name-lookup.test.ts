@@ -1,7 +1,6 @@
 import type { LookupAddress } from "node:dns";
 import { setTimeout as pause } from "node:timers/promises";
-import { lookupTiming, makeNameLookup } from "./name-lookup";
-import type { NameLookup, Resolvers } from "./name-lookup";
+import { lookupTiming, makeNameLookup, type NameLookup, type Resolvers } from "./name-lookup";
 
 const timing = { patienceMs: 200, maxAgeMs: 100, secondOpinionMs: 50 };
 

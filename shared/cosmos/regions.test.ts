@@ -1,6 +1,11 @@
 import { ConsistencyLevel } from "@azure/cosmos";
-import { hasSeveralWriteRegions, makeRegions, suspicionMs } from "./regions";
-import type { AccountRegions, Regions } from "./regions";
+import {
+  hasSeveralWriteRegions,
+  makeRegions,
+  suspicionMs,
+  type AccountRegions,
+  type Regions,
+} from "./regions";
 
 const name = "https://account.example";
 const a = "https://account-a.example";

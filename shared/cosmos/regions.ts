@@ -1,6 +1,5 @@
 /** Which region of the account a request goes to, and why: docs/decisions/0011-regions.md. */
-import { ConsistencyLevel } from "@azure/cosmos";
-import type { DatabaseAccount, Location } from "@azure/cosmos";
+import { ConsistencyLevel, type DatabaseAccount, type Location } from "@azure/cosmos";
 
 /** The properties of an account that decide where requests go. */
 export type AccountRegions = Pick<

@@ -1,5 +1,10 @@
-import { createHttpHeaders, createPipelineRequest } from "@azure/core-rest-pipeline";
-import type { HttpClient, HttpMethods, PipelineRequest } from "@azure/core-rest-pipeline";
+import {
+  createHttpHeaders,
+  createPipelineRequest,
+  type HttpClient,
+  type HttpMethods,
+  type PipelineRequest,
+} from "@azure/core-rest-pipeline";
 import { setTimeout as pause } from "node:timers/promises";
 import { UnknownAccount } from "./account-watch";
 import type { Usefulness } from "./regions";

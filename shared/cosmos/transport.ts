@@ -2,11 +2,9 @@
 import { isRestError, RestError } from "@azure/cosmos";
 import type { HttpClient, PipelineRequest, PipelineResponse } from "@azure/core-rest-pipeline";
 import { unlessAborted } from "../unless-aborted";
-import { UnknownAccount } from "./account-watch";
-import type { AccountWatch } from "./account-watch";
+import { UnknownAccount, type AccountWatch } from "./account-watch";
 import { notSent } from "./error";
-import { TokenError } from "./identity";
-import type { Identity } from "./identity";
+import { TokenError, type Identity } from "./identity";
 import type { Regions, Usefulness } from "./regions";
 
 /** What the log says of a request that was given up. */

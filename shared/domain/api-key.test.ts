@@ -14,8 +14,10 @@ import {
   toStoredApiKey,
   typeInForce,
   wasInForce,
+  type ApiKeys,
+  type KeyType,
+  type StoredApiKey,
 } from "./api-key";
-import type { ApiKeys, KeyType, StoredApiKey } from "./api-key";
 import { MerchantId } from "./identifiers";
 
 const merchantIds = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/).map((text) => right(MerchantId.decode(text)));

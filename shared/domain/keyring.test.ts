@@ -4,8 +4,7 @@ import fc from "fast-check";
 import { right } from "../../tools/support/either";
 import { decodeApiKey, keyTypes } from "./api-key";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
-import { makeKeyring, partitionsOfMerchant } from "./keyring";
-import type { DrawnOtp, ItemRef } from "./keyring";
+import { makeKeyring, partitionsOfMerchant, type DrawnOtp, type ItemRef } from "./keyring";
 
 const fiscalCodes = fc
   .stringMatching(/^[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]$/)

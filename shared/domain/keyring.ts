@@ -5,10 +5,8 @@
 import { createHmac, randomUUID } from "node:crypto";
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
-import { makeApiKey } from "./api-key";
-import type { KeyType } from "./api-key";
-import { OtpCode } from "./identifiers";
-import type { DiscountId, FiscalCode, MerchantId } from "./identifiers";
+import { makeApiKey, type KeyType } from "./api-key";
+import { OtpCode, type DiscountId, type FiscalCode, type MerchantId } from "./identifiers";
 
 export interface ItemRef {
   readonly partitionKey: string;

@@ -1,8 +1,7 @@
 import fc from "fast-check";
 import { right } from "../../tools/support/either";
 import { DiscountId } from "./identifiers";
-import { decideValidation, expiryOf, isLive, otpItemTtl, slotItemTtl } from "./otp";
-import type { Otp, UseMark } from "./otp";
+import { decideValidation, expiryOf, isLive, otpItemTtl, slotItemTtl, type Otp, type UseMark } from "./otp";
 
 const lifetime = { ttlSeconds: 600, retentionSeconds: 86_400 };
 const issuedAt = new Date("2026-03-01T10:00:00.000Z");

@@ -2,8 +2,7 @@
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
 import type { Failure } from "./failure";
-import { DiscountId } from "./identifiers";
-import type { OtpCode } from "./identifiers";
+import { DiscountId, type OtpCode } from "./identifiers";
 
 export const testDiscountId: DiscountId = pipe(
   DiscountId.decode("test-discount"),

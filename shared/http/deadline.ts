@@ -1,7 +1,6 @@
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
-import { deadlinePassed } from "../domain/failure";
-import type { Failure, ServiceUnavailable } from "../domain/failure";
+import { deadlinePassed, type Failure, type ServiceUnavailable } from "../domain/failure";
 
 /** The result of `running`. If `deadlineMs` pass before it, aborts `deadline` and returns `deadlinePassed` instead. */
 export const beforeDeadline = async <A, F extends Failure>(

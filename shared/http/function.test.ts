@@ -4,16 +4,13 @@ import * as t from "io-ts";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
 import { expectProblem } from "../../tests/support/expect-problem";
-import { call } from "../../tools/support/api";
-import type { Reply } from "../../tools/support/api";
+import { call, type Reply } from "../../tools/support/api";
 import { decode, right } from "../../tools/support/either";
-import { startBehindFaults, startService } from "../../tools/support/service";
-import type { LogLine, Service } from "../../tools/support/service";
+import { startBehindFaults, startService, type LogLine, type Service } from "../../tools/support/service";
 import { Defect } from "../domain/failure";
 import { DiscountId, MerchantId } from "../domain/identifiers";
 import { json } from "./answer";
-import { makeHttpFunction } from "./function";
-import type { Invocation, Run } from "./function";
+import { makeHttpFunction, type Invocation, type Run } from "./function";
 
 const Line = t.record(t.string, t.unknown);
 

@@ -4,13 +4,10 @@ import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
 import type { Failure } from "../domain/failure";
 import type { Store, StoreCall, StoreForCall } from "../domain/store";
-import { toAnswer, withCommonHeaders } from "./answer";
-import type { Success } from "./answer";
+import { toAnswer, withCommonHeaders, type Success } from "./answer";
 import { beforeDeadline } from "./deadline";
-import { makeLog, traceIdOf } from "./log";
-import type { ApiKeyChange, CallSubject, Log } from "./log";
-import { toProblem } from "./problem";
-import type { Audience } from "./problem";
+import { makeLog, traceIdOf, type ApiKeyChange, type CallSubject, type Log } from "./log";
+import { toProblem, type Audience } from "./problem";
 
 export type { HttpRequest };
 

@@ -1,6 +1,5 @@
 import { InvocationContext } from "@azure/functions";
-import { makeLog, traceIdOf } from "./log";
-import type { Log } from "./log";
+import { makeLog, traceIdOf, type Log } from "./log";
 
 interface Line {
   readonly level: string;

@@ -1,8 +1,7 @@
 /** The log: one JSON object a line, made of names, numbers and fixed words only. */
 import type { InvocationContext } from "@azure/functions";
 import type { KeyType } from "../domain/api-key";
-import { Defect } from "../domain/failure";
-import type { Failure } from "../domain/failure";
+import { Defect, type Failure } from "../domain/failure";
 import type { DiscountId, MerchantId } from "../domain/identifiers";
 import type { StoreCall } from "../domain/store";
 

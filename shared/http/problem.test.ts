@@ -1,8 +1,7 @@
 import * as t from "io-ts";
 import { makeFailures } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
-import { toProblem } from "./problem";
-import type { Audience } from "./problem";
+import { toProblem, type Audience } from "./problem";
 
 const languages = ["it", "en"] as const;
 const failures = Object.values(makeFailures(["body"]));

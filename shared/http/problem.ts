@@ -2,8 +2,7 @@
 import Negotiator from "negotiator";
 import type { Failure } from "../domain/failure";
 import type { Answer } from "./answer";
-import { otpBody } from "./bodies";
-import type { ProblemBody } from "./bodies";
+import { otpBody, type ProblemBody } from "./bodies";
 
 /** A problem's `type` is this URI followed by the name of the failure. Clients compare it, so it never changes. */
 export const problemTypeBase = "https://api.cgn.pagopa.it/problems/";

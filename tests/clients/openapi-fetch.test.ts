@@ -4,8 +4,7 @@ import path from "node:path";
 import { build, stop as stopEsbuild } from "esbuild";
 import { startProgram } from "../../tools/support/processes";
 import { discountId, fiscalCode, merchantId } from "../../tools/support/api";
-import { startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startService, type Service } from "../../tools/support/service";
 
 /** A program that the developers of a shop, of the platform and of the portal could write with a generated client. */
 const program = `

@@ -2,8 +2,13 @@ import { randomBytes } from "node:crypto";
 import { request } from "node:http";
 import type { HostLine } from "../../local/host";
 import { discount } from "../../tools/support/api";
-import { readItems, startInstance, startService } from "../../tools/support/service";
-import type { Instance, Service } from "../../tools/support/service";
+import {
+  readItems,
+  startInstance,
+  startService,
+  type Instance,
+  type Service,
+} from "../../tools/support/service";
 import { expectProblem } from "../support/expect-problem";
 import { isLoggedByHost } from "../support/host-levels";
 

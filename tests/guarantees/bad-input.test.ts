@@ -2,8 +2,7 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { expectProblem } from "../support/expect-problem";
 import { call, discount, fiscalCode } from "../../tools/support/api";
-import { readItems, startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { readItems, startService, type Service } from "../../tools/support/service";
 
 /** No answer may repeat this. */
 const marker = "marker7f3a";

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expectProblem } from "../support/expect-problem";
-import { startBehindFaults, startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startBehindFaults, startService, type Service } from "../../tools/support/service";
 
 /** More calls than the 128 ports that an instance has to one address. */
 const calls = 250;

@@ -1,9 +1,7 @@
 import type { Api } from "../../tools/support/api";
-import { unpackArchive } from "../support/archive";
-import type { UnpackedArchive } from "../support/archive";
+import { unpackArchive, type UnpackedArchive } from "../support/archive";
 import { startFunctionsHost } from "../support/functions-host";
-import { startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startService, type Service } from "../../tools/support/service";
 import { contractChecks } from "../../tools/verify/contract-checks";
 
 const lifetimeSeconds = 600;

@@ -1,9 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { startFaultProxy } from "../../tools/support/fault-proxy";
-import type { Fault } from "../../tools/support/fault-proxy";
+import { startFaultProxy, type Fault } from "../../tools/support/fault-proxy";
 import { startHostProcess } from "../../tools/support/processes";
-import { startService } from "../../tools/support/service";
-import type { FaultyInstance, Service } from "../../tools/support/service";
+import { startService, type FaultyInstance, type Service } from "../../tools/support/service";
 import {
   faultAtFirstWrite,
   isWrite,
@@ -18,8 +16,9 @@ import {
   unforeseen,
   works,
   writing,
+  type Decide,
+  type Scenario,
 } from "./faults";
-import type { Decide, Scenario } from "./faults";
 
 const throttled: Fault = { kind: "status", status: 429, retryAfterMs: 15 };
 const lagging: Fault = { kind: "status", status: 404, substatus: 1002 };

@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { startInstance, startService } from "../../tools/support/service";
-import type { FaultyInstance, Service } from "../../tools/support/service";
+import { startInstance, startService, type FaultyInstance, type Service } from "../../tools/support/service";
 import {
   askScenario,
   deadlineMs,
@@ -21,8 +20,10 @@ import {
   startLanes,
   succeeded,
   useScenario,
+  type Peers,
+  type Scenario,
+  type Try,
 } from "./faults";
-import type { Peers, Scenario, Try } from "./faults";
 
 /** The instances behind faults find what was issued under their second secret. */
 describe("whatever the store does while the secret is replaced", () => {

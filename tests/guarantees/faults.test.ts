@@ -1,5 +1,4 @@
-import { startService } from "../../tools/support/service";
-import type { FaultyInstance, Service } from "../../tools/support/service";
+import { startService, type FaultyInstance, type Service } from "../../tools/support/service";
 import {
   deadlineMs,
   expectMet,
@@ -13,8 +12,10 @@ import {
   scenarios,
   startLane,
   startLanes,
+  type NamedTrouble,
+  type Scenario,
+  type Try,
 } from "./faults";
-import type { NamedTrouble, Scenario, Try } from "./faults";
 
 /** Every fault at every store call of every way through every function, once and at all calls from there on. */
 describe("whatever the store does", () => {

@@ -6,12 +6,10 @@ import { randomUUID } from "node:crypto";
 import * as t from "io-ts";
 import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/expect-problem";
-import { discount, discountId, fiscalCode } from "../../tools/support/api";
-import type { Api, Reply } from "../../tools/support/api";
+import { discount, discountId, fiscalCode, type Api, type Reply } from "../../tools/support/api";
 import { decode } from "../../tools/support/either";
 import type { Fault, StoreRequest } from "../../tools/support/fault-proxy";
-import { startBehindFaults } from "../../tools/support/service";
-import type { FaultyInstance, Service } from "../../tools/support/service";
+import { startBehindFaults, type FaultyInstance, type Service } from "../../tools/support/service";
 
 /** Short, because many faults keep a call waiting until then. */
 export const deadlineMs = 500;

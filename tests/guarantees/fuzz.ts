@@ -4,8 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { request as openRequest } from "node:http";
-import type { IncomingMessage } from "node:http";
+import { request as openRequest, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { inspect } from "node:util";
@@ -17,8 +16,7 @@ import { parseJson } from "../../shared/json";
 import { makeClock } from "../../tools/support/clock";
 import { describedAnswers, faultsIn, nameAnswer, nameOf, operations } from "../../tools/support/document";
 import { startProgram } from "../../tools/support/processes";
-import { startInstance } from "../../tools/support/service";
-import type { Instance } from "../../tools/support/service";
+import { startInstance, type Instance } from "../../tools/support/service";
 
 export interface FuzzReport {
   readonly passed: number;

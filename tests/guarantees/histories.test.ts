@@ -1,6 +1,13 @@
 import { problemTypeBase } from "../../shared/http/problem";
-import { judge, recordHistories, summarize } from "./histories";
-import type { Observation, OtpRecord, Report, Step } from "./histories";
+import {
+  judge,
+  recordHistories,
+  summarize,
+  type Observation,
+  type OtpRecord,
+  type Report,
+  type Step,
+} from "./histories";
 
 const seconds = Number(process.env["HISTORY_SECONDS"] ?? 6);
 const seed = Number(process.env["HISTORY_SEED"] ?? Date.now() % 2 ** 31);

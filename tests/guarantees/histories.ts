@@ -4,18 +4,26 @@ import * as A from "fp-ts/Array";
 import * as E from "fp-ts/Either";
 import fc from "fast-check";
 import { OtpBody } from "../../shared/http/bodies";
-import { fiscalCode, merchantId } from "../../tools/support/api";
-import type { Api, Reply } from "../../tools/support/api";
+import { fiscalCode, merchantId, type Api, type Reply } from "../../tools/support/api";
 import { decode } from "../../tools/support/either";
 import type { Fault } from "../../tools/support/fault-proxy";
-import { startHostProcess } from "../../tools/support/processes";
-import type { HostProcess } from "../../tools/support/processes";
-import { startRegionalAccount } from "../support/regional-account";
-import type { Door, Region, RegionalAccount, RegionalRequest } from "../support/regional-account";
+import { startHostProcess, type HostProcess } from "../../tools/support/processes";
+import {
+  startRegionalAccount,
+  type Door,
+  type Region,
+  type RegionalAccount,
+  type RegionalRequest,
+} from "../support/regional-account";
 import { startInstance, startService } from "../../tools/support/service";
 import type { Operation } from "../../tools/support/linearizability";
-import { interpret, judgeUses } from "../../tools/support/single-use";
-import type { IssuedOtp, Objection, Shown } from "../../tools/support/single-use";
+import {
+  interpret,
+  judgeUses,
+  type IssuedOtp,
+  type Objection,
+  type Shown,
+} from "../../tools/support/single-use";
 
 /** How many OTPs are hammered at the same time. */
 const lanes = 6;

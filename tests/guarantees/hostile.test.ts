@@ -1,5 +1,4 @@
-import { startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startService, type Service } from "../../tools/support/service";
 import { sendHostileRequests } from "./hostile";
 import { hostileRequests } from "./hostile-requests";
 

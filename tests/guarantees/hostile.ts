@@ -1,10 +1,8 @@
 /** Writes each hostile request to a socket of its own, and reads the answers. */
 import { once } from "node:events";
-import { connect } from "node:net";
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { problemTypeBase } from "../../shared/http/problem";
-import { hostileRequests } from "./hostile-requests";
-import type { HostileRequest } from "./hostile-requests";
+import { hostileRequests, type HostileRequest } from "./hostile-requests";
 
 /** A connection that nobody closes is a finding too, so the test waits no longer than this. */
 const patienceMs = 15_000;

@@ -3,14 +3,16 @@ import type { ServerResponse } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { allAtOnce } from "../support/all-at-once";
 import { expectProblem } from "../support/expect-problem";
-import { discount, fiscalCode } from "../../tools/support/api";
-import type { Api, Reply } from "../../tools/support/api";
-import { resetConnection, startFaultProxy } from "../../tools/support/fault-proxy";
-import type { AccountDescription, Fault, FaultProxy } from "../../tools/support/fault-proxy";
-import { startInstance, startService } from "../../tools/support/service";
-import type { Instance, Service } from "../../tools/support/service";
-import { startTokenEndpoint } from "../support/token-endpoint";
-import type { TokenEndpoint } from "../support/token-endpoint";
+import { discount, fiscalCode, type Api, type Reply } from "../../tools/support/api";
+import {
+  resetConnection,
+  startFaultProxy,
+  type AccountDescription,
+  type Fault,
+  type FaultProxy,
+} from "../../tools/support/fault-proxy";
+import { startInstance, startService, type Instance, type Service } from "../../tools/support/service";
+import { startTokenEndpoint, type TokenEndpoint } from "../support/token-endpoint";
 
 const unauthorized: Fault = { kind: "status", status: 401 };
 const forbidden: Fault = { kind: "forbidden", substatus: 5300 };

@@ -1,8 +1,6 @@
 import fc from "fast-check";
-import { commands } from "./model";
-import type { Model, Real } from "./model";
-import { startRegionalInstance } from "../support/regional-account";
-import type { RegionalInstance } from "../support/regional-account";
+import { commands, type Model, type Real } from "./model";
+import { startRegionalInstance, type RegionalInstance } from "../support/regional-account";
 import { startService } from "../../tools/support/service";
 
 const deadlineMs = 300;

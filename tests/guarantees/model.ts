@@ -7,8 +7,7 @@
  */
 import fc from "fast-check";
 import * as t from "io-ts";
-import { keyTypes } from "../../shared/domain/api-key";
-import type { KeyType } from "../../shared/domain/api-key";
+import { keyTypes, type KeyType } from "../../shared/domain/api-key";
 import { ApiKeyBody, ApiKeysBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/expect-problem";
 import type { Api, Reply } from "../../tools/support/api";

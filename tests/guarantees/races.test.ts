@@ -7,8 +7,7 @@ import { unpackArchive } from "../support/archive";
 import { decode } from "../../tools/support/either";
 import { startFunctionsHost } from "../support/functions-host";
 import { startHostProcess } from "../../tools/support/processes";
-import { startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startService, type Service } from "../../tools/support/service";
 
 /** `npm run test:soak` asks for 100. */
 const rounds = Number(process.env["RACE_ROUNDS"] ?? 5);

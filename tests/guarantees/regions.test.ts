@@ -1,25 +1,30 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { accountTiming } from "../../shared/cosmos/account-watch";
 import { allAtOnce } from "../support/all-at-once";
-import { askScenario, generateScenario, isWrite, regenerateScenario, useScenario } from "./faults";
-import type { Scenario } from "./faults";
+import {
+  askScenario,
+  generateScenario,
+  isWrite,
+  regenerateScenario,
+  useScenario,
+  type Scenario,
+} from "./faults";
 import { expectProblem } from "../support/expect-problem";
-import { discount } from "../../tools/support/api";
-import type { Reply } from "../../tools/support/api";
+import { discount, type Reply } from "../../tools/support/api";
 import type { Fault } from "../../tools/support/fault-proxy";
-import { lookupTiming, makeNameLookup } from "../../shared/cosmos/name-lookup";
-import type { Resolvers } from "../../shared/cosmos/name-lookup";
-import { nameOf, startRegionalInstance, undivided } from "../support/regional-account";
-import type {
-  Region,
-  RegionalAccount,
-  RegionalInstance,
-  RegionalOptions,
-  RegionalRequest,
-  Regions,
+import { lookupTiming, makeNameLookup, type Resolvers } from "../../shared/cosmos/name-lookup";
+import {
+  nameOf,
+  startRegionalInstance,
+  undivided,
+  type Region,
+  type RegionalAccount,
+  type RegionalInstance,
+  type RegionalOptions,
+  type RegionalRequest,
+  type Regions,
 } from "../support/regional-account";
-import { startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startService, type Service } from "../../tools/support/service";
 
 /**
  * How the service copes with an account of two regions, when one fails or the other takes over. An instance that

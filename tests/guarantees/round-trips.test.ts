@@ -1,6 +1,9 @@
 import { requests } from "../../tools/bench/capacity";
-import { countRoundTrips, countRoundTripsWithSecondSecret } from "../../tools/bench/round-trips";
-import type { RoundTrips } from "../../tools/bench/round-trips";
+import {
+  countRoundTrips,
+  countRoundTripsWithSecondSecret,
+  type RoundTrips,
+} from "../../tools/bench/round-trips";
 import { readItems, startService } from "../../tools/support/service";
 
 const read = ["point read"] as const;

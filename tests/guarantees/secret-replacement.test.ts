@@ -2,12 +2,10 @@ import { randomBytes } from "node:crypto";
 import * as t from "io-ts";
 import { OtpBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/expect-problem";
-import { fiscalCode, merchantId } from "../../tools/support/api";
-import type { Api, Reply } from "../../tools/support/api";
+import { fiscalCode, merchantId, type Api, type Reply } from "../../tools/support/api";
 import { decode } from "../../tools/support/either";
 import { startHostProcess } from "../../tools/support/processes";
-import { startInstance, startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startInstance, startService, type Service } from "../../tools/support/service";
 
 /**
  * Three instances are taken through the steps of the README ("Replace the secret"), restarted one by one while customers

@@ -8,14 +8,10 @@ import { close, listen } from "../../local/server";
 import { name, version } from "../../package.json";
 import { expectProblem } from "../support/expect-problem";
 import { call, fiscalCode } from "../../tools/support/api";
-import { unpackArchive } from "../support/archive";
-import type { UnpackedArchive } from "../support/archive";
-import { startFaultProxy } from "../../tools/support/fault-proxy";
-import type { Fault } from "../../tools/support/fault-proxy";
-import { startFunctionsHost } from "../support/functions-host";
-import type { FunctionsHost } from "../support/functions-host";
-import { startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { unpackArchive, type UnpackedArchive } from "../support/archive";
+import { startFaultProxy, type Fault } from "../../tools/support/fault-proxy";
+import { startFunctionsHost, type FunctionsHost } from "../support/functions-host";
+import { startService, type Service } from "../../tools/support/service";
 import { startTokenEndpoint } from "../support/token-endpoint";
 
 const faults: readonly Fault[] = [

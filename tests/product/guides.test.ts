@@ -2,8 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { createServer, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -13,16 +12,13 @@ import MarkdownIt from "markdown-it";
 import { close, listen } from "../../local/server";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { problemTypeBase, statusOf, toProblem } from "../../shared/http/problem";
-import { deadlinePassed } from "../../shared/domain/failure";
-import type { Failure } from "../../shared/domain/failure";
+import { deadlinePassed, type Failure } from "../../shared/domain/failure";
 import { expectProblem } from "../support/expect-problem";
-import { call, fiscalCode, merchantId } from "../../tools/support/api";
-import type { Reply } from "../../tools/support/api";
+import { call, fiscalCode, merchantId, type Reply } from "../../tools/support/api";
 import { makeFailures, nameOf } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
 import { startSideBySide } from "../../tools/support/side-by-side";
-import { startBehindFaults, startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startBehindFaults, startService, type Service } from "../../tools/support/service";
 
 const guides = [
   ["docs/merchant-integration.md", "en", "English", "Try every outcome", "Test plan"],

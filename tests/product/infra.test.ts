@@ -9,8 +9,18 @@ import { status } from "../../Status/status";
 import { decodeConfig, settingNames } from "../../shared/config";
 import { containerShapes, toDefinition } from "../../shared/cosmos/containers";
 import { missingGuarantee } from "../../shared/cosmos/guarantees";
-import { at, deploy, parseJson, templatesIn, toArray, toObject, toText } from "../support/arm-template";
-import type { Deployed, Json, JsonObject } from "../support/arm-template";
+import {
+  at,
+  deploy,
+  parseJson,
+  templatesIn,
+  toArray,
+  toObject,
+  toText,
+  type Deployed,
+  type Json,
+  type JsonObject,
+} from "../support/arm-template";
 
 const readYaml = (name: string): JsonObject =>
   parseJson(JSON.stringify(parseYaml(readFileSync(name, "utf8"))));

@@ -13,8 +13,7 @@ import type { IssuedOtp } from "../../shared/domain/otp";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
 import { OtpBody } from "../../shared/http/bodies";
 import { problemNames, problemTypeBase, toProblem } from "../../shared/http/problem";
-import { call, fiscalCode, makeApi, merchantId } from "../../tools/support/api";
-import type { Api } from "../../tools/support/api";
+import { call, fiscalCode, makeApi, merchantId, type Api } from "../../tools/support/api";
 import {
   describedAnswers,
   faultsIn,
@@ -29,8 +28,7 @@ import {
   valueAt,
 } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
-import { startBehindFaults, startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startBehindFaults, startService, type Service } from "../../tools/support/service";
 
 /** Calls every operation with this `code` and `apiKey`, which may be malformed. */
 const callAll = async (api: Api, apiKey: string, code: string): Promise<void> => {

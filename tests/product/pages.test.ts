@@ -15,8 +15,7 @@ import { describeMissingChromium, findChromium, launchChromium } from "../../too
 import { crawl } from "../support/crawl";
 import { describedAnswers, makeFailures, operations } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
-import { startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { startService, type Service } from "../../tools/support/service";
 
 const problems = [...new Set(describedAnswers.flatMap((answer) => answer.problems))];
 

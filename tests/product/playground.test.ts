@@ -4,18 +4,15 @@ import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { makeFunctions } from "../../functions";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
-import { makeLocale } from "../../playground/page/messages";
-import type { Messages } from "../../playground/page/messages";
+import { makeLocale, type Messages } from "../../playground/page/messages";
 import type { StoreKind } from "../../playground/page/store-kind";
 import { makePlaygroundStore } from "../../playground/playground-store";
 import type { TestCode } from "../../shared/domain/test-codes";
 import { OtpBody } from "../../shared/http/bodies";
-import { call, fiscalCode, makeApi } from "../../tools/support/api";
-import type { Api } from "../../tools/support/api";
+import { call, fiscalCode, makeApi, type Api } from "../../tools/support/api";
 import { describeMissingChromium, findChromium, launchChromium } from "../../tools/support/browser";
 import { decode } from "../../tools/support/either";
-import { readItems, startService } from "../../tools/support/service";
-import type { Service } from "../../tools/support/service";
+import { readItems, startService, type Service } from "../../tools/support/service";
 
 const executablePath = findChromium();
 if (executablePath === undefined) {

@@ -8,8 +8,7 @@ import { keyTypes } from "../../shared/domain/api-key";
 import type { ApiKeyChange } from "../../shared/http/log";
 import { problemNames } from "../../shared/http/problem";
 import { decode } from "../../tools/support/either";
-import { at, deploy, parseJson, toArray, toText } from "../support/arm-template";
-import type { JsonObject } from "../support/arm-template";
+import { at, deploy, parseJson, toArray, toText, type JsonObject } from "../support/arm-template";
 import { fullLines } from "../support/log-lines";
 
 const folder = path.join("infra", "queries");

@@ -1,8 +1,7 @@
 /** The site as `npm run site` writes it, served as a host of static files does. */
 import { spawnSync } from "node:child_process";
 import { readFile, readdir } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { Server } from "node:http";
+import { createServer, type Server } from "node:http";
 import path from "node:path";
 import * as t from "io-ts";
 import { close, listen } from "../../local/server";

@@ -1,8 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { startFunctionsHost } from "./functions-host";
-import type { FunctionsHost } from "./functions-host";
+import { startFunctionsHost, type FunctionsHost } from "./functions-host";
 
 const library = JSON.stringify(path.resolve("node_modules", "@azure", "functions"));
 /** An app of one function. */

@@ -2,8 +2,7 @@
  * Runs an unpacked archive as the platform does: the local host takes the calls, and a process that stands in for the
  * Functions worker (`functions-worker.cjs`) answers them.
  */
-import { fork } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
+import { fork, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import path from "node:path";
@@ -11,8 +10,7 @@ import * as t from "io-ts";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
 import type { HttpFunction } from "../../shared/http/function";
-import { makeApi } from "../../tools/support/api";
-import type { Api } from "../../tools/support/api";
+import { makeApi, type Api } from "../../tools/support/api";
 import { decode } from "../../tools/support/either";
 import type { LogLine } from "../../tools/support/service";
 

@@ -1,8 +1,12 @@
 /** An account with two regions: one store behind two proxies, each of which can fail by itself. */
-import { startFaultProxy } from "../../tools/support/fault-proxy";
-import type { AccountDescription, Fault, FaultProxy, StoreRequest } from "../../tools/support/fault-proxy";
-import { startInstance } from "../../tools/support/service";
-import type { Instance, Service } from "../../tools/support/service";
+import {
+  startFaultProxy,
+  type AccountDescription,
+  type Fault,
+  type FaultProxy,
+  type StoreRequest,
+} from "../../tools/support/fault-proxy";
+import { startInstance, type Instance, type Service } from "../../tools/support/service";
 import type { StoreOptions } from "../../shared/cosmos/cosmos-store";
 
 export type Region = "A" | "B";

@@ -1,7 +1,6 @@
 /** What the platform is to an app with a managed identity: an endpoint on loopback that hands out tokens. */
 import { randomBytes } from "node:crypto";
-import { createServer } from "node:http";
-import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import { close, listen } from "../../local/server";
 import type { Fault, StoreRequest } from "../../tools/support/fault-proxy";
 

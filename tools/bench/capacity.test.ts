@@ -1,6 +1,14 @@
 import { readFileSync } from "node:fs";
-import { assumed, billFor, busiestOf, costOfPurchase, limitsOf, needAt, writeCapacity } from "./capacity";
-import type { Values } from "./capacity";
+import {
+  assumed,
+  billFor,
+  busiestOf,
+  costOfPurchase,
+  limitsOf,
+  needAt,
+  writeCapacity,
+  type Values,
+} from "./capacity";
 import { readMeasured } from "./tables";
 
 /** One code and one question for each purchase, and whole numbers. */

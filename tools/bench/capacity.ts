@@ -1,6 +1,5 @@
 /** The tables of `docs/capacity.md`, computed from the values below. `npm run capacity` writes them there. */
-import { describeWaves, table } from "./tables";
-import type { Waves } from "./tables";
+import { describeWaves, table, type Waves } from "./tables";
 
 /** Somebody who knows better changes a value here. */
 export const assumed = {

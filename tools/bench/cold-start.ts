@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "esbuild";
 import { startProgram } from "../support/processes";
-import { interleave, ratioOf } from "./statistics";
-import type { Spread } from "./statistics";
+import { interleave, ratioOf, type Spread } from "./statistics";
 
 export interface ColdStart {
   /** From the start of a process until it has loaded the deployed file, over a process that loads nothing. */

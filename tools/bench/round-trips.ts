@@ -4,8 +4,7 @@ import * as t from "io-ts";
 import type { Api, Reply } from "../support/api";
 import { decode } from "../support/either";
 import type { StoreRequest } from "../support/fault-proxy";
-import { startBehindFaults, startInstance, startService } from "../support/service";
-import type { Service } from "../support/service";
+import { startBehindFaults, startInstance, startService, type Service } from "../support/service";
 import type { Charge, Waves } from "./tables";
 
 export interface RoundTrips {

@@ -2,8 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import * as E from "fp-ts/Either";
 import { ValidationBody } from "../../shared/http/bodies";
-import { interpret, judgeUses } from "../support/single-use";
-import type { IssuedOtp, Shown } from "../support/single-use";
+import { interpret, judgeUses, type IssuedOtp, type Shown } from "../support/single-use";
 import type { Client, Exchange } from "./client";
 import type { Merchant } from "./merchants";
 

@@ -4,8 +4,7 @@ import type { Either } from "fp-ts/Either";
 import type * as t from "io-ts";
 import { ProblemBody } from "../../shared/http/bodies";
 import { problemNames, problemTypeBase } from "../../shared/http/problem";
-import { makeApi, send } from "../support/api";
-import type { Api, Reply } from "../support/api";
+import { makeApi, send, type Api, type Reply } from "../support/api";
 import { withFunctionKey } from "../support/origin";
 
 /** The service itself answers within its deadline of 5 s. */

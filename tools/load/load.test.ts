@@ -3,12 +3,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { problemTypeBase } from "../../shared/http/problem";
-import { startLyingFront } from "../support/lying-front";
-import type { FrontReply, FrontRequest, Lie } from "../support/lying-front";
-import { startProgram } from "../support/processes";
-import type { Program } from "../support/processes";
-import { readItems, startService } from "../support/service";
-import type { Service } from "../support/service";
+import { startLyingFront, type FrontReply, type FrontRequest, type Lie } from "../support/lying-front";
+import { startProgram, type Program } from "../support/processes";
+import { readItems, startService, type Service } from "../support/service";
 import { startSideBySide } from "../support/side-by-side";
 
 type IsMeant = (request: FrontRequest) => boolean;

@@ -1,6 +1,5 @@
 /** What a run measures: for each step how long calls took and how they failed, and how all of it went over time. */
-import { createHistogram } from "node:perf_hooks";
-import type { RecordableHistogram } from "node:perf_hooks";
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import * as E from "fp-ts/Either";
 import type { Exchange, Failure } from "./client";
 

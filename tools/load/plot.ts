@@ -1,7 +1,6 @@
 /** The plot of a run, as SVG: what was due and what was answered, how long it took over time, and how it is spread. */
 import type { TopLevelSpec } from "vega-lite";
-import { percentileMs } from "./measures";
-import type { Measures, Slice } from "./measures";
+import { percentileMs, type Measures, type Slice } from "./measures";
 
 const width = 640;
 const height = 200;

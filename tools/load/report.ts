@@ -1,7 +1,6 @@
 /** What somebody reads of a run. No code, key or fiscal code is in it. */
 import { isOnThisMachine } from "../support/origin";
-import { percentileMs, steps } from "./measures";
-import type { Failures } from "./measures";
+import { percentileMs, steps, type Failures } from "./measures";
 import type { Finding } from "./check";
 import { describeRun } from "./options";
 import type { Progress, Result } from "./run";

@@ -7,16 +7,11 @@ import * as t from "io-ts";
 import { OtpBody } from "../../shared/http/bodies";
 import { makeBeneficiaries } from "../support/beneficiaries";
 import { arrivals } from "./arrivals";
-import { checkCodes, validate } from "./check";
-import type { Checked, Finding, Purchase } from "./check";
-import { makeClient } from "./client";
-import type { Client, Exchange } from "./client";
-import { makeMeasures } from "./measures";
-import type { Measures, Step } from "./measures";
-import { describeFailure, makeMerchants, revokeKeys } from "./merchants";
-import type { Merchant } from "./merchants";
-import { describeRun } from "./options";
-import type { LoadOptions } from "./options";
+import { checkCodes, validate, type Checked, type Finding, type Purchase } from "./check";
+import { makeClient, type Client, type Exchange } from "./client";
+import { makeMeasures, type Measures, type Step } from "./measures";
+import { describeFailure, makeMerchants, revokeKeys, type Merchant } from "./merchants";
+import { describeRun, type LoadOptions } from "./options";
 
 /** How long calls may still take when no more purchases begin. */
 const drainMs = 15_000;

@@ -1,7 +1,6 @@
 /** A real browser: the Chromium of the machine, if it has one. */
 import { existsSync } from "node:fs";
-import { chromium } from "playwright-core";
-import type { Browser } from "playwright-core";
+import { chromium, type Browser } from "playwright-core";
 
 const usualPlaces = [
   "/usr/bin/chromium",

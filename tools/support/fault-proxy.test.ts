@@ -1,11 +1,9 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import { CosmosClient } from "@azure/cosmos";
-import type { ConnectionPolicy, Container, RequestOptions } from "@azure/cosmos";
+import { CosmosClient, type ConnectionPolicy, type Container, type RequestOptions } from "@azure/cosmos";
 import { startEmbeddedCosmosDb } from "../../local/embedded-cosmos-db";
 import { close, listen } from "../../local/server";
-import { resetConnection, startFaultProxy } from "./fault-proxy";
-import type { Fault, FaultProxy } from "./fault-proxy";
+import { resetConnection, startFaultProxy, type Fault, type FaultProxy } from "./fault-proxy";
 
 const hour = 3_600_000;
 const pk = "p";

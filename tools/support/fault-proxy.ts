@@ -1,7 +1,13 @@
 /** A proxy between the real client and the embedded server. It fails when a test asks for it. */
 import { randomUUID } from "node:crypto";
-import { Agent, createServer, request as send } from "node:http";
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import {
+  Agent,
+  createServer,
+  request as send,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";

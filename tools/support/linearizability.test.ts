@@ -1,6 +1,5 @@
 import fc from "fast-check";
-import { checkUseHistory } from "./linearizability";
-import type { Operation } from "./linearizability";
+import { checkUseHistory, type Operation } from "./linearizability";
 
 const granted = (start: number, end: number, idempotencyKey?: string, usedAt = "t1"): Operation => ({
   ...{ operation: "use", outcome: "granted", start, end, idempotencyKey, usedAt },

@@ -1,9 +1,7 @@
 /** Other processes: what `npm start` starts, without npm. */
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { makeApi } from "./api";
-import type { Api } from "./api";
+import { makeApi, type Api } from "./api";
 
 export interface Program {
   readonly child: ChildProcess;

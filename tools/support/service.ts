@@ -1,24 +1,17 @@
 /** The service under test: the real functions on the local host, over the real client and the embedded store. */
 import type { Server } from "node:http";
-import { CosmosClient } from "@azure/cosmos";
-import type { Container } from "@azure/cosmos";
+import { CosmosClient, type Container } from "@azure/cosmos";
 import * as t from "io-ts";
 import { makeFunctions } from "../../functions";
 import { startEmbeddedCosmosDb } from "../../local/embedded-cosmos-db";
-import { lateLogPrefix, makeHost } from "../../local/host";
-import type { HostLine } from "../../local/host";
+import { lateLogPrefix, makeHost, type HostLine } from "../../local/host";
 import { close, listen } from "../../local/server";
-import { decodeConfig } from "../../shared/config";
-import type { Config } from "../../shared/config";
-import { makeCosmosStore } from "../../shared/cosmos/cosmos-store";
-import type { CosmosStore, StoreOptions } from "../../shared/cosmos/cosmos-store";
-import { makeApi } from "./api";
-import type { Api } from "./api";
-import { makeClock } from "./clock";
-import type { Clock } from "./clock";
+import { decodeConfig, type Config } from "../../shared/config";
+import { makeCosmosStore, type CosmosStore, type StoreOptions } from "../../shared/cosmos/cosmos-store";
+import { makeApi, type Api } from "./api";
+import { makeClock, type Clock } from "./clock";
 import { decode, right } from "./either";
-import { startFaultProxy } from "./fault-proxy";
-import type { FaultProxy } from "./fault-proxy";
+import { startFaultProxy, type FaultProxy } from "./fault-proxy";
 import type { Script } from "./fault-scripts";
 
 /** A line that a function logged. */

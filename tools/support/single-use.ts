@@ -5,8 +5,7 @@ import type { Either } from "fp-ts/Either";
 import * as t from "io-ts";
 import { ValidationBody } from "../../shared/http/bodies";
 import { problemNames, problemTypeBase } from "../../shared/http/problem";
-import { checkUseHistory } from "./linearizability";
-import type { Operation } from "./linearizability";
+import { checkUseHistory, type Operation } from "./linearizability";
 
 /** An OTP as its beneficiary received it. */
 export interface IssuedOtp {

@@ -4,12 +4,10 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import * as t from "io-ts";
 import { OtpBody } from "../../shared/http/bodies";
-import { fiscalCode, makeApi, send } from "../support/api";
-import type { Api, Reply, Send } from "../support/api";
+import { fiscalCode, makeApi, send, type Api, type Reply, type Send } from "../support/api";
 import { checkExchange } from "../support/document";
 import { withFunctionKey } from "../support/origin";
-import { contractChecks } from "./contract-checks";
-import type { ContractCheck } from "./contract-checks";
+import { contractChecks, type ContractCheck } from "./contract-checks";
 import { isLoopback } from "../../shared/loopback";
 
 export interface Verdict {

@@ -5,15 +5,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
 import { ApiKeyBody } from "../../shared/http/bodies";
 import { contractChecks } from "./contract-checks";
-import { approach, verify } from "./verification";
-import type { Options, Verdict } from "./verification";
+import { approach, verify, type Options, type Verdict } from "./verification";
 import { decode } from "../support/either";
-import { startLyingFront } from "../support/lying-front";
-import type { FrontReply, FrontRequest, Lie } from "../support/lying-front";
-import { startProgram } from "../support/processes";
-import type { Program } from "../support/processes";
-import { startInstance, startService } from "../support/service";
-import type { Instance, Service } from "../support/service";
+import { startLyingFront, type FrontReply, type FrontRequest, type Lie } from "../support/lying-front";
+import { startProgram, type Program } from "../support/processes";
+import { startInstance, startService, type Instance, type Service } from "../support/service";
 
 const ttlSeconds = 2;
 

@@ -4,8 +4,7 @@ import { Writable } from "node:stream";
 import { parseArgs } from "node:util";
 import * as E from "fp-ts/Either";
 import { decodeOrigin } from "../support/origin";
-import { approach, verify } from "./verification";
-import type { Target, Verdict } from "./verification";
+import { approach, verify, type Target, type Verdict } from "./verification";
 
 const usage = `npm run verify -- [--url URL] [--skip-slow] [--deadline-ms N]
 
