@@ -9,7 +9,6 @@ import {
   type Instance,
   type Service,
 } from "../../tools/support/service";
-import { expectProblem } from "../support/expect-problem";
 import { isLoggedByHost } from "../support/host-levels";
 
 describe("at rest", () => {
@@ -128,9 +127,9 @@ describe("at rest", () => {
     });
 
     it("none can be read at the levels of host.json either, where the deprecated form puts it into the address", async () => {
-      const [beneficiary = ""] = beneficiaries;
+      const beneficiary = "ABCDEF00A01H999Z";
       const from = service.hostLog.length;
-      expectProblem(await service.generateByPath(beneficiary), 409, "otp-conflict");
+      expect((await service.generateByPath(beneficiary)).status).toBe(200);
       // .NET accepts this Host, and Node's URL does not: the worker's error quotes the address.
       const refused = await new Promise((resolve) => {
         const headers = { Host: "localhost:99999", "Content-Length": 2 };
