@@ -79,6 +79,27 @@ describe("the regions of an account", () => {
     expect(regions.forRead()).toBe(a);
   });
 
+  it("are left for what a retry in place may mend only when it comes twice in a row", () => {
+    regions.follow(undivided);
+    regions.note(a, true, "passing");
+    expect([regions.forRead(), regions.failedWriteAt(undivided)]).toEqual([a, undefined]);
+    regions.note(a, true, "useful");
+    regions.note(a, true, "passing");
+    expect(regions.forRead()).toBe(a);
+    regions.note(a, true, "passing");
+    expect([regions.forRead(), regions.failedWriteAt(undivided)]).toEqual([b, time]);
+  });
+
+  it("take reads also where they take no writes", () => {
+    regions.follow(undivided);
+    regions.note(a, true, "read-only");
+    expect([regions.forRead(), regions.failedWriteAt(undivided)]).toEqual([a, time]);
+    regions.note(a, false, "useful");
+    expect(regions.failedWriteAt(undivided)).toBe(time);
+    regions.note(a, true, "useful");
+    expect(regions.failedWriteAt(undivided)).toBeUndefined();
+  });
+
   it("are tried again by one request after a while", () => {
     regions.follow(undivided);
     regions.note(a, false, "useless");

@@ -90,14 +90,20 @@ export const makeRegions = (
       if (usefulness === "useful") {
         passing.delete(endpoint);
         suspectedAt.delete(endpoint);
-      } else if (usefulness === "useless" || passing.has(endpoint)) {
-        suspectedAt.set(endpoint, now());
-      } else if (usefulness === "passing") {
-        passing.add(endpoint);
+        if (isWrite) {
+          failedWriteAt.delete(endpoint);
+        }
+        return;
       }
-      if (isWrite && usefulness === "useful") {
-        failedWriteAt.delete(endpoint);
-      } else if (isWrite && usefulness !== "passing") {
+      const isFirst = usefulness === "passing" && !passing.has(endpoint);
+      if (isFirst) {
+        passing.add(endpoint);
+        return;
+      }
+      if (usefulness !== "read-only") {
+        suspectedAt.set(endpoint, now());
+      }
+      if (isWrite) {
         failedWriteAt.set(endpoint, now());
       }
     },
