@@ -90,7 +90,7 @@ describe("by its managed identity, the service", () => {
   const expectUnavailableInTime = async (instance: Instance, deadlineMs: number): Promise<void> => {
     const begin = performance.now();
     expectProblem(await instance.regenerate(), 503, "service-unavailable");
-    expect(performance.now() - begin).toBeLessThan(deadlineMs + 400);
+    expect(performance.now() - begin).toBeLessThan(deadlineMs + 2000);
   };
 
   /** A token endpoint that hung is asked again after 10 s. */
