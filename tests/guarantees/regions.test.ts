@@ -234,7 +234,7 @@ describe("an account with two regions", () => {
     const gone: Regions = { write: ["B"], read: ["B"] };
 
     it("is noticed within half a minute with the deployed settings", () => {
-      // A hanging region and the account's own name, which hangs with it, each take a third of the default deadline.
+      // Five endpoints that do not answer, one after the other, and a sixth that does.
       expect(accountTiming.maxAgeMs + 5 * accountTiming.patienceMs).toBeLessThan(30_000);
     });
 
