@@ -93,8 +93,8 @@ const makeAnsweringFunction = (
           invocationId: context.invocationId,
         });
     log.outcome(answer.status, E.isLeft(result) ? result.left : undefined);
-    // A read that the answer did not wait for is over too.
-    deadline.abort();
+    // A read that the answer did not wait for is over too. The reason spares the making of an exception.
+    deadline.abort("answered");
     const { body, ...withoutBody } = withCommonHeaders(answer);
     // RFC 9110, section 9.3.2. The host would send a body of its own accord.
     return request.method === "HEAD" || body === undefined ? withoutBody : { ...withoutBody, body };

@@ -374,7 +374,7 @@ describe("the acceptance test of a deployment", () => {
         instance.baseUrl,
         askForFunctionKey("the-secret-key", () => false),
       );
-      const command = `${process.execPath} build/verify.js --skip-slow --url ${front.url}`;
+      const command = `"${process.execPath}" build/verify.js --skip-slow --url ${front.url}`;
       const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
         stdio: ["pipe", "pipe", "inherit"],
         timeout: 60_000,
