@@ -133,7 +133,7 @@ const issueOtp = async (
       const live = toIssued(latest.right);
       return latest.right.nonce === drawn.nonce ? E.right(live) : E.left({ tag: "otp-conflict", otp: live });
     }
-    isPending = outcome.right === "unknown" && latest.right?.slotEtag === slotEtag;
+    isPending = (isPending || outcome.right === "unknown") && latest.right?.slotEtag === slotEtag;
     if (latest.right?.nonce === drawn.nonce) {
       drawn = first.drawOtp(merchantId, slotRef);
     }

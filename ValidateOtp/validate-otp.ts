@@ -188,7 +188,9 @@ const decideAndUse = async (
         ? E.right(toBody({ ...decision.otp, expiresAt: decision.use.usedAt }))
         : refusal();
     }
-    pendingEtag = outcome.right === "unknown" ? etag : undefined;
+    if (outcome.right === "unknown") {
+      pendingEtag = etag;
+    }
     const reread = await store.findOtp(ref);
     if (E.isLeft(reread)) {
       return reread;

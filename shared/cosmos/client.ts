@@ -76,7 +76,14 @@ export const makeRegionalClient = (
   };
   const regions = makeRegions(new URL(endpoint).origin);
   const watch = makeAccountWatch({
-    readAt: (at, signal) => readerAt(at).getDatabaseAccount({ abortSignal: signal }),
+    readAt: async (at, signal) => {
+      const response = await readerAt(at).getDatabaseAccount({ abortSignal: signal });
+      // The SDK makes empty lists of an answer without any, such as `{}`. Only an emulator has no write region.
+      if (!isSingleCopy && response.resource?.writableLocations.length === 0) {
+        throw new Error("no write region");
+      }
+      return response;
+    },
     regions,
     onFollow: ({ readableLocations, writableLocations }) => {
       connections.prepare(

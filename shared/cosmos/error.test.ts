@@ -83,6 +83,11 @@ describe("a conditional write", () => {
     expect(toWriteOutcome(failed(status))).toEqual(E.right(outcome));
   });
 
+  it("that was answered 404 for no item is unknown", () => {
+    expect(toWriteOutcome({ ...failed(404), substatus: 1002 })).toEqual(E.right("unknown"));
+    expect(toWriteOutcome({ ...failed(404), substatus: 0 })).toEqual(E.right("conflict"));
+  });
+
   it("that is throttled was not applied, and says when to come back", () => {
     const unavailable = { tag: "service-unavailable", cause: "store: 429" };
     expect(toWriteOutcome(failed(429, 31_001))).toEqual(E.left({ ...unavailable, retryAfterSeconds: 32 }));

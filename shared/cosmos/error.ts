@@ -77,15 +77,19 @@ const reasonsNotToSend = ["no token", "the account", "several write regions", "d
 export const notSent = (reason: (typeof reasonsNotToSend)[number], detail?: string): string =>
   detail === undefined ? reason : `${reason} (${detail})`;
 
-const wasNotSent = ({ status }: StoreError): boolean =>
+export const wasNotSent = (status: unknown): boolean =>
   typeof status === "string" && reasonsNotToSend.some((reason) => status.startsWith(reason));
 
 /** What a conditional write that failed came to, alone or as part of a batch. */
 export const toWriteOutcome = (error: StoreError): Either<ServiceUnavailable, WriteOutcome> => {
   const { status } = error;
-  if (status === 429 || wasNotSent(error)) {
+  if (status === 429 || wasNotSent(status)) {
     // It was not applied, and to write again at once would not help.
     return E.left(toUnavailable(error));
+  }
+  // With a substatus it is not the item that is missing, and the write may be applied elsewhere.
+  if (status === 404 && (error.substatus ?? 0) !== 0) {
+    return E.right("unknown");
   }
   switch (status) {
     // 404: what was to be replaced is gone. 409: what was to be created is there. 412: what was read has changed.

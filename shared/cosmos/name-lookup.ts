@@ -33,7 +33,17 @@ const makeResolvers = (): Resolvers => {
     (await find).map((address) => ({ address, family }));
   return {
     bySystem: (name) => lookUpBySystem(name, { all: true }),
-    byDns: (name) => Promise.any([resolve(dns.resolve4(name), 4), resolve(dns.resolve6(name), 6)]),
+    byDns: async (name) => {
+      const found = await Promise.allSettled([
+        resolve(dns.resolve4(name), 4),
+        resolve(dns.resolve6(name), 6),
+      ]);
+      const addresses = found.flatMap((each) => (each.status === "fulfilled" ? each.value : []));
+      if (addresses.length === 0) {
+        throw noAddress();
+      }
+      return addresses;
+    },
   };
 };
 

@@ -90,6 +90,16 @@ describe("the regions of an account", () => {
     expect([regions.forRead(), regions.failedWriteAt(undivided)]).toEqual([b, time]);
   });
 
+  it("stay suspected when a write, or a read that was sent before, is answered", () => {
+    regions.follow(undivided);
+    regions.note(a, false, "useless");
+    regions.note(a, true, "useful", time + 1);
+    regions.note(a, false, "useful", time - 1);
+    expect(regions.forRead()).toBe(b);
+    regions.note(a, false, "useful", time);
+    expect(regions.forRead()).toBe(a);
+  });
+
   it("take reads also where they take no writes", () => {
     regions.follow(undivided);
     regions.note(a, true, "read-only");

@@ -28,7 +28,8 @@ export interface Regions {
   readonly countForRead: () => number;
   /** Undefined when this instance must not write, because another instance may write to another region. */
   readonly forWrite: () => string | undefined;
-  readonly note: (endpoint: string, isWrite: boolean, usefulness: Usefulness) => void;
+  /** @param sentAt when the request was sent; now, if it is missing. */
+  readonly note: (endpoint: string, isWrite: boolean, usefulness: Usefulness, sentAt?: number) => void;
 }
 
 /** @param now a clock that never goes back, in ms. */
@@ -86,10 +87,13 @@ export const makeRegions = (
     },
     countForRead: () => readable.length,
     forWrite: () => (isWritable ? writeRegion : undefined),
-    note: (endpoint, isWrite, usefulness) => {
+    note: (endpoint, isWrite, usefulness, sentAt = now()) => {
       if (usefulness === "useful") {
         passing.delete(endpoint);
-        suspectedAt.delete(endpoint);
+        // One partition of a region may fail while others answer: only a read that was sent later speaks for reads.
+        if (!isWrite && (suspectedAt.get(endpoint) ?? -Infinity) <= sentAt) {
+          suspectedAt.delete(endpoint);
+        }
         if (isWrite) {
           failedWriteAt.delete(endpoint);
         }

@@ -64,7 +64,7 @@ const startRegions = (inner: HttpClient, { ready, ...situation }: Situation = {}
         forRead: () => "https://read.test",
         countForRead: () => 1,
         forWrite: () => ("writeRegion" in situation ? situation.writeRegion : "https://write.test"),
-        note: (...each) => noted.push(each),
+        note: (endpoint, isWrite, usefulness) => noted.push([endpoint, isWrite, usefulness]),
       },
       watch: {
         ready: ready ?? (() => Promise.resolve()),

@@ -3,7 +3,7 @@ import { isRestError, RestError } from "@azure/cosmos";
 import type { HttpClient, PipelineRequest, PipelineResponse } from "@azure/core-rest-pipeline";
 import { unlessAborted } from "../unless-aborted";
 import { UnknownAccount, type AccountWatch } from "./account-watch";
-import { notSent } from "./error";
+import { notSent, wasNotSent } from "./error";
 import { TokenError, type Identity } from "./identity";
 import type { Regions, Usefulness } from "./regions";
 
@@ -112,21 +112,22 @@ export const withRegions = (
     if (endpoint === undefined) {
       throw failWith(notSent("several write regions"), request);
     }
+    const start = performance.now();
     const note = (usefulness: Usefulness): void => {
-      regions.note(endpoint, isWrite, usefulness);
+      regions.note(endpoint, isWrite, usefulness, start);
       if (usefulness === "useless" || usefulness === "read-only") {
         watch.doubt();
       }
     };
     const { pathname, search } = new URL(request.url);
     request.url = `${endpoint}${pathname}${search}`;
-    const start = performance.now();
     let response: PipelineResponse;
     try {
       response = await inner.sendRequest(request);
     } catch (error) {
       // Blame the region for a timeout only if it had at least half of the allowed time.
-      if (request.abortSignal?.aborted !== true || performance.now() - start > patienceMs / 2) {
+      const isItsFault = request.abortSignal?.aborted !== true || performance.now() - start > patienceMs / 2;
+      if (isItsFault && !(isRestError(error) && wasNotSent(error.code))) {
         note("useless");
       }
       throw error;
