@@ -37,7 +37,7 @@ const Input = t.type({
   ]),
 });
 
-/** Called by the merchants' portal: makes a key, or replaces one. Only this answer shows it. */
+/** Called by the merchants' portal: makes a key, or replaces one. Only this answer and its repetitions show it. */
 export const regenerateApiKey: FunctionDefinition<Dependencies> = {
   name: "RegenerateApiKey",
   route: "api/v1/cgn/merchants/{merchant_id}/api-keys/{key_type}",
