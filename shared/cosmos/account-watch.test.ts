@@ -74,7 +74,9 @@ describe("the watch over the account", () => {
   const pass = (monotonicMs: number, wallMs = monotonicMs): void => {
     moment = { monotonic: moment.monotonic + monotonicMs, wall: moment.wall + wallMs };
   };
+  /** For what is to fail: each test waits for it. */
   const soon = (): AbortSignal => AbortSignal.timeout(300);
+  const inTime = (): AbortSignal => AbortSignal.timeout(10_000);
 
   beforeEach(() => {
     allSay(describeAccount([a]));
@@ -85,7 +87,7 @@ describe("the watch over the account", () => {
   });
 
   it("reads the account once for all who wait for it", async () => {
-    await Promise.all([watch.ready(false, soon()), watch.ready(true, soon()), watch.read()]);
+    await Promise.all([watch.ready(false, inTime()), watch.ready(true, inTime()), watch.read()]);
     expect(asked).toEqual([name]);
     expect([regions.forRead(), regions.forWrite()]).toEqual([a, a]);
   });
@@ -141,7 +143,7 @@ describe("the watch over the account", () => {
         ? Promise.reject(Object.assign(new Error("x"), { code: 503 }))
         : Promise.resolve(describeAccount([a]));
     };
-    await watch.ready(true, soon());
+    await watch.ready(true, inTime());
     expect(tries).toBe(4);
     start();
     says[name] = () => Promise.reject(Object.assign(new Error("x"), { code: 404 }));
@@ -155,7 +157,7 @@ describe("the watch over the account", () => {
 
   describe("lets no write be sent", () => {
     beforeEach(async () => {
-      await watch.ready(true, soon());
+      await watch.ready(true, inTime());
       says = {};
       asked.length = 0;
     });
@@ -167,14 +169,14 @@ describe("the watch over the account", () => {
       ["when somebody set it back before the lease ended", timing.leaseMs, 10],
     ])("%s, but reads", async (_, monotonicMs, wallMs) => {
       pass(monotonicMs, wallMs);
-      await watch.ready(false, soon());
+      await watch.ready(false, inTime());
       await expect(watch.ready(true, soon())).rejects.toThrow(UnknownAccount);
     });
 
     it("until it hears of the account again", async () => {
       pass(timing.leaseMs);
       says[b] = () => Promise.resolve(describeAccount([b], [b, a]));
-      await watch.ready(true, AbortSignal.timeout(1000));
+      await watch.ready(true, inTime());
       expect(regions.forWrite()).toBe(b);
     });
   });
@@ -184,25 +186,25 @@ describe("the watch over the account", () => {
       pass(1000);
       return Promise.resolve(describeAccount([a]));
     };
-    await watch.ready(true, soon());
+    await watch.ready(true, inTime());
     says = {};
     pass(timing.leaseMs - 1000);
     await expect(watch.ready(true, soon())).rejects.toThrow(UnknownAccount);
   });
 
   it("is asked again beside a request that finds the description old, and not before", async () => {
-    await watch.ready(true, soon());
+    await watch.ready(true, inTime());
     pass(timing.maxAgeMs - 1);
-    await watch.ready(true, soon());
+    await watch.ready(true, inTime());
     expect(asked).toEqual([name]);
     pass(1);
-    await watch.ready(true, soon());
+    await watch.ready(true, inTime());
     await pause(10);
     expect(asked).toEqual([name, name]);
   });
 
   it("is asked again when it is doubted, but not twice within a short while", async () => {
-    await watch.ready(true, soon());
+    await watch.ready(true, inTime());
     watch.doubt();
     await pause(10);
     expect(asked).toEqual([name]);
@@ -216,7 +218,7 @@ describe("the watch over the account", () => {
   });
 
   it("starts no more reads once it is stopped", async () => {
-    await watch.ready(true, soon());
+    await watch.ready(true, inTime());
     watch.stop();
     pass(timing.leaseMs);
     watch.doubt();
