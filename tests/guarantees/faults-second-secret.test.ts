@@ -6,11 +6,11 @@ import {
   expectMet,
   faultAtFirstWrite,
   faultsAtEveryCall,
-  faultsInTurn,
   generateScenario,
   inTurn,
   lanes,
   lostAnswers,
+  outcomes,
   patientDeadlineMs,
   patientLanes,
   rivalsBeforeEveryCall,
@@ -65,10 +65,9 @@ describe("whatever the store does while the secret is replaced", () => {
   )(
     "keeps every promise under every fault at every store call: %s",
     async (_, scenario, turn) => {
-      const next = faultsInTurn(turn);
       const cases = [
         ...(await faultsAtEveryCall(on(patient, scenario), turn)),
-        ...(scenario.hasRival ? await rivalsBeforeEveryCall(on(patient, scenario), next) : []),
+        ...(scenario.hasRival ? await rivalsBeforeEveryCall(on(patient, scenario), outcomes) : []),
       ];
       const patiently = inTurn(on(patient, scenario));
       await runSideBySide(pool, cases, (lane, trouble) => {

@@ -1,3 +1,9 @@
+// Node.js 22 follows every promise for jest's AsyncLocalStorage, which takes a tenth of the processor's time, unless it is
+// told of the way that Node.js 24 has by default. Workers are started with these arguments.
+if (process.allowedNodeEnvironmentFlags.has("--experimental-async-context-frame")) {
+  process.execArgv.push("--experimental-async-context-frame");
+}
+
 /**
  * `npm test`: what proves the service. What tests the tools has a command of its own (jest.tools.config.mjs).
  *
