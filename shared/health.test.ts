@@ -119,7 +119,7 @@ describe("a flood of calls to Info and Status", () => {
     const { proxy, instance } = await startBehindFaults(service, 5000);
     const flood = async (): Promise<readonly number[]> => {
       const replies = await Promise.all(
-        Array.from({ length: 50 }).flatMap(() => [instance.info(), instance.status()]),
+        Array.from({ length: 20 }).flatMap(() => [instance.info(), instance.status()]),
       );
       return [...new Set(replies.map(({ status }) => status))];
     };
@@ -156,18 +156,18 @@ describe("a flood of calls to Info and Status", () => {
   });
 
   it("gets each answer within its deadline while a look-up hangs", async () => {
-    const { proxy, instance } = await startBehindFaults(service, 1000);
+    const { proxy, instance } = await startBehindFaults(service, 2000);
     await instance.newCode("AAAAAA00A00A000B");
     proxy.script(() => ({ kind: "hang" }));
     const start = performance.now();
     const early = instance.info();
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
     const late = instance.status();
     for (const reply of await Promise.all([early, late])) {
       expectProblem(reply, 503, "service-unavailable");
     }
     // The second call shares the look-up of the first, and starts no deadline of its own.
-    expect(performance.now() - start).toBeLessThan(1500);
+    expect(performance.now() - start).toBeLessThan(3000);
     expect(instance.log.some(({ text }) => text.includes('"operation":"describeAccount"'))).toBe(true);
     proxy.script(() => undefined);
     service.clock.advance(5);
