@@ -83,7 +83,7 @@ describe("GenerateOtp", () => {
       ["fiscal_code", fiscalCode, { ...discount, fiscal_code: fiscalCode }],
       ["fiscal_code", fiscalCode, { ...discount, fiscal_code: null }],
       ["merchant_id", fiscalCode, { discount_id: "discount-1" }],
-      ["body", fiscalCode, []],
+      ["body: è JSON, ma non un oggetto", fiscalCode, []],
     ])("names %s where it refuses", async (field, beneficiary, body) => {
       const reply = await service.generateByPath(beneficiary, body);
       expectProblem(reply, 400, "invalid-request");

@@ -164,6 +164,11 @@ describe("RegenerateApiKey", () => {
       expect(await readItems(service.apiKeys)).toEqual([]);
     });
 
+    it("takes an empty one for none: each call makes another key", async () => {
+      const [one, other] = [await regenerate(""), await regenerate("")];
+      expect([one.status, other.status, one.text === other.text]).toEqual([200, 200, false]);
+    });
+
     it("does not take for known the call of a key that another secret derived, and leaves that key", async () => {
       const apiKey = decode(ApiKeyBody, (await regenerate(first)).json).api_key;
       const other = await startInstance({ ...service.settings, OTP_SECRET: otherSecret }, service.clock);

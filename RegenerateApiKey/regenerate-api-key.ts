@@ -20,7 +20,7 @@ import type { Keyring, Keyrings } from "../shared/domain/keyring";
 import { json, type Success } from "../shared/http/answer";
 import type { ApiKeyBody } from "../shared/http/bodies";
 import type { FunctionDefinition, Invocation } from "../shared/http/function";
-import { decodeFields } from "../shared/http/request";
+import { decodeFields, headerOf } from "../shared/http/request";
 
 interface Dependencies {
   readonly keyrings: Keyrings;
@@ -47,7 +47,7 @@ export const regenerateApiKey: FunctionDefinition<Dependencies> = {
   make: (dependencies) => async (request, invocation) => {
     const input = decodeFields(Input, {
       ...request.params,
-      "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
+      "Idempotency-Key": headerOf(request, "idempotency-key"),
     });
     if (E.isLeft(input)) {
       return input;

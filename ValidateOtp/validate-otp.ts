@@ -21,7 +21,7 @@ import { decideTestCode, testDiscountId } from "../shared/domain/test-codes";
 import { json, type Success } from "../shared/http/answer";
 import type { ValidationBody } from "../shared/http/bodies";
 import type { FunctionDefinition, Invocation } from "../shared/http/function";
-import { decodeFields, decodeJsonBody } from "../shared/http/request";
+import { decodeFields, decodeJsonBody, headerOf } from "../shared/http/request";
 
 interface Dependencies {
   readonly keyrings: Keyrings;
@@ -38,8 +38,8 @@ const Headers = t.type({
 
 const Body = t.type({
   otp_code: t.string,
-  /** `false` or missing: the merchant only asks. */
-  invalidate_otp: t.union([t.boolean, t.undefined]),
+  /** `false`: the merchant only asks. It is required, so that a misspelt name cannot turn a use into a question. */
+  invalidate_otp: t.boolean,
 });
 
 /** Called by a merchant's server: says whether a code is valid, and at checkout uses it up. */
@@ -52,7 +52,7 @@ export const validateOtp: FunctionDefinition<Dependencies> = {
   audience: "customer",
   make: (dependencies) => async (request, invocation) => {
     const headers = decodeFields(Headers, {
-      "Idempotency-Key": request.headers.get("idempotency-key") ?? undefined,
+      "Idempotency-Key": headerOf(request, "idempotency-key"),
     });
     if (E.isLeft(headers)) {
       return headers;
@@ -66,9 +66,9 @@ export const validateOtp: FunctionDefinition<Dependencies> = {
       return E.left({ tag: "otp-invalid" });
     }
     const validation = {
-      apiKey: request.headers.get("ocp-apim-subscription-key") ?? undefined,
+      apiKey: headerOf(request, "ocp-apim-subscription-key"),
       code: code.right,
-      invalidate: body.right.invalidate_otp ?? false,
+      invalidate: body.right.invalidate_otp,
       idempotencyKey: headers.right["Idempotency-Key"],
     };
     return validate(validation, invocation, dependencies);

@@ -341,7 +341,9 @@ export const renderContract = ({
 
   /** The headers that several answers share are described once, and not with each. */
   const answersOfAll = operations.flatMap(({ operation }) =>
-    entries(operation["responses"]).map(([status, answer]) => ({ status, answer: follow(answer) })),
+    entries(operation["responses"])
+      .map(([status, answer]) => ({ status, answer: follow(answer) }))
+      .filter(({ answer }) => answer["x-sent-by"] !== "platform"),
   );
   const headersInAll = (answers: typeof answersOfAll): readonly string[] =>
     Object.keys(toPart(answers[0]?.answer["headers"])).filter((name) =>

@@ -2,8 +2,8 @@
 import type { IssuedOtp } from "./otp";
 
 export type Failure =
-  /** `fields` are names of the contract, never taken from the request. */
-  | { readonly tag: "invalid-request"; readonly fields: readonly string[] }
+  /** `fields` are names of the contract, never taken from the request. `bodyFault` says what is wrong with a whole body. */
+  | { readonly tag: "invalid-request"; readonly fields: readonly string[]; readonly bodyFault?: BodyFault }
   /** Only GenerateOtp gives the live OTP, because it answers the beneficiary. A merchant never gets a code. */
   | { readonly tag: "otp-conflict"; readonly otp?: IssuedOtp }
   | ServiceUnavailable
@@ -17,6 +17,10 @@ export type Failure =
         | "request-too-large"
         | "internal-error";
     };
+
+/** Why a body holds no fields. */
+export type BodyFault =
+  "empty" | "gzip" | "utf-16" | "not-utf-8" | "form" | "multipart" | "not-json" | "not-an-object";
 
 /** The store did not answer, or throttled the call, or the service cannot keep its promises with it. */
 export interface ServiceUnavailable {

@@ -1,16 +1,23 @@
 import * as t from "io-ts";
 import { makeFailures } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
+import type { Failure } from "../domain/failure";
 import { toProblem, type Audience } from "./problem";
 
 const languages = ["it", "en"] as const;
 const failures = Object.values(makeFailures(["body"]));
+const bodyFaults = [
+  "empty",
+  "gzip",
+  "utf-16",
+  "not-utf-8",
+  "form",
+  "multipart",
+  "not-json",
+  "not-an-object",
+] as const;
 
-const sentencesOf = (
-  failure: (typeof failures)[number],
-  audience: Audience,
-  acceptLanguage: string,
-): string[] => {
+const sentencesOf = (failure: Failure, audience: Audience, acceptLanguage: string): string[] => {
   const { body } = toProblem(failure, { audience, acceptLanguage, invocationId: "" });
   const { title, detail } = decode(t.type({ title: t.string, detail: t.string }), JSON.parse(body));
   return [title, detail];
@@ -32,25 +39,53 @@ describe("a problem's two sentences", () => {
   });
 
   it.each([
-    ["it", "In questo momento non possiamo verificare il codice. Riprova più tardi."],
-    ["en", "We cannot check the code at the moment. Try again later."],
+    [
+      "it",
+      "In questo momento non possiamo verificare il codice. Riprova più tardi.",
+      "Nota per il negozio: controllare",
+    ],
+    ["en", "We cannot check the code at the moment. Try again later.", "Note for the shop: look at"],
   ])(
-    "tell a customer, in %s, only to try later where the shop or the service is to be mended",
-    (language, told) => {
-      const mendedElsewhere = failures.filter(({ tag }) => !/^(otp-|service-)/.test(tag));
-      expect(mendedElsewhere.map(({ tag }) => tag)).toEqual([
-        ...["invalid-request", "unauthorized", "request-too-large", "internal-error"],
-      ]);
-      for (const failure of mendedElsewhere) {
-        const text = sentencesOf(failure, "customer", language).join(". ");
-        // The names of the fields are a note for the shop.
-        expect([
-          failure.tag,
-          text.replace(/ (?:Nota per il negozio: controllare|Note for the shop: look at) body\.$/, ""),
-        ]).toEqual([failure.tag, told]);
-      }
+    "tell a customer, in %s, only to try later where the shop or the service is to be mended, and the shop what to look at",
+    (language, told, note) => {
+      const notes = {
+        "invalid-request": " body.",
+        unauthorized: " Ocp-Apim-Subscription-Key.",
+        "internal-error": undefined,
+      };
+      const texts = failures
+        .filter(({ tag }) => Object.hasOwn(notes, tag))
+        .map((failure) => [failure.tag, sentencesOf(failure, "customer", language).join(". ")]);
+      expect(texts).toEqual(
+        Object.entries(notes).map(([tag, named]) => [
+          tag,
+          named === undefined ? told : `${told} ${note}${named}`,
+        ]),
+      );
     },
   );
+
+  it.each([
+    ["it", /Nota per il negozio: controllare body, che supera 4 KiB\.$/],
+    ["en", /Note for the shop: look at body, which is larger than 4 KiB\.$/],
+  ])("do not tell a customer, in %s, to repeat what is too large", (language, note) => {
+    const detail = sentencesOf({ tag: "request-too-large" }, "customer", language)[1] ?? "";
+    expect(detail).toMatch(note);
+    expect(detail).not.toMatch(/riprova|try again/i);
+  });
+
+  it("tell of each body that is not JSON what it is, and the shop's developer in other words than other developers", () => {
+    const details = bodyFaults.flatMap((bodyFault) =>
+      languages.flatMap((language) =>
+        (["customer", "developer"] as const).map(
+          (audience) =>
+            sentencesOf({ tag: "invalid-request", fields: ["body"], bodyFault }, audience, language)[1],
+        ),
+      ),
+    );
+    expect(new Set(details).size).toBe(bodyFaults.length * 4);
+    expect(details.filter((detail) => !/ body: .+\.$/.test(detail ?? ""))).toEqual([]);
+  });
 });
 
 describe("a problem's language", () => {

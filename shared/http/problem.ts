@@ -1,6 +1,6 @@
 /** Problem details (RFC 9457): what a failure looks like on the wire, in the caller's language. */
 import Negotiator from "negotiator";
-import type { Failure } from "../domain/failure";
+import type { BodyFault, Failure } from "../domain/failure";
 import type { Answer } from "./answer";
 import { otpBody, type ProblemBody } from "./bodies";
 
@@ -37,7 +37,7 @@ export const problemNames: readonly string[] = Object.keys(statuses);
 
 export const statusOf = ({ tag }: Failure): number => statuses[tag];
 
-/** A customer cannot mend these, and does not know what an API key is. The shop reads the problem's page. */
+/** A customer cannot mend these, and does not know what an API key is. The shop reads the note, and the problem's page. */
 const notForCustomers: Readonly<Record<Language, Message>> = {
   it: { title: "In questo momento non possiamo verificare il codice", detail: "Riprova più tardi." },
   en: { title: "We cannot check the code at the moment", detail: "Try again later." },
@@ -53,7 +53,7 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
     unauthorized: notForCustomers.it,
     "otp-not-found": {
       title: "Il codice sconto non esiste",
-      detail: "Controlla di averlo copiato per intero dall'app IO e riprova.",
+      detail: "Controlla di averlo copiato per intero e di averlo generato per questo negozio.",
     },
     "otp-expired": {
       title: "Il codice sconto è scaduto",
@@ -67,10 +67,14 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
       title: "C'è già un altro codice sconto attivo",
       detail: "Usa quello che vedi nell'app IO.",
     },
-    "request-too-large": notForCustomers.it,
+    // Repeating does not help. A customer who pasted a whole message can mend it.
+    "request-too-large": {
+      title: "Non possiamo verificare il codice",
+      detail: "Controlla di aver incollato solo gli 11 caratteri.",
+    },
     "internal-error": notForCustomers.it,
     "service-unavailable": {
-      title: "Il servizio non è disponibile",
+      title: "In questo momento non possiamo applicare lo sconto",
       detail: "Riprova tra qualche istante.",
     },
   },
@@ -83,7 +87,7 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
     unauthorized: notForCustomers.en,
     "otp-not-found": {
       title: "The discount code does not exist",
-      detail: "Check that you copied all of it from the IO app, and try again.",
+      detail: "Check that you copied all of it, and that you generated it for this shop.",
     },
     "otp-expired": {
       title: "The discount code has expired",
@@ -97,10 +101,13 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
       title: "There is already another active discount code",
       detail: "Use the one shown in the IO app.",
     },
-    "request-too-large": notForCustomers.en,
+    "request-too-large": {
+      title: "We cannot check the code",
+      detail: "Make sure that you pasted only its 11 characters.",
+    },
     "internal-error": notForCustomers.en,
     "service-unavailable": {
-      title: "The service is not available",
+      title: "We cannot apply the discount right now",
       detail: "Try again in a few moments.",
     },
   },
@@ -119,6 +126,10 @@ const messagesForDevelopers: Readonly<Record<Language, Readonly<Partial<Record<F
         detail: "Invia un corpo di 4 KiB al massimo.",
       },
       "internal-error": { title: "Si è verificato un errore", detail: "Riprova più tardi." },
+      "service-unavailable": {
+        title: "Il servizio non è disponibile",
+        detail: "Riprova tra qualche istante.",
+      },
     },
     en: {
       "invalid-request": {
@@ -127,19 +138,71 @@ const messagesForDevelopers: Readonly<Record<Language, Readonly<Partial<Record<F
       },
       "request-too-large": { title: "The request is too large", detail: "Send a body of 4 KiB at most." },
       "internal-error": { title: "Something went wrong", detail: "Try again later." },
+      "service-unavailable": {
+        title: "The service is not available",
+        detail: "Try again in a few moments.",
+      },
     },
   };
 
-/** Field names are for the shop, so the sentence that a customer sees says so. */
-const namingFields: Readonly<Record<Language, Readonly<Record<Audience, (fields: string) => string>>>> = {
+/** Names of the contract are for the shop, so the sentence that a customer sees says so. */
+const notes: Readonly<Record<Language, Readonly<Record<Audience, (named: string) => string>>>> = {
   it: {
-    customer: (fields) => `Nota per il negozio: controllare ${fields}.`,
-    developer: (fields) => `Da controllare: ${fields}.`,
+    customer: (named) => `Nota per il negozio: controllare ${named}.`,
+    developer: (named) => `Da controllare: ${named}.`,
   },
   en: {
-    customer: (fields) => `Note for the shop: look at ${fields}.`,
-    developer: (fields) => `To be checked: ${fields}.`,
+    customer: (named) => `Note for the shop: look at ${named}.`,
+    developer: (named) => `To be checked: ${named}.`,
   },
+};
+
+const bodyFaults: Readonly<Record<Language, Readonly<Record<BodyFault, string>>>> = {
+  it: {
+    empty: "è vuoto, va inviato con Content-Length e non a blocchi (chunked)",
+    gzip: "è compresso con gzip",
+    "utf-16": "è in UTF-16, serve UTF-8",
+    "not-utf-8": "non è in UTF-8, oppure è compresso",
+    form: "contiene i campi di un modulo, serve JSON",
+    multipart: "è multipart, serve JSON",
+    "not-json": "non è JSON",
+    "not-an-object": "è JSON, ma non un oggetto",
+  },
+  en: {
+    empty: "it is empty, and is to be sent with Content-Length, not in chunks",
+    gzip: "it is compressed with gzip",
+    "utf-16": "it is in UTF-16 instead of UTF-8",
+    "not-utf-8": "it is not in UTF-8, or is compressed",
+    form: "it has the fields of a form instead of JSON",
+    multipart: "it is multipart instead of JSON",
+    "not-json": "it is not JSON",
+    "not-an-object": "it is JSON, but not an object",
+  },
+};
+
+const bodyTooLarge: Readonly<Record<Language, string>> = {
+  it: "body, che supera 4 KiB",
+  en: "body, which is larger than 4 KiB",
+};
+
+const apiKeyHeader = "Ocp-Apim-Subscription-Key";
+
+/** What the caller's developer is to look at: names of the contract, and never a value. */
+const namedBy = (failure: Failure, audience: Audience, language: Language): string | undefined => {
+  switch (failure.tag) {
+    case "invalid-request": {
+      const fields = failure.fields.join(", ");
+      return failure.bodyFault === undefined
+        ? fields
+        : `${fields}: ${bodyFaults[language][failure.bodyFault]}`;
+    }
+    case "unauthorized":
+      return apiKeyHeader;
+    case "request-too-large":
+      return audience === "customer" ? bodyTooLarge[language] : undefined;
+    default:
+      return undefined;
+  }
 };
 
 /**
@@ -157,7 +220,7 @@ const headersOf = (failure: Failure): Record<string, string> => {
   switch (failure.tag) {
     // RFC 9110, section 15.5.2: a 401 carries a challenge.
     case "unauthorized":
-      return { "WWW-Authenticate": 'ApiKey realm="cgn-otp", header="Ocp-Apim-Subscription-Key"' };
+      return { "WWW-Authenticate": `ApiKey realm="cgn-otp", header="${apiKeyHeader}"` };
     case "service-unavailable":
       return { "Retry-After": String(failure.retryAfterSeconds) };
     default:
@@ -179,6 +242,7 @@ export const toProblem = (
   const forDeveloper = audience === "developer" ? messagesForDevelopers[language][failure.tag] : undefined;
   const { title, detail } = forDeveloper ?? messages[language][failure.tag];
   const status = statusOf(failure);
+  const named = namedBy(failure, audience, language);
   return {
     status,
     headers: {
@@ -191,10 +255,7 @@ export const toProblem = (
       type: problemTypeBase + failure.tag,
       title,
       status,
-      detail:
-        failure.tag === "invalid-request"
-          ? `${detail} ${namingFields[language][audience](failure.fields.join(", "))}`
-          : detail,
+      detail: named === undefined ? detail : `${detail} ${notes[language][audience](named)}`,
       instance: `urn:uuid:${invocationId}`,
       ...(failure.tag === "otp-conflict" && failure.otp !== undefined ? { otp: otpBody(failure.otp) } : {}),
     } satisfies ProblemBody),

@@ -22,7 +22,7 @@ const run = async (): Promise<void> => {
       },
     });
     if (data === undefined) {
-      throw new Error(error.title);
+      throw new Error(error?.title);
     }
     return data.api_key;
   };
@@ -39,7 +39,7 @@ const run = async (): Promise<void> => {
     body: { fiscal_code: "${fiscalCode}", merchant_id: "${merchantId}", discount_id: "${discountId}" },
   });
   if (otp.data === undefined) {
-    throw new Error(otp.error.title);
+    throw new Error(otp.error?.title);
   }
   const use = (key: string, code: string, cart: string) =>
     client.POST("/merchant/cgn/otp/validate", {

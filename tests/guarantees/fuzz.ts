@@ -152,7 +152,9 @@ const validate = fc.record({
     ["Ocp-Apim-Subscription-Key", apiKey],
     ["Idempotency-Key", cart],
   ]),
-  body: fc.record({ otp_code: code, invalidate_otp: fc.constantFrom(true, false, undefined) }).map(toJson),
+  body: fc
+    .record({ otp_code: weighted([9, code], [1, hostile]), invalidate_otp: fc.constantFrom(true, false) })
+    .map(toJson),
 });
 const regenerate = fc.record({
   target: fc

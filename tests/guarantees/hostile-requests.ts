@@ -27,7 +27,7 @@ const regenerate = `${merchants}/hostile-shop/api-keys/primary`;
 const document = "/api/v1/openapi.yaml";
 
 /** Asks about a code without an API key: 401 when the body arrived, 400 when it did not. */
-const question = '{"otp_code":"AAAAAAAAAAA"}';
+const question = '{"otp_code":"AAAAAAAAAAA","invalidate_otp":false}';
 
 const unauthorized = "401 application/problem+json unauthorized";
 const invalid = "400 application/problem+json invalid-request";

@@ -108,6 +108,8 @@ describe("CONTRIBUTING.md, on adding a refusal", () => {
       new RegExp(`type ${place}\\b[^]*`),
       new RegExp(`^( *)## ${place}\\n[^]*?(?=^\\1## |^(?!\\1|$)|(?![^]))`, "m"),
       new RegExp(`^# ${place} [^]*`),
+      // In YAML.
+      new RegExp(`^( *)${place}:\\n[^]*?(?=^\\1\\S|(?![^]))`, "m"),
     ]
       .map((pattern) => pattern.exec(text)?.[0])
       .find((part) => part !== undefined) ?? "";

@@ -232,7 +232,7 @@ describe("openapi.yaml", () => {
           headers: { "Idempotency-Key": idempotencyKey },
           // Without an API key, and for a bad merchant: nothing is written.
           params: { merchant_id: "a_b", key_type: "primary" },
-          body: { string: JSON.stringify({ otp_code: "AAAAAAAAAAA" }) },
+          body: { string: JSON.stringify({ otp_code: "AAAAAAAAAAA", invalidate_otp: false }) },
         });
         const answer = await handler?.(request, new InvocationContext({ logHandler: () => undefined }));
         return typeof answer?.body === "string" && answer.body.includes("Idempotency-Key");

@@ -516,7 +516,7 @@ describe("the playground's files", () => {
       TESTEXPIRED: ["Il codice sconto è scaduto"],
       TESTUSED000: ["Il codice sconto è già stato usato"],
       TESTNEWER00: ["C'è già un altro codice sconto attivo"],
-      TESTDOWN000: ["Il servizio non è disponibile"],
+      TESTDOWN000: ["In questo momento non possiamo applicare lo sconto"],
     };
     const useTestKey = toggle("Usa la chiave di prova");
     await open();

@@ -56,6 +56,7 @@ const Content = t.record(
 const Response = t.partial({
   headers: t.record(t.string, t.intersection([t.type({ schema: t.unknown }), withRequired])),
   content: Content,
+  "x-sent-by": t.literal("platform"),
 });
 const Parameter = t.intersection([
   t.type({ name: t.string, in: t.keyof({ header: null, path: null }), schema: t.unknown }),
@@ -118,15 +119,15 @@ export const operations: readonly Operation[] = Object.entries(document.paths).f
       }),
 );
 
-const Choice = t.type({ oneOf: t.UnknownArray });
-const Problem = t.type({ properties: t.type({ type: t.type({ const: t.string }) }) });
+const OneType = t.type({ const: t.string });
+/** Of all spellings the one that every generator of clients takes for a string: docs/decisions/0023-generated-clients.md. */
+const SomeTypes = t.type({ allOf: t.tuple([t.type({ enum: t.array(t.string) })]) });
 
-const problemNames = (schema: unknown): readonly string[] =>
-  Choice.is(schema)
-    ? schema.oneOf.flatMap(problemNames)
-    : Problem.is(schema)
-      ? [nameOf(schema.properties.type.const)]
-      : [];
+const problemNames = (schema: unknown): readonly string[] => {
+  const type = find(schema, ["properties", "type"]);
+  const types = OneType.is(type) ? [type.const] : SomeTypes.is(type) ? type.allOf[0].enum : [];
+  return types.map(nameOf);
+};
 
 /** The last part of a problem's type. */
 export const nameOf = (type: string): string => type.replace(/^.*\//, "");
@@ -140,15 +141,17 @@ interface DescribedAnswer {
   readonly examples: readonly unknown[];
 }
 
-/** Every answer that the document describes. */
+/** Every answer of the service that the document describes, without those of the platform. */
 export const describedAnswers: readonly DescribedAnswer[] = operations.flatMap((operation) =>
-  Object.entries(operation.responses).map(([status, { content }]) => {
-    const { schema, examples = {} } = content?.["application/problem+json"] ?? {};
-    return {
-      ...{ operation, status, problems: problemNames(schema) },
-      examples: Object.values(examples).map(({ value }) => value),
-    };
-  }),
+  Object.entries(operation.responses)
+    .filter(([, response]) => response["x-sent-by"] !== "platform")
+    .map(([status, { content }]) => {
+      const { schema, examples = {} } = content?.["application/problem+json"] ?? {};
+      return {
+        ...{ operation, status, problems: problemNames(schema) },
+        examples: Object.values(examples).map(({ value }) => value),
+      };
+    }),
 );
 
 /** The name of an answer: its operation, its status and, for a problem, its type. */
