@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { HttpRequest, InvocationContext } from "@azure/functions";
 import * as t from "io-ts";
+import { isCollection, parse, parseDocument, visit } from "yaml";
 import { makeFunctions, makeFunctionsWithoutConfig } from "../../functions";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
@@ -170,6 +171,21 @@ describe("openapi.yaml", () => {
     expect(
       shown.filter(([, code, example]) => !RegExp(`^[${characters}]{11}$`).test(code ?? example ?? "")),
     ).toEqual([]);
+  });
+
+  it("is read alike by readers of YAML 1.1 and 1.2", () => {
+    expect(parse(text, { version: "1.1" })).toEqual(parse(text, { version: "1.2" }));
+    // In brackets some readers take the colon of a text without quotes for the end of a key.
+    const ambiguous: unknown[] = [];
+    visit(parseDocument(text), {
+      Scalar: (_, { type, value }, path) => {
+        const isInBrackets = path.some((node) => isCollection(node) && node.flow === true);
+        if (type === "PLAIN" && isInBrackets && String(value).includes(":")) {
+          ambiguous.push(value);
+        }
+      },
+    });
+    expect(ambiguous).toEqual([]);
   });
 
   it("names one server, production, which has the host of the problems' types", () => {
