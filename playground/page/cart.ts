@@ -1,6 +1,7 @@
 /** The states of a cart on its way to an order. This file knows neither the page nor the service. */
 import type { ValidationBody } from "../../shared/http/bodies";
 import type { Answer } from "./api";
+import { normalizeCode } from "./code";
 import { reductionOf, subtotalOf, type Discount, type Merchant } from "./merchants";
 import { explain, type Notice } from "./notices";
 
@@ -46,8 +47,8 @@ export const makeCart = (idempotencyKey: string, typed = ""): Cart => ({
   notices: [],
 });
 
-/** The code as the customer meant it: people also paste spaces and lower-case letters. */
-export const codeIn = ({ typed }: Cart): string => typed.replaceAll(/\s/g, "").toUpperCase();
+/** The code as the customer meant it. */
+export const codeIn = ({ typed }: Cart): string => normalizeCode(typed);
 
 export const grantedIn = ({ stage }: Cart): Granted | undefined =>
   stage.tag === "open" ? undefined : stage.granted;

@@ -1,28 +1,48 @@
-/** The guides' programs and commands do what the guides say, and the guides say what the service does. */
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+/** The merchant's guides: their programs and commands do what they say, and they say what the service does. */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createServer, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { text as readText } from "node:stream/consumers";
 import * as t from "io-ts";
 import MarkdownIt from "markdown-it";
-import { close, listen } from "../../local/server";
+import { normalizeCode } from "../../playground/page/code";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
-import { problemTypeBase, statusOf, toProblem } from "../../shared/http/problem";
+import { statusOf, toProblem } from "../../shared/http/problem";
 import { deadlinePassed, type Failure } from "../../shared/domain/failure";
 import { expectProblem } from "../support/expect-problem";
+import {
+  answering,
+  blocksOf,
+  dropped,
+  hasten,
+  play,
+  problem,
+  redirected,
+  rowsOf,
+  runProgram,
+  runShell,
+  runWithErrors,
+  sectionOf,
+  slowest,
+  throttled,
+  unavailable,
+  worstCaseOf,
+  type Ended,
+  type Played,
+  type Story,
+} from "../support/guides";
 import { call, fiscalCode, merchantId, type Reply } from "../../tools/support/api";
 import { makeFailures, nameOf } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
 import { startSideBySide } from "../../tools/support/side-by-side";
 import { startBehindFaults, startService, type Service } from "../../tools/support/service";
 
+const english = ["English", "Try every outcome", "Test plan", "From the published API"] as const;
+const italian = ["Italiano", "Prova ogni esito", "Piano di prova", "Dall'API pubblicata"] as const;
 const guides = [
-  ["docs/merchant-integration.md", "en", "English", "Try every outcome", "Test plan"],
-  ["docs/integrazione-operatori.md", "it", "Italiano", "Prova ogni esito", "Piano di prova"],
+  ["docs/merchant-integration.md", "en", ...english],
+  ["docs/integrazione-operatori.md", "it", ...italian],
 ] as const;
 const [[guide], [italianGuide]] = guides;
 
@@ -45,9 +65,6 @@ const installed = languages.filter(([language, , , [command, ...args]]) => {
 });
 const itWithCurl = installed.some(([language]) => language === "sh") ? it : it.skip;
 
-const blocksOf = (text: string, language: string): string[] =>
-  [...text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map(([, block = ""]) => block);
-
 /** A program as a reader puts it together: for cURL, PHP's with another `send`. */
 const programsIn = (file: string, language: Language): readonly string[] => {
   const text = readFileSync(file, "utf8");
@@ -59,20 +76,6 @@ const programsIn = (file: string, language: Language): readonly string[] => {
     : blocks;
 };
 
-/** The rows of the table whose first column has this head, or of the first table. */
-const rowsOf = (text: string, head = ".+?"): readonly (readonly string[])[] => {
-  const [, rows = ""] = new RegExp(`^\\| ${head} +\\|.*\n.*\n((?:\\|.*\n)+)`, "m").exec(`${text}\n`) ?? [];
-  return [...rows.matchAll(/^\|(.*)\|$/gm)].map(([, cells = ""]) =>
-    cells.split("|").map((cell) => cell.trim()),
-  );
-};
-
-/** The part of a page under a heading, up to the next heading of the same rank. */
-const sectionOf = (text: string, heading: string): string => {
-  const [, after = ""] = text.split(`\n## ${heading}\n`);
-  return after.replace(/\n## [^]*/, "");
-};
-
 /** What a customer reads of a failure in a shop, in a language. */
 const sentencesOf = (failure: Failure, acceptLanguage: string): readonly [title: string, detail: string] => {
   const { body } = toProblem(failure, { audience: "customer", acceptLanguage, invocationId: "" });
@@ -80,96 +83,10 @@ const sentencesOf = (failure: Failure, acceptLanguage: string): readonly [title:
   return [title, detail];
 };
 
-interface Ended {
-  readonly code: number | null;
-  readonly output: string;
-}
-
-const runProgram = async (
-  command: string,
-  args: readonly string[],
-  settings: Readonly<Record<string, string>> = {},
-): Promise<Ended> => {
-  const child = spawn(command, args, {
-    env: { PATH: process.env["PATH"], ...settings },
-    stdio: ["ignore", "pipe", "inherit"],
-    timeout: 40_000,
-  });
-  const [output] = await Promise.all([readText(child.stdout), once(child, "close")]);
-  return { code: child.exitCode, output };
-};
-
-const runShell = async (script: string, settings: Readonly<Record<string, string>> = {}): Promise<string> =>
-  (await runProgram("sh", ["-c", script], settings)).output;
-
-type Answer = (response: ServerResponse) => void;
-
-const answering =
-  (status: number, body: string, headers: OutgoingHttpHeaders = {}): Answer =>
-  (response) => {
-    response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(body);
-  };
-const problem = (name: string): string =>
-  JSON.stringify({ type: problemTypeBase + name, title: "What happened", detail: "What to do." });
-
 const granted = answering(200, '{"expires_at":"2026-03-01T10:10:00.000Z","discount_id":"discount-1"}');
 const refusing = answering(404, problem("otp-not-found"));
-const unavailable = answering(503, problem("service-unavailable"), { "Retry-After": "2" });
-/** As the platform or a gateway answers, which knows nothing of problems. */
-const throttled = answering(429, "Too Busy", { "Retry-After": "2", "Content-Type": "text/plain" });
-const redirected = answering(302, "", { Location: "/elsewhere" });
-const dropped: Answer = ({ socket }) => socket?.destroy();
-const silent: Answer = () => undefined;
-/** Sends a byte from time to time, each before a timeout, but never the last one. */
-const dribbling: Answer = (response) => {
-  response.writeHead(200, { "Content-Type": "application/json" });
-  const dribble = setInterval(() => response.write(" "), 500);
-  response.on("close", () => {
-    clearInterval(dribble);
-  });
-};
 
-/** What a program does at a fake service, which gives the answers in turn, and then repeats the last. */
-interface Story {
-  readonly answers: readonly Answer[];
-  /** The seconds that the program waits, at least, before each call. */
-  readonly waits?: readonly number[];
-}
-
-interface Played {
-  /** The bodies and the headers of the calls. */
-  readonly calls: readonly object[];
-  readonly hasWaited: boolean;
-  readonly output: string;
-}
-
-const tellingHeaders = ["accept-language", "idempotency-key", "ocp-apim-subscription-key", "x-functions-key"];
-
-const play = async (
-  { answers, waits = [] }: Story,
-  run: (baseUrl: string) => Promise<Ended>,
-): Promise<Played> => {
-  const calls: object[] = [];
-  const times: number[] = [];
-  const server = createServer((request, response) => {
-    times.push(performance.now());
-    void readText(request).then((text) => {
-      const headers = tellingHeaders.map((name) => [name, request.headers[name]] as const);
-      const body: unknown = text === "" ? undefined : JSON.parse(text);
-      calls.push({ body, ...Object.fromEntries(headers) });
-      (answers[calls.length - 1] ?? answers.at(-1))?.(response);
-    });
-  });
-  try {
-    const { output } = await run(`http://127.0.0.1:${await listen(server, 0)}`);
-    const gaps = times.map((time, index) => time - (times[index - 1] ?? time));
-    // A program's clock may be a little faster than this one.
-    const hasWaited = waits.every((seconds, index) => (gaps[index] ?? 0) > seconds * 990 - 1);
-    return { calls, hasWaited, output };
-  } finally {
-    await close(server);
-  }
-};
+const withoutTime = ({ calls, hasWaited, output }: Played): object => ({ calls, hasWaited, output });
 
 interface Message {
   /** The request line, or the status line. */
@@ -220,6 +137,8 @@ describe("the guides", () => {
     const indent = (sentences: readonly string[]): string => sentences.map((text) => `  ${text}\n`).join("");
     const problemTold = indent(["What happened", "What to do."]);
     const noProblemTold = indent(sentencesOf(deadlinePassed, "it"));
+    const [emptyInItalian = [], emptyInEnglish = []] = rowsOf(readFileSync(guide, "utf8"), "empty field");
+    const emptyTold = { it: emptyInItalian.slice(1), en: emptyInEnglish.slice(1) };
 
     /** What the guide says about each refusal, by its status. */
     const repeats = rowsOf(readFileSync(guide, "utf8"), "answer").flatMap(([answer = "", repeat = ""]) =>
@@ -231,18 +150,10 @@ describe("the guides", () => {
       readonly calls: readonly string[];
       readonly output: string;
       readonly spoken?: "en";
+      readonly pasted?: string;
     }
 
-    // The longest come first.
     const stories: readonly GuideStory[] = [
-      ...[silent, dribbling].map((answer) => ({
-        promise: `end after ten seconds a call ${answer === silent ? "without an answer" : "with a very slow one"}`,
-        answers: [answer, refusing],
-        calls: ["ask", "ask"],
-        // The program counts from before its call arrives.
-        waits: [0, 7],
-        output: `ask 404 otp-not-found\n${problemTold}`,
-      })),
       {
         promise: "ask about the code, then use it",
         answers: [granted],
@@ -268,6 +179,21 @@ describe("the guides", () => {
         calls: ["ask"],
         output: `ask 404 ?\n${noProblemTold}`,
       })),
+      ...["", " -\u200b"].map((pasted) => ({
+        promise: `ask the customer for a code, and the service nothing, if the field has ${JSON.stringify(pasted)}`,
+        answers: [granted],
+        calls: [],
+        output: `ask 0 no-code\n${indent(emptyTold.it)}`,
+        pasted,
+      })),
+      {
+        promise: "ask the customer for a code in English",
+        answers: [granted],
+        calls: [],
+        output: `ask 0 no-code\n${indent(emptyTold.en)}`,
+        spoken: "en",
+        pasted: "",
+      },
       {
         promise: "follow no redirection",
         answers: [redirected],
@@ -295,27 +221,40 @@ describe("the guides", () => {
       },
     ];
 
+    const runFile =
+      (command: string, file: string) =>
+      (own: Readonly<Record<string, string>>): Promise<Ended> =>
+        runProgram(command, [path.join(folder, file)], { ...settings, ...own });
     const programs = installed.map(([language, file, command]) => ({
       language,
-      run: (own: Readonly<Record<string, string>>) =>
-        runProgram(command, [path.join(folder, file)], { ...settings, ...own }),
+      run: runFile(command, file),
+      runHastened: runFile(command, `hastened-${file}`),
     }));
 
     let played: readonly Played[];
+    let playedSlowly: readonly Played[];
     beforeAll(async () => {
       for (const [language, file] of languages) {
-        await writeFile(path.join(folder, file), programsIn(guide, language).join(""));
+        const program = programsIn(guide, language).join("");
+        await writeFile(path.join(folder, file), program);
+        await writeFile(path.join(folder, `hastened-${file}`), hasten(program));
       }
+      // The longest come first.
+      const slowTasks = programs.map(
+        ({ runHastened }) =>
+          () =>
+            play(slowest, (CGN_URL) => runHastened({ CGN_URL })),
+      );
       const tasks = stories.flatMap((story) =>
-        programs.map(
-          ({ run }) =>
-            () =>
-              play(story, (CGN_URL) => run({ CGN_URL, CGN_LANGUAGE: story.spoken ?? "it" })),
-        ),
+        programs.map(({ run }) => () => {
+          const { spoken: CGN_LANGUAGE = "it", pasted: CGN_OTP = settings.CGN_OTP } = story;
+          return play(story, (CGN_URL) => run({ CGN_URL, CGN_LANGUAGE, CGN_OTP }));
+        }),
       );
       // The programs mostly wait, so more of them than there are cores run side by side.
-      played = await Promise.all(startSideBySide(tasks, 24));
-    });
+      const all = await Promise.all(startSideBySide([...slowTasks, ...tasks], 24));
+      [playedSlowly, played] = [all.slice(0, slowTasks.length), all.slice(slowTasks.length)];
+    }, 120_000);
 
     it.each(languages)("are one in each language, the same in both guides: %s", (language) => {
       const [program = "", ...others] = programsIn(guide, language);
@@ -335,20 +274,97 @@ describe("the guides", () => {
         "ocp-apim-subscription-key": settings.CGN_API_KEY,
       }));
       const first = stories.indexOf(story) * programs.length;
-      expect(played.slice(first, first + programs.length)).toEqual(
-        programs.map(() => ({ calls: asked, hasWaited: true, output })),
-      );
+      const told = played.slice(first, first + programs.length).map(withoutTime);
+      expect(told).toEqual(programs.map(() => ({ calls: asked, hasWaited: true, output })));
+    });
+
+    it("take in the worst case the time that the guides say, counted by their own constants", () => {
+      const told = guides.map(([file]) => /\*\*(\d+) second[si]\*\*/.exec(readFileSync(file, "utf8"))?.[1]);
+      for (const [language] of languages.filter(([each]) => each !== "php curl")) {
+        const worst = worstCaseOf(programsIn(guide, language).join(""));
+        expect([language, ...told.map(Number)]).toEqual([language, worst, worst]);
+      }
+      // Nothing is as slow as the three of them, and a busy machine has as much time again.
+      const worst = worstCaseOf(hasten(programsIn(guide, "js").join("")));
+      playedSlowly.forEach(({ calls, hasWaited, output, seconds }) => {
+        expect([calls.length, hasWaited, output]).toEqual([3, true, `ask 0 no-answer\n${noProblemTold}`]);
+        expect(seconds).toBeLessThan(2 * worst);
+      });
+      expect(playedSlowly).toHaveLength(programs.length);
+    });
+
+    /** What a customer pastes, and the code in it. */
+    const pastes: readonly (readonly [pasted: string, code: string])[] = [
+      ["K7XQ4MD9TWB", "K7XQ4MD9TWB"],
+      ["k7xq4md9twb", "K7XQ4MD9TWB"],
+      ["\u00a0K7XQ4 \tMD9TWB\r\n", "K7XQ4MD9TWB"],
+      ["K7XQ-4MD9\u2010T\u2011W\u2013B\u2212", "K7XQ4MD9TWB"],
+      ["K7XQ4\u2009M\u202fD\u30009TWB", "K7XQ4MD9TWB"],
+      ["\ufeffK7X\u200bQ4M\u00adD9\u2060T\u200dWB", "K7XQ4MD9TWB"],
+      ["\u202aK7XQ4MD9TWB\u202c\u200e\u2067\u2069", "K7XQ4MD9TWB"],
+      ["\u201cK7XQ4MD9TWB\u201d.", "K7XQ4MD9TWB"],
+      ["\uff2b\uff17\uff38\uff31\uff14\uff4d\uff44\uff19\uff54\uff57\uff42", "K7XQ4MD9TWB"],
+      ["\uff0dK\uff3f7\uff20XQ4MD\uff3b9TWB\uff5e", "K7XQ4MD9TWB"],
+      ["AZ09az", "AZ09AZ"],
+      ["\uff10\uff19\uff21\uff3a\uff41\uff5a", "09AZAZ"],
+      // Letters beyond ASCII are no part of a code, though some turn into one as capitals.
+      ["TESTL\u0131VE000", "TESTLVE000"],
+      ["TESTL\u0130VE000", "TESTLVE000"],
+      ["te\u017ftl\u00ecve\u00df", "TETLVE"],
+      ["\u212a\u0410\u{1d40a}\u0663", ""],
+      ['"\\$(echo K7)&/', "ECHOK7"],
+      ["-n", "N"],
+      [" - ", ""],
+      ["", ""],
+    ];
+    const drivers: Readonly<Record<Language, string>> = {
+      sh: 'for each in "$@"; do normalize_code "$each"; echo; done\n',
+      js: "for (const each of process.argv.slice(2)) console.log(normalizeCode(each));\n",
+      php: 'foreach (array_slice($argv, 1) as $each) { echo normalizeCode($each), "\\n"; }\n',
+      "php curl": 'foreach (array_slice($argv, 1) as $each) { echo normalizeCode($each), "\\n"; }\n',
+      python: "for each in sys.argv[1:]: print(normalize_code(each))\n",
+    };
+
+    it("have above their line what a shop takes as it is: without settings it does nothing, and all find the same code", async () => {
+      const expected = pastes.map(([, code]) => code);
+      expect(pastes.map(([pasted]) => normalizeCode(pasted))).toEqual(expected);
+      const each = installed.map(async ([language, file, command]) => {
+        const [above = "", ...below] = programsIn(guide, language)
+          .join("")
+          .split(/^.* ---- Your shop takes what is above this line\..*\n/m);
+        expect([language, below.length]).toEqual([language, 1]);
+        const taken = path.join(folder, `taken-${file}`);
+        await writeFile(taken, above + drivers[language]);
+        const { output } = await runWithErrors(command, [taken, ...pastes.map(([pasted]) => pasted)]);
+        return [language, output.split("\n").slice(0, -1)];
+      });
+      expect(await Promise.all(each)).toEqual(installed.map(([language]) => [language, expected]));
+    });
+
+    it("name a missing setting in one line", async () => {
+      for (const [language, file, command] of installed) {
+        const { code, output } = await runWithErrors(command, [path.join(folder, file)]);
+        expect([language, code, output]).toEqual([
+          language,
+          expect.any(Number),
+          expect.stringMatching(/^[^\n]*\bCGN_\w+:? is not set\n$/),
+        ]);
+        expect(code).not.toBe(0);
+      }
     });
 
     const newCode = (discount: string): Promise<string> =>
       service.newCode(fiscalCode, { merchant_id: merchantId, discount_id: discount.replace(" ", "-") });
     const withoutDiscount = (output: string): string => output.replaceAll(/ d-\S+/g, " d");
 
-    it("ask about a code with any spaces and letter case, use it, and are refused it afterwards", async () => {
+    it("ask about a code as it was pasted, use it, and are refused it afterwards", async () => {
       const own = { CGN_URL: service.baseUrl, CGN_API_KEY: await service.newApiKey() };
       const each = programs.map(async ({ language, run }) => {
         const code = await newCode(`d-${language}`);
-        const pasted = { ...own, CGN_OTP: `\u00a0 ${code.slice(0, 5).toLowerCase()} ${code.slice(5)}\t` };
+        const pasted = {
+          ...own,
+          CGN_OTP: `\u00a0 ${code.slice(0, 5).toLowerCase()}-${code.slice(5)}\u200b\t`,
+        };
         const ended = [await run(pasted), await run({ ...pasted, CGN_CART: "cart-2" })];
         return ended.map(({ code: exitCode, output }) => [exitCode, withoutDiscount(output)]);
       });
@@ -364,7 +380,7 @@ describe("the guides", () => {
       const CGN_API_KEY = await service.newApiKey();
       const each = programs.map(async ({ language, run }) => {
         const CGN_OTP = await newCode(`d-${language}-2`);
-        const { proxy, instance, stop } = await startBehindFaults(service, 300);
+        const { proxy, instance, stop } = await startBehindFaults(service, 1500);
         let isAway = false;
         // The store applies the use, loses the answer, and then fails until the call's deadline has passed.
         proxy.script(({ operation }) => {
@@ -372,7 +388,7 @@ describe("the guides", () => {
             isAway = true;
             setTimeout(() => {
               proxy.script(() => undefined);
-            }, 400);
+            }, 1700);
             return { kind: "reset-after" };
           }
           return isAway ? { kind: "reset-before" } : undefined;
@@ -385,7 +401,7 @@ describe("the guides", () => {
     });
   });
 
-  describe.each(guides)("%s", (file, language, heading, outcomes, testPlan) => {
+  describe.each(guides)("%s", (file, language, heading, outcomes, testPlan, published) => {
     const text = readFileSync(file, "utf8");
     const chapter = sectionOf(text, outcomes);
     const plan = sectionOf(text, testPlan);
@@ -430,6 +446,12 @@ describe("the guides", () => {
         sentencesOf(deadlinePassed, "it"),
         sentencesOf(deadlinePassed, "en"),
       ]);
+    });
+
+    it("gives for an empty field the sentences of the programs, in both languages", () => {
+      const told = rowsOf(text, "(?:empty field|campo vuoto)").map((row) => row.slice(1));
+      expect(told).toEqual(rowsOf(readFileSync(guide, "utf8"), "empty field").map((row) => row.slice(1)));
+      expect(told).toHaveLength(2);
     });
 
     it("has calls that are answered as it says", async () => {
@@ -490,7 +512,7 @@ describe("the guides", () => {
       );
       expect(items.map(({ pasted }) => pasted)).toEqual(expect.arrayContaining(testCodes));
       for (const { pasted, told } of items) {
-        const code = pasted.replace(/\s/g, "").toUpperCase();
+        const code = normalizeCode(pasted);
         const asked = await service.ask(testKey, code);
         const { status, json } = asked.status === 200 ? await service.use(testKey, code) : asked;
         expect([pasted, describeReply(status, json)]).toEqual([pasted, told]);
@@ -534,6 +556,26 @@ describe("the guides", () => {
       const outcomes = new Set(shown.map(([, outcome]) => outcome?.replace(/^\d+ /, "")));
       const problems = failures.map(({ tag }) => tag).filter((name) => name !== "internal-error");
       expect([...outcomes].sort()).toEqual(["test-discount", ...problems].sort());
+    });
+
+    it("is right about what the published API does otherwise", async () => {
+      const rows = rowsOf(sectionOf(text, published));
+      const [lengths = "", query = "", oldInfo = "", info = ""] = [
+        ...rows.flatMap(([what]) => (what?.startsWith("`otp_code`") ? [what] : [])),
+        ...rows.flatMap(([what]) => (what?.includes("subscription-key=") ? [what] : [])),
+        ...rows.slice(-1).flatMap((cells) => cells.slice(1)),
+      ].map((cell) => cell.replaceAll("`", ""));
+      const apiKey = await service.newApiKey(demo.merchant_id);
+      const others = [...lengths.matchAll(/\d+/g)].map(([length]) => Number(length));
+      expect(others).toEqual([9, 10, 12, 13]);
+      for (const length of others) {
+        expectProblem(await service.ask(apiKey, "B".repeat(length)), 400, "otp-invalid");
+      }
+      const url = `${service.baseUrl}/api/v1/merchant/cgn/otp/validate${query}${apiKey}`;
+      const body = JSON.stringify({ otp_code: "BBBBBBBBBBB", invalidate_otp: false });
+      expectProblem(await call(url, { method: "POST", body }), 401, "unauthorized");
+      const statuses = [oldInfo, info].map(async (at) => (await call(service.baseUrl + at)).status);
+      expect(await Promise.all(statuses)).toEqual([404, 200]);
     });
 
     itWithCurl(`has commands that give a code and a second key (${file})`, async () => {
@@ -583,20 +625,11 @@ describe("the guides", () => {
 
   describe.each(["docs/get-started.md", "docs/primi-passi.md"])("%s", (page) => {
     const text = readFileSync(page, "utf8");
-    const [call1 = "", start = ""] = blocksOf(text, "sh");
-    const [shownAnswer = "", shownOutput = ""] = blocksOf(text, "text");
+    const [, start = ""] = blocksOf(text, "sh");
+    const [, shownOutput = ""] = blocksOf(text, "text");
     let testKey: string;
     beforeAll(async () => {
       testKey = await service.newApiKey(merchantId, "test");
-    });
-
-    itWithCurl(`has a call whose answer is as it says (${page})`, async () => {
-      const command = call1
-        .replace("http://127.0.0.1:7071", service.baseUrl)
-        .replace("cgn_test_demo-shop_…", testKey);
-      const Answer = t.type({ discount_id: t.string, expires_at: t.string });
-      const { discount_id } = decode(Answer, JSON.parse(shownAnswer));
-      expect(decode(Answer, JSON.parse(await runShell(command)))).toMatchObject({ discount_id });
     });
 
     it("says for each code what the guide's program prints", async () => {
@@ -620,78 +653,6 @@ describe("the guides", () => {
         return [code, output.replaceAll(/^ {2}.*\n/gm, "")];
       });
       expect(await Promise.all(printed)).toEqual(told);
-    });
-  });
-
-  describe("the portal's guides", () => {
-    const pages = ["docs/portal-integration.md", "docs/integrazione-portale.md"].map((page) => ({
-      page,
-      text: readFileSync(page, "utf8"),
-    }));
-    const [program = ""] = pages.flatMap(({ text }) => blocksOf(text, "js"));
-    beforeAll(() => writeFile(path.join(folder, "press.mjs"), program));
-
-    it.each(pages)("have one program, the same in both: $page", ({ text }) => {
-      expect(blocksOf(text, "js")).toEqual([program]);
-    });
-
-    for (const { page, text } of pages) {
-      itWithCurl(`have commands that print, in order, what the page says (${page})`, async () => {
-        const own = await startService();
-        // The ends of keys are numbered: they differ each time, but each end is that of the same key as on the page.
-        const normalise = (printed: string): string => {
-          const ends: string[] = [];
-          return printed
-            .replaceAll(/(cgn_new-shop_)[0-9a-f]{68}/g, "$1…")
-            .replaceAll(/urn:uuid:[0-9a-f-]{36}/g, "urn:uuid:…")
-            .replaceAll(/(?<=cgn_new-shop_…|"hint":")[0-9a-f]{4}(?=")/g, (end) => {
-              ends.push(...(ends.includes(end) ? [] : [end]));
-              return `#${ends.indexOf(end) + 1}`;
-            });
-        };
-        const output = await runShell(
-          blocksOf(text, "sh").join("").replace("http://127.0.0.1:7071", own.baseUrl),
-        );
-        expect(normalise(output)).toBe(normalise(blocksOf(text, "text").join("")));
-        await own.stop();
-      });
-    }
-
-    const press = { key: "3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96", functionKey: "a function key" };
-    const run = (baseUrl: string): Promise<Ended> =>
-      runProgram(process.execPath, [path.join(folder, "press.mjs")], {
-        CGN_URL: baseUrl,
-        CGN_FUNCTION_KEY: press.functionKey,
-        CGN_MERCHANT: "shop-2",
-        CGN_KEY_TYPE: "secondary",
-        CGN_PRESS: press.key,
-      });
-
-    it("have a program that makes a key, gets the same again for the same press, and none once it was revoked", async () => {
-      const first = await run(service.baseUrl);
-      expect([first.code, first.output]).toEqual([
-        0,
-        expect.stringMatching(/^200 cgn_shop-2_[0-9a-f]{72}\n$/),
-      ]);
-      expect(await run(service.baseUrl)).toEqual(first);
-      expect((await service.ask(first.output.trim().slice(4), "AAAAAAAAAAA")).status).toBe(404);
-      await service.revoke("shop-2", "secondary");
-      expect(await run(service.baseUrl)).toEqual({ code: 1, output: "400 invalid-request\n" });
-    });
-
-    it("have a program that repeats a call with the same Idempotency-Key, waits as long as it is told, and gives up", async () => {
-      const key = answering(200, '{"api_key":"a key"}');
-      const stories = [
-        { answers: [dropped, unavailable, key], waits: [0, 1, 2], output: "200 a key\n" },
-        { answers: [dropped, throttled, key], waits: [0, 1, 2], output: "200 a key\n" },
-        { answers: [unavailable], waits: [0, 2, 2], output: "503 service-unavailable\n" },
-        { answers: [answering(401, "")], waits: [0], output: "401 ?\n" },
-        { answers: [redirected], waits: [0], output: "302 ?\n" },
-      ];
-      const asked = { "idempotency-key": press.key, "x-functions-key": press.functionKey };
-      expect(await Promise.all(stories.map((story) => play(story, run)))).toMatchObject(
-        stories.map(({ waits, output }) => ({ calls: waits.map(() => asked), hasWaited: true, output })),
-      );
     });
   });
 });
