@@ -38,6 +38,9 @@ const guides = (
   [
     { it: "primi-passi", en: "get-started" },
     { it: "integrazione-operatori", en: "merchant-integration" },
+    { it: "integrazione-woocommerce", en: "woocommerce-integration" },
+    { it: "integrazione-prestashop", en: "prestashop-integration" },
+    { it: "integrazione-magento", en: "magento-integration" },
     { it: "integrazione-portale", en: "portal-integration" },
   ] as const
 ).map(({ it, en }): SitePage => ({
