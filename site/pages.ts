@@ -41,6 +41,7 @@ const guides = (
     { it: "integrazione-woocommerce", en: "woocommerce-integration" },
     { it: "integrazione-prestashop", en: "prestashop-integration" },
     { it: "integrazione-magento", en: "magento-integration" },
+    { it: "integrazione-io", en: "io-integration" },
     { it: "integrazione-portale", en: "portal-integration" },
   ] as const
 ).map(({ it, en }): SitePage => ({
