@@ -1,11 +1,13 @@
 metadata name = 'CGN OTP'
 metadata description = 'All that the service runs on, private and without a secret in anybody\'s hand. docs/deploy.md says how to deploy it.'
 
+import { Caller, Phone, Tags } from 'types.bicep'
+
 targetScope = 'resourceGroup'
 
 // Names follow https://learn.microsoft.com/azure/cloud-adoption-framework/ready/azure-best-practices/resource-abbreviations
 
-@description('What the names of the resources are made of: 3–12 lower-case letters, digits and hyphens. They end in 8 characters of their own for each resource group, because some must be unique in the world.')
+@description('What the names of the resources are made of: 3–12 lower-case letters, digits and single hyphens, the first and the last no hyphen. They end in 8 characters of their own for each resource group, because some must be unique in the world.')
 @minLength(3)
 @maxLength(12)
 param name string = 'cgn-otp'
@@ -13,14 +15,41 @@ param name string = 'cgn-otp'
 @description('Azure region of every resource, and the one that takes the writes. It must have Flex Consumption: `az functionapp list-flexconsumption-locations`.')
 param location string = resourceGroup().location
 
+@description('Tags of every resource that takes some, for tenants that require them.')
+param tags Tags = {}
+
+@description('Whether nobody can delete the store, the vault and the storage account until the lock is taken off. It needs the right to manage locks, which Owner has.')
+param isLocked bool = false
+
 @description('Whether the store, the vault and the storage account are reached through a virtual network only. false is for a cheap trial: it leaves out the network, and whoever has a token of an identity with a role gets in from anywhere.')
 param isPrivate bool = true
 
-@description('Address range of the virtual network, in CIDR notation: /16 to /26. Nothing outside it needs to know it.')
+@description('Address range of the virtual network, in CIDR notation: /16 to /26, with a gateway /16 to /25. Nothing outside it needs to know it.')
 param virtualNetworkAddressPrefix string = '10.0.0.0/24'
 
-@description('Whether the store, the storage account and the app are spread over availability zones. The region, and each of readLocations, must have some. The store keeps what it was created with.')
+@description('Whether the app reaches its private endpoints, Microsoft Entra ID and Azure Monitor, and nothing else.')
+param isEgressClosed bool = true
+
+@description('Id of a subnet of your own for the app, delegated to Microsoft.App/environments: the template then makes no network. Only with existingPrivateEndpointsSubnetId.')
+param existingAppSubnetId string = ''
+
+@description('Id of a subnet of your own for the private endpoints, in the same network.')
+param existingPrivateEndpointsSubnetId string = ''
+
+@description('With a network of your own and a gateway: id of a subnet for the gateway, delegated to Microsoft.Web/serverFarms, with the service endpoint Microsoft.Web.')
+param existingGatewaySubnetId string = ''
+
+@description('With a network of your own: id of the resource group with its private DNS zones for Azure Cosmos DB, key vaults and blobs. Empty: a policy of your tenant gives the private endpoints their names.')
+param existingDnsZonesGroupId string = ''
+
+@description('Id of a Log Analytics workspace of your own. Empty: the template makes one.')
+param existingWorkspaceId string = ''
+
+@description('Whether the storage account and the app are spread over availability zones. The region must have some.')
 param isZoneRedundant bool = true
+
+@description('Whether the store is, in each region. A region can be short of zonal capacity for it, and then refuses the account. It cannot be changed later.')
+param isStoreZoneRedundant bool = isZoneRedundant
 
 @description('Further Azure regions with a copy of the data, in the order in which they would take over the writes: none, or at least two within 8000 km. With exactly one, its outage can stop every write.')
 @maxLength(4)
@@ -33,6 +62,9 @@ param backupTier string = 'Continuous7Days'
 @description('Name of the Azure Cosmos DB account, if it is one that was restored from a backup into this resource group. Empty: the template makes one.')
 @maxLength(44)
 param restoredCosmosDbName string = ''
+
+@description('Whether a deployment leaves the regions of the account, their order and their zones as they are, whatever readLocations says. For a restored account, and after a failover.')
+param keepsStoreLocations bool = !empty(restoredCosmosDbName)
 
 @description('Name of the database: COSMOSDB_DATABASE_NAME.')
 @minLength(1)
@@ -60,6 +92,49 @@ param maximumInstances int = 100
 @description('Memory of an instance of the app, in MB: 512, 2048 or 4096.')
 @allowed([512, 2048, 4096])
 param instanceMemoryInMb int = 2048
+
+@description('Whether the platform refuses every call to the app, with 403. For a restore from backup.')
+param isClosed bool = false
+
+@description('Who may call the app besides the gateway: a range of addresses, a subnet, or a Front Door. Without any of them and without a gateway, everybody may.')
+@maxLength(100)
+param allowedCallers Caller[] = []
+
+@description('Tier of the API Management instance in front of the app, which limits calls and serves the site under the same name. Empty: none. It needs the network.')
+@allowed(['', 'StandardV2', 'PremiumV2'])
+param gatewayTier string = ''
+
+@description('Units of the gateway: 1–10. With fewer than 2 an outage of its one place stops the calls.')
+@minValue(1)
+@maxValue(10)
+param gatewayUnits int = 1
+
+@description('Address that API Management writes to, as it wants one.')
+@maxLength(100)
+param gatewayEmail string = ''
+
+@description('Most calls in 10 seconds with one API key, and most from one address, that the gateway lets pass: 10–100000. More are answered 429.')
+@minValue(10)
+@maxValue(100000)
+param gatewayCallsIn10Seconds int = 300
+
+@description('Addresses that the gateway does not limit: those from which the IO platform and the portal call.')
+@maxLength(100)
+param gatewayUnlimitedAddresses string[] = []
+
+@description('Name that callers use, such as api.example.org: the gateway\'s custom domain, or that of a gateway of your own. The test from outside asks it. Empty: the name that Azure gives.')
+@maxLength(253)
+param publicHostName string = ''
+
+@description('With a gateway and publicHostName: URI of the certificate of that name in a key vault, without a version.')
+param gatewayCertificateSecretUri string = ''
+
+@description('Whether there is a second app beside the first, so that a release changes one while the gateway sends the calls to the other. Only with a gateway.')
+param hasSecondApp bool = false
+
+@description('Which app the gateway sends the calls to. `azd deploy` updates the other one, if there is one.')
+@allowed(['first', 'second'])
+param liveApp string = 'first'
 
 @description('What happens to running calls when the app is updated: Recreate ends them, RollingUpdate lets them finish, but is in preview. A change applies from the next update on.')
 @allowed(['Recreate', 'RollingUpdate'])
@@ -92,6 +167,11 @@ param otpSecretName string = 'otp-secret'
 @maxLength(127)
 param otpSecondSecretName string = ''
 
+@description('After how many days a secret that the template makes is marked as expired, for tenants whose policy asks for it: 0, never, to 3650. Replace it before.')
+@minValue(0)
+@maxValue(3650)
+param otpSecretValidityInDays int = 0
+
 @description('How long a deleted vault or secret can be brought back, in days: 7–90. Until then the name of the vault is taken. It cannot be changed later.')
 @minValue(7)
 @maxValue(90)
@@ -103,11 +183,31 @@ param softDeleteRetentionInDays int = 90
 param logRetentionInDays int = 30
 
 @description('Whether each request to the store is logged: a line or two for each call of the service. Changes to the account always are.')
-param logsStoreRequests bool = true
+param logsStoreRequests bool = false
 
-@description('Who gets an e-mail of each alert, up to 100 addresses. Empty: nobody, and alerts are seen in the portal only.')
+@description('Whether the log of the platform is kept too. It repeats each line of the service.')
+param logsPlatform bool = false
+
+@description('From how many gigabytes of logs in a day on an alert says so: 1–10000.')
+@minValue(1)
+@maxValue(10000)
+param logsAlertGbPerDay int = 5
+
+@description('Who gets an e-mail of each alert, up to 100 addresses. With nobody here or in the next three, alerts are seen in the portal only.')
 @maxLength(100)
 param alertEmails string[] = []
+
+@description('Who gets a text message of each alert, up to 10 telephones.')
+@maxLength(10)
+param alertPhones Phone[] = []
+
+@description('Which webhooks get each alert, in the common alert schema: up to 10 URIs. The history of deployments keeps them: one that is a secret belongs into an action group of your own.')
+@maxLength(10)
+param alertWebhooks string[] = []
+
+@description('Ids of action groups of your own that get each alert, up to 4.')
+@maxLength(4)
+param alertActionGroupIds string[] = []
 
 @description('Address of docs/operate.md as it is published: each alert leads to its page there. The default leads nowhere.')
 param runbookUrl string = 'https://cgn-otp.example/cgn-otp/blob/main/docs/operate.md'
@@ -132,54 +232,156 @@ param portalFromHour int = 7
 @maxValue(24)
 param portalToHour int = 22
 
+@description('From how many keys that are replaced or revoked within 15 minutes on an alert says so, at any hour: 2–10000.')
+@minValue(2)
+@maxValue(10000)
+param keysChangedAlertCount int = 20
+
 @description('Azure region that manages the site of the guides, the contract and the problems: one that has Static Web Apps. Empty: no site.')
 @allowed(['', 'centralus', 'eastasia', 'eastus2', 'westeurope', 'westus2'])
 param siteLocation string = ''
 
 var suffix = take(uniqueString(resourceGroup().id, name), 8)
+
+var lettersAndDigits = 'abcdefghijklmnopqrstuvwxyz0123456789'
+var hasGateway = !empty(gatewayTier)
+var hasOwnNetwork = !empty(existingAppSubnetId)
+// What Azure would refuse after minutes, or half-way, is refused here, before anything is created.
+var refusals = filter(
+  [
+    length(filter(range(0, length(name)), at => !contains('${lettersAndDigits}-', substring(name, at, 1)))) > 0 || startsWith(
+        name,
+        '-'
+      ) || endsWith(name, '-') || contains(name, '--')
+      ? 'name: lower-case letters, digits and single hyphens, the first and the last no hyphen.'
+      : ''
+    length(filter(
+        range(0, length(restoredCosmosDbName)),
+        at => !contains('${lettersAndDigits}-', substring(restoredCosmosDbName, at, 1))
+      )) > 0
+      ? 'restoredCosmosDbName: lower-case letters, digits and hyphens.'
+      : ''
+    length(filter(
+        range(0, length('${otpSecretName}${otpSecondSecretName}')),
+        at => !contains('${lettersAndDigits}-', toLower(substring('${otpSecretName}${otpSecondSecretName}', at, 1)))
+      )) > 0
+      ? 'otpSecretName, otpSecondSecretName: letters, digits and hyphens.'
+      : ''
+    otpSecondSecretName == otpSecretName
+      ? 'otpSecondSecretName: another name than otpSecretName, or none. The same secret twice replaces nothing.'
+      : ''
+    length(filter(range(0, length(databaseName)), at => contains('/\\#?', substring(databaseName, at, 1)))) > 0 || endsWith(
+        databaseName,
+        ' '
+      )
+      ? 'databaseName: without /, \\, #, ? and a blank at the end.'
+      : ''
+    otpsMaxThroughput % 1000 != 0 || apiKeysMaxThroughput % 1000 != 0
+      ? 'otpsMaxThroughput, apiKeysMaxThroughput: a multiple of 1000.'
+      : ''
+    // With Strong consistency a write waits for every region. From three regions on the account goes on without one that does
+    // not answer; of two it cannot: https://learn.microsoft.com/azure/cosmos-db/consistency-levels#dynamic-quorum
+    length(readLocations) == 1
+      ? 'readLocations: none, or at least two. With exactly one, its outage can stop every write.'
+      : ''
+    empty(existingAppSubnetId) != empty(existingPrivateEndpointsSubnetId) || hasOwnNetwork && !isPrivate
+      ? 'existingAppSubnetId, existingPrivateEndpointsSubnetId: both or none, and only with isPrivate.'
+      : ''
+    isPrivate && !hasOwnNetwork && (parseCidr(virtualNetworkAddressPrefix).cidr < 16 || parseCidr(virtualNetworkAddressPrefix).cidr > (hasGateway
+        ? 25
+        : 26))
+      ? 'virtualNetworkAddressPrefix: /16 to /26, with a gateway /16 to /25.'
+      : ''
+    hasGateway && (!isPrivate || hasOwnNetwork && empty(existingGatewaySubnetId) || empty(gatewayEmail))
+      ? 'gatewayTier: needs isPrivate, gatewayEmail, and in a network of your own existingGatewaySubnetId.'
+      : ''
+    hasGateway && empty(publicHostName) != empty(gatewayCertificateSecretUri) || !hasGateway && !empty(gatewayCertificateSecretUri)
+      ? 'gatewayCertificateSecretUri: with a gateway and publicHostName, and only then.'
+      : ''
+    length(filter(
+        allowedCallers,
+        caller => empty(caller.?ipAddress) && empty(caller.?subnetId) && empty(caller.?frontDoorId)
+      )) > 0
+      ? 'allowedCallers: each needs an ipAddress, a subnetId or a frontDoorId.'
+      : ''
+    (hasSecondApp || liveApp == 'second') && !(hasGateway && hasSecondApp)
+      ? 'hasSecondApp, liveApp: a second app needs a gateway, which sends it the calls.'
+      : ''
+  ],
+  refusal => !empty(refusal)
+)
+
 // The modules, each of which gives the app its role, find each other's resources by these names, and not by outputs, so that `what-if` can see what would change.
+var checkedName = empty(refusals) ? name : fail(join(refusals, ' '))
 var names = {
-  actionGroup: 'ag-${name}-${suffix}'
-  alerts: 'alert-${name}-${suffix}'
-  applicationInsights: 'appi-${name}-${suffix}'
-  app: 'func-${name}-${suffix}'
-  cosmosDb: empty(restoredCosmosDbName) ? 'cosmos-${name}-${suffix}' : restoredCosmosDbName
-  deploymentContainer: 'deployments'
-  identity: 'id-${name}-${suffix}'
-  keyVault: 'kv-${name}-${suffix}'
-  plan: 'asp-${name}-${suffix}'
-  site: 'stapp-${name}-${suffix}'
-  storageAccount: 'st${replace(name, '-', '')}${suffix}'
-  virtualNetwork: 'vnet-${name}-${suffix}'
-  webTest: 'webtest-${name}-${suffix}'
+  actionGroup: 'ag-${checkedName}-${suffix}'
+  alerts: 'alert-${checkedName}-${suffix}'
+  applicationInsights: 'appi-${checkedName}-${suffix}'
+  apps: {
+    first: 'func-${checkedName}-${suffix}'
+    second: 'func-${checkedName}-${suffix}-2'
+  }
+  cosmosDb: empty(restoredCosmosDbName) ? 'cosmos-${checkedName}-${suffix}' : restoredCosmosDbName
+  deploymentContainers: {
+    first: 'deployments'
+    second: 'deployments-2'
+  }
+  gateway: 'apim-${checkedName}-${suffix}'
+  identity: 'id-${checkedName}-${suffix}'
+  keyVault: 'kv-${checkedName}-${suffix}'
+  plans: {
+    first: 'asp-${checkedName}-${suffix}'
+    second: 'asp-${checkedName}-${suffix}-2'
+  }
+  site: 'stapp-${checkedName}-${suffix}'
+  storageAccount: 'st${replace(checkedName, '-', '')}${suffix}'
+  virtualNetwork: 'vnet-${checkedName}-${suffix}'
+  webTest: 'webtest-${checkedName}-${suffix}'
   // Azure wants a GUID.
   workbook: guid(resourceGroup().id, name, 'workbook')
-  workspace: 'log-${name}-${suffix}'
+  workspace: 'log-${checkedName}-${suffix}'
 }
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: names.identity
   location: location
+  tags: tags
 }
 
 module telemetry 'modules/telemetry.bicep' = {
   params: {
     location: location
+    tags: tags
     workspaceName: names.workspace
+    existingWorkspaceId: existingWorkspaceId
     applicationInsightsName: names.applicationInsights
     identityName: identity.name
     retentionInDays: logRetentionInDays
   }
 }
 
+// The regions of an account that is there already, as it has them.
+module storeLocations 'modules/cosmos-db-locations.bicep' = if (keepsStoreLocations) {
+  params: {
+    accountName: names.cosmosDb
+  }
+}
+
 module cosmosDb 'modules/cosmos-db.bicep' = {
   params: {
     location: location
+    tags: tags
+    isLocked: isLocked
     accountName: names.cosmosDb
     databaseName: databaseName
     identityName: identity.name
-    readLocations: readLocations
-    isZoneRedundant: isZoneRedundant
+    locations: keepsStoreLocations
+      ? storeLocations!.outputs.locations
+      : map(concat([location], readLocations), (region, index) => {
+          locationName: region
+          failoverPriority: index
+          isZoneRedundant: isStoreZoneRedundant
+        })
     isPrivate: isPrivate
     backupTier: backupTier
     otpsMaxThroughput: otpsMaxThroughput
@@ -192,6 +394,8 @@ module cosmosDb 'modules/cosmos-db.bicep' = {
 module keyVault 'modules/key-vault.bicep' = {
   params: {
     location: location
+    tags: tags
+    isLocked: isLocked
     vaultName: names.keyVault
     identityName: identity.name
     isPrivate: isPrivate
@@ -202,18 +406,20 @@ module keyVault 'modules/key-vault.bicep' = {
 
 module otpSecret 'modules/otp-secret.bicep' = {
   params: {
+    tags: tags
     vaultName: names.keyVault
     secretName: otpSecretName
+    validityInDays: otpSecretValidityInDays
   }
   dependsOn: [keyVault]
 }
 
 module otpSecondSecret 'modules/otp-secret.bicep' = if (!empty(otpSecondSecretName)) {
   params: {
+    tags: tags
     vaultName: names.keyVault
-    secretName: otpSecondSecretName == otpSecretName
-      ? fail('otpSecondSecretName: another name than otpSecretName, or none. The same secret twice replaces nothing.')
-      : otpSecondSecretName
+    secretName: otpSecondSecretName
+    validityInDays: otpSecretValidityInDays
   }
   dependsOn: [keyVault]
 }
@@ -221,89 +427,159 @@ module otpSecondSecret 'modules/otp-secret.bicep' = if (!empty(otpSecondSecretNa
 module storage 'modules/storage.bicep' = {
   params: {
     location: location
+    tags: tags
+    isLocked: isLocked
     accountName: names.storageAccount
-    deploymentContainerName: names.deploymentContainer
+    deploymentContainerNames: hasSecondApp
+      ? [names.deploymentContainers.first, names.deploymentContainers.second]
+      : [names.deploymentContainers.first]
     identityName: identity.name
     isZoneRedundant: isZoneRedundant
     isPrivate: isPrivate
   }
 }
 
-module network 'modules/network.bicep' = if (isPrivate) {
+module network 'modules/network.bicep' = if (isPrivate && !hasOwnNetwork) {
   params: {
     location: location
+    tags: tags
     virtualNetworkName: names.virtualNetwork
     addressPrefix: virtualNetworkAddressPrefix
+    isEgressClosed: isEgressClosed
+    hasGateway: hasGateway
   }
 }
+
+var appSubnetId = !isPrivate ? '' : hasOwnNetwork ? existingAppSubnetId : network!.outputs.appSubnetId
+var privateEndpointsSubnetId = hasOwnNetwork
+  ? existingPrivateEndpointsSubnetId
+  : isPrivate ? network!.outputs.privateEndpointsSubnetId : ''
+var gatewaySubnetId = hasOwnNetwork ? existingGatewaySubnetId : hasGateway ? network!.outputs.gatewaySubnetId : ''
+var dnsZonesGroupId = hasOwnNetwork ? existingDnsZonesGroupId : resourceGroup().id
 
 module cosmosDbEndpoint 'modules/private-endpoint.bicep' = if (isPrivate) {
   params: {
     location: location
+    tags: tags
     privateEndpointName: 'pep-${names.cosmosDb}'
-    resourceId: cosmosDb.outputs.accountId
+    targetId: cosmosDb.outputs.accountId
     groupId: 'Sql'
-    subnetId: network!.outputs.privateEndpointsSubnetId
-    zoneId: network!.outputs.zoneIds.cosmosDb
+    subnetId: privateEndpointsSubnetId
+    dnsZonesGroupId: dnsZonesGroupId
   }
 }
 
 module keyVaultEndpoint 'modules/private-endpoint.bicep' = if (isPrivate) {
   params: {
     location: location
+    tags: tags
     privateEndpointName: 'pep-${names.keyVault}'
-    resourceId: keyVault.outputs.vaultId
+    targetId: keyVault.outputs.vaultId
     groupId: 'vault'
-    subnetId: network!.outputs.privateEndpointsSubnetId
-    zoneId: network!.outputs.zoneIds.keyVault
+    subnetId: privateEndpointsSubnetId
+    dnsZonesGroupId: dnsZonesGroupId
   }
 }
 
 module blobEndpoint 'modules/private-endpoint.bicep' = if (isPrivate) {
   params: {
     location: location
+    tags: tags
     privateEndpointName: 'pep-${names.storageAccount}'
-    resourceId: storage.outputs.accountId
+    targetId: storage.outputs.accountId
     groupId: 'blob'
-    subnetId: network!.outputs.privateEndpointsSubnetId
-    zoneId: network!.outputs.zoneIds.blob
+    subnetId: privateEndpointsSubnetId
+    dnsZonesGroupId: dnsZonesGroupId
   }
 }
 
-module functionApp 'modules/function-app.bicep' = {
+var appKeys = hasSecondApp ? ['first', 'second'] : ['first']
+
+module functionApps 'modules/function-app.bicep' = [
+  for key in appKeys: {
+    params: {
+      location: location
+      tags: tags
+      planName: names.plans[key]
+      appName: names.apps[key]
+      // `azd deploy` sends code to the app that gets no calls, if there are two.
+      isDeployed: !hasSecondApp || key != liveApp
+      identityName: identity.name
+      storageAccountName: names.storageAccount
+      deploymentContainerName: names.deploymentContainers[key]
+      applicationInsightsName: names.applicationInsights
+      workspaceId: telemetry.outputs.workspaceId
+      logsPlatform: logsPlatform
+      subnetId: appSubnetId
+      isZoneRedundant: isZoneRedundant
+      alwaysReadyInstances: alwaysReadyInstances
+      maximumInstances: maximumInstances
+      instanceMemoryInMb: instanceMemoryInMb
+      updateStrategy: updateStrategy
+      isClosed: isClosed
+      callers: concat(
+        hasGateway
+          ? [
+              {
+                name: 'gateway'
+                subnetId: gatewaySubnetId
+              }
+            ]
+          : [],
+        allowedCallers
+      )
+      cosmosDbEndpoint: cosmosDb.outputs.endpoint
+      databaseName: databaseName
+      vaultName: names.keyVault
+      otpSecretName: otpSecretName
+      otpSecondSecretName: otpSecondSecretName
+      generateOtpPathForm: generateOtpPathForm
+      otpTtlInSeconds: otpTtlInSeconds
+      otpRetentionInSeconds: otpRetentionInSeconds
+      requestDeadlineInMs: requestDeadlineInMs
+    }
+    // As soon as the app is there the platform reads the secret and looks for the archive, as its identity and by the private
+    // endpoints. The store takes the longest by far: meanwhile the other roles get around.
+    dependsOn: [otpSecret, otpSecondSecret, cosmosDbEndpoint, keyVaultEndpoint, storage, blobEndpoint]
+  }
+]
+
+module site 'modules/static-site.bicep' = if (!empty(siteLocation)) {
+  params: {
+    location: siteLocation
+    tags: tags
+    siteName: names.site
+  }
+}
+
+module gateway 'modules/gateway.bicep' = if (hasGateway) {
   params: {
     location: location
-    planName: names.plan
-    appName: names.app
-    identityName: identity.name
-    storageAccountName: names.storageAccount
-    deploymentContainerName: names.deploymentContainer
-    applicationInsightsName: names.applicationInsights
-    workspaceId: telemetry.outputs.workspaceId
-    subnetId: isPrivate ? network!.outputs.appSubnetId : ''
-    isZoneRedundant: isZoneRedundant
-    alwaysReadyInstances: alwaysReadyInstances
-    maximumInstances: maximumInstances
-    instanceMemoryInMb: instanceMemoryInMb
-    updateStrategy: updateStrategy
-    cosmosDbEndpoint: cosmosDb.outputs.endpoint
-    databaseName: databaseName
-    vaultName: names.keyVault
-    otpSecretName: otpSecretName
-    otpSecondSecretName: otpSecondSecretName
-    generateOtpPathForm: generateOtpPathForm
-    otpTtlInSeconds: otpTtlInSeconds
-    otpRetentionInSeconds: otpRetentionInSeconds
-    requestDeadlineInMs: requestDeadlineInMs
+    tags: tags
+    gatewayName: names.gateway
+    tier: gatewayTier == 'PremiumV2' ? 'PremiumV2' : 'StandardV2'
+    units: gatewayUnits
+    publisherEmail: gatewayEmail
+    subnetId: gatewaySubnetId
+    appHostName: functionApps[liveApp == 'second' ? 1 : 0].outputs.hostName
+    hasSite: !empty(siteLocation)
+    siteHostName: empty(siteLocation) ? '' : site!.outputs.hostName
+    callsIn10Seconds: gatewayCallsIn10Seconds
+    unlimitedAddresses: gatewayUnlimitedAddresses
+    customHostName: publicHostName
+    certificateSecretUri: gatewayCertificateSecretUri
   }
-  // As soon as the app is there the platform reads the secret and looks for the archive, as its identity and by the private
-  // endpoints. The store takes the longest by far: meanwhile the other roles get around.
-  dependsOn: [otpSecret, otpSecondSecret, cosmosDbEndpoint, keyVaultEndpoint, storage, blobEndpoint]
 }
+
+var liveHostName = functionApps[liveApp == 'second' ? 1 : 0].outputs.hostName
+var publicUrl = 'https://${!empty(publicHostName) ? publicHostName : hasGateway ? gateway!.outputs.hostName : liveHostName}'
+
+var tellsNobody = empty(concat(alertEmails, alertWebhooks, alertActionGroupIds)) && empty(alertPhones)
 
 module monitoring 'monitoring.bicep' = {
   params: {
     location: location
+    tags: tags
     alertPrefix: names.alerts
     actionGroupName: names.actionGroup
     webTestName: names.webTest
@@ -311,11 +587,20 @@ module monitoring 'monitoring.bicep' = {
     applicationInsightsName: names.applicationInsights
     workspaceId: telemetry.outputs.workspaceId
     cosmosDbId: cosmosDb.outputs.accountId
-    functionAppId: functionApp.outputs.appId
-    statusUrl: 'https://${functionApp.outputs.hostName}/api/v1/status'
-    alertEmails: alertEmails
+    functionAppId: functionApps[liveApp == 'second' ? 1 : 0].outputs.appId
+    maximumInstances: maximumInstances
+    statusUrl: '${publicUrl}/api/v1/status'
+    receivers: {
+      emails: alertEmails
+      phones: alertPhones
+      webhooks: alertWebhooks
+      actionGroupIds: alertActionGroupIds
+    }
+    tellsNobody: tellsNobody
     runbookUrl: runbookUrl
     otpTtlInSeconds: otpTtlInSeconds
+    logsAlertGbPerDay: logsAlertGbPerDay
+    keysChangedAlertCount: keysChangedAlertCount
     busyFromHour: busyFromHour
     busyToHour: busyToHour
     portalFromHour: portalFromHour
@@ -323,20 +608,22 @@ module monitoring 'monitoring.bicep' = {
   }
 }
 
-module site 'modules/static-site.bicep' = if (!empty(siteLocation)) {
-  params: {
-    location: siteLocation
-    siteName: names.site
-  }
-}
-
 // `azd` keeps these as the values of its environment.
 
 @description('URL of the service.')
-output SERVICE_API_URL string = 'https://${functionApp.outputs.hostName}'
+output SERVICE_API_URL string = publicUrl
 
-@description('Name of the function app.')
-output SERVICE_API_NAME string = names.app
+@description('Name of the function app that gets the calls.')
+output SERVICE_API_NAME string = names.apps[liveApp]
+
+@description('Name of the other function app, which `azd deploy` updates. Empty: there is none.')
+output SERVICE_API_IDLE_NAME string = !hasSecondApp ? '' : liveApp == 'first' ? names.apps.second : names.apps.first
+
+@description('Address that the DNS name of the service leads to. Empty: there is no gateway.')
+output GATEWAY_HOST_NAME string = hasGateway ? gateway!.outputs.hostName : ''
+
+@description('Whom the alerts tell. NOBODY is a warning.')
+output ALERTS_TELL string = tellsNobody ? 'NOBODY' : 'somebody'
 
 @description('URL of the site. Empty: there is none.')
 output SITE_URL string = empty(siteLocation) ? '' : 'https://${site!.outputs.hostName}'

@@ -1,7 +1,12 @@
 metadata description = 'Who is told what goes wrong, and where to look: the alerts, the test from outside, and the workbook. docs/operate.md has a page for each alert.'
 
+import { Receivers, Tags } from 'types.bicep'
+
 @description('Azure region of the resources.')
 param location string
+
+@description('Tags of the resources.')
+param tags Tags
 
 @description('What the names of the alerts begin with.')
 param alertPrefix string
@@ -24,20 +29,32 @@ param workspaceId string
 @description('Id of the function app.')
 param functionAppId string
 
+@description('Most instances of the app.')
+param maximumInstances int
+
 @description('Id of the Azure Cosmos DB account.')
 param cosmosDbId string
 
-@description('Address of Status.')
+@description('Address of Status, under the name that callers use.')
 param statusUrl string
 
-@description('Who gets an e-mail of each alert. Empty: nobody, and alerts are seen in the portal only.')
-param alertEmails string[]
+@description('Who gets each alert. Nobody: they are seen in the portal only, and the workbook says so.')
+param receivers Receivers
+
+@description('Whether that is nobody.')
+param tellsNobody bool
 
 @description('Address of docs/operate.md as it is published: each alert leads to its page there.')
 param runbookUrl string
 
 @description('How long an OTP can be used, in seconds.')
 param otpTtlInSeconds int
+
+@description('From how many gigabytes of logs in a day on an alert says so.')
+param logsAlertGbPerDay int
+
+@description('From how many keys that are replaced or revoked within 15 minutes on an alert says so.')
+param keysChangedAlertCount int
 
 @description('Full hour in Italy from which on new codes are expected all the time: 0–24.')
 @minValue(0)
@@ -66,33 +83,54 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing
 resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: actionGroupName
   location: 'global'
+  tags: tags
   properties: {
     groupShortName: 'CGN OTP'
     enabled: true
     emailReceivers: [
-      for (address, index) in alertEmails: {
+      for (address, index) in receivers.emails: {
         name: 'e-mail ${index + 1}'
         emailAddress: address
+        useCommonAlertSchema: true
+      }
+    ]
+    smsReceivers: [
+      for (phone, index) in receivers.phones: {
+        name: 'phone ${index + 1}'
+        countryCode: phone.countryCode
+        phoneNumber: phone.number
+      }
+    ]
+    webhookReceivers: [
+      for (uri, index) in receivers.webhooks: {
+        name: 'webhook ${index + 1}'
+        serviceUri: uri
         useCommonAlertSchema: true
       }
     ]
   }
 }
 
+var actionGroupIds = concat([actionGroup.id], receivers.actionGroupIds)
+// Our own, and those given.
+var actionGroupIndexes = range(0, length(receivers.actionGroupIds) + 1)
+
 // Each query is a file of its own, for the alerts and for the workbook. What all of them begin with is there once.
-var queryPrefix = 'let otp_ttl = ${otpTtlInSeconds}s;\nlet busy_from_hour = ${busyFromHour};\nlet busy_to_hour = ${busyToHour};\nlet portal_from_hour = ${portalFromHour};\nlet portal_to_hour = ${portalToHour};\n${loadTextContent('queries/lines.kql')}'
+// infra/queries/parameters.kql has the same names, for a terminal.
+var queryPrefix = 'let otp_ttl = ${otpTtlInSeconds}s;\nlet busy_from_hour = ${busyFromHour};\nlet busy_to_hour = ${busyToHour};\nlet portal_from_hour = ${portalFromHour};\nlet portal_to_hour = ${portalToHour};\nlet keys_changed_alert_count = ${keysChangedAlertCount};\nlet logs_alert_gb = ${logsAlertGbPerDay};\n${loadTextContent('queries/lines.kql')}'
 
 // Severity: 0 the service is down, 1 customers are refused, 2 look today, 3 look this week.
 //
 // Each query returns a row for what is wrong, with its time, and nothing if all is well. A line arrives a minute or more after
 // it was written. So the window is longer than the five minutes that most queries count by: a line that comes late is still
-// counted when the next evaluation looks at the same minutes again.
+// counted when the next evaluation looks at the same minutes again. A query with a `range` looks further back.
 var logAlerts = [
   {
     name: 'failures'
     title: 'more than 1 % of the calls fail'
     severity: 1
     dimension: ''
+    range: ''
     query: loadTextContent('queries/failures.kql')
   }
   {
@@ -100,6 +138,7 @@ var logAlerts = [
     title: 'one call in twenty takes longer than a second'
     severity: 2
     dimension: ''
+    range: ''
     query: loadTextContent('queries/slow-answers.kql')
   }
   {
@@ -107,6 +146,7 @@ var logAlerts = [
     title: 'a bug showed'
     severity: 2
     dimension: ''
+    range: ''
     query: loadTextContent('queries/internal-error.kql')
   }
   {
@@ -114,6 +154,7 @@ var logAlerts = [
     title: 'calls are answered 503'
     severity: 2
     dimension: ''
+    range: ''
     query: loadTextContent('queries/service-unavailable.kql')
   }
   {
@@ -121,13 +162,39 @@ var logAlerts = [
     title: 'no code was issued for 15 minutes, by day'
     severity: 1
     dimension: ''
+    range: ''
     query: loadTextContent('queries/no-codes-issued.kql')
   }
   {
+    name: 'no-codes-used'
+    title: 'codes are issued, and none is used'
+    severity: 1
+    dimension: ''
+    range: ''
+    query: loadTextContent('queries/no-codes-used.kql')
+  }
+  {
+    name: 'shops-refused'
+    title: 'shops that had a key in force are answered 401 only'
+    severity: 1
+    dimension: ''
+    range: 'P1D'
+    query: loadTextContent('queries/shops-refused.kql')
+  }
+  {
+    name: 'codes-unknown'
+    title: 'most codes are unknown or expired'
+    severity: 1
+    dimension: ''
+    range: ''
+    query: loadTextContent('queries/codes-unknown.kql')
+  }
+  {
     name: 'refused-keys'
-    title: 'many calls in the name of one merchant come with a key that is not in force'
+    title: 'many calls of a merchant come with a key that is not in force'
     severity: 3
     dimension: 'claimed_merchant_id'
+    range: 'P1D'
     query: loadTextContent('queries/refused-keys.kql')
   }
   {
@@ -135,7 +202,40 @@ var logAlerts = [
     title: 'a key was replaced or revoked while the portal is closed'
     severity: 2
     dimension: 'merchant_id'
+    range: ''
     query: loadTextContent('queries/keys-changed-out-of-hours.kql')
+  }
+  {
+    name: 'many-keys-changed'
+    title: 'many keys were replaced or revoked'
+    severity: 1
+    dimension: ''
+    range: ''
+    query: loadTextContent('queries/many-keys-changed.kql')
+  }
+  {
+    name: 'telemetry-silent'
+    title: 'the service logged nothing for 15 minutes'
+    severity: 1
+    dimension: ''
+    range: ''
+    query: loadTextContent('queries/telemetry-silent.kql')
+  }
+  {
+    name: 'no-test-results'
+    title: 'the test from outside gives no results'
+    severity: 2
+    dimension: ''
+    range: ''
+    query: loadTextContent('queries/no-test-results.kql')
+  }
+  {
+    name: 'logs-intake'
+    title: 'more logs than expected are kept, and paid for'
+    severity: 3
+    dimension: ''
+    range: 'P2D'
+    query: loadTextContent('queries/logs-intake.kql')
   }
 ]
 
@@ -143,6 +243,7 @@ resource logAlertRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for alert in logAlerts: {
     name: '${alertPrefix}-${alert.name}'
     location: location
+    tags: tags
     kind: 'LogAlert'
     properties: {
       displayName: 'CGN OTP: ${alert.title}'
@@ -150,8 +251,11 @@ resource logAlertRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       severity: alert.severity
       enabled: true
       scopes: [workspaceId]
+      // A new workspace has none of the tables until their first line arrives.
+      skipQueryValidation: true
       evaluationFrequency: 'PT5M'
       windowSize: 'PT15M'
+      overrideQueryTimeRange: empty(alert.range) ? null : alert.range
       criteria: {
         allOf: [
           {
@@ -179,7 +283,7 @@ resource logAlertRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       // One message when it begins and one when it is over, and none every five minutes meanwhile.
       autoMitigate: true
       actions: {
-        actionGroups: [actionGroup.id]
+        actionGroups: actionGroupIds
         customProperties: {
           runbook: '${runbookUrl}#${alert.name}'
         }
@@ -189,6 +293,7 @@ resource logAlertRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
 ]
 
 // https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-documentdb-databaseaccounts-metrics
+// https://learn.microsoft.com/azure/azure-monitor/reference/supported-metrics/microsoft-web-sites-metrics
 var metricAlerts = [
   {
     // Calls that fail in the host, such as those of a worker that died, have no line of the service.
@@ -206,8 +311,23 @@ var metricAlerts = [
     dimensions: []
   }
   {
+    name: 'platform-saturated'
+    title: 'the app runs on more than 80 % of the instances that it may have'
+    severity: 1
+    window: 'PT5M'
+    frequency: 'PT1M'
+    scope: functionAppId
+    namespace: 'Microsoft.Web/sites'
+    metric: 'InstanceCount'
+    aggregation: 'Average'
+    operator: 'GreaterThan'
+    threshold: (maximumInstances * 8) / 10
+    dimensions: []
+  }
+  {
+    // A few at once are no trouble: Microsoft calls up to 5 % healthy. Each is a call that is answered 503.
     name: 'store-throttled'
-    title: 'the store throttles requests'
+    title: 'the store throttled more than 50 requests in 5 minutes'
     severity: 2
     window: 'PT5M'
     frequency: 'PT1M'
@@ -216,7 +336,7 @@ var metricAlerts = [
     metric: 'TotalRequests'
     aggregation: 'Count'
     operator: 'GreaterThan'
-    threshold: 0
+    threshold: 50
     dimensions: [
       {
         name: 'StatusCode'
@@ -280,6 +400,7 @@ resource metricAlertRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [
   for alert in metricAlerts: {
     name: '${alertPrefix}-${alert.name}'
     location: 'global'
+    tags: tags
     properties: {
       description: 'CGN OTP: ${alert.title}. What to do: ${runbookUrl}#${alert.name}'
       severity: alert.severity
@@ -299,13 +420,15 @@ resource metricAlertRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [
             operator: alert.operator
             threshold: alert.threshold
             dimensions: alert.dimensions
+            // A resource that has not measured anything yet does not have the metric.
+            skipMetricValidation: true
           }
         ]
       }
       autoMitigate: true
       actions: [
-        {
-          actionGroupId: actionGroup.id
+        for index in actionGroupIndexes: {
+          actionGroupId: index == 0 ? actionGroup.id : receivers.actionGroupIds[index - 1]
           webHookProperties: {
             runbook: '${runbookUrl}#${alert.name}'
           }
@@ -315,46 +438,90 @@ resource metricAlertRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [
   }
 ]
 
-// The metric of the store's availability comes once an hour. Azure says within minutes when it finds the account itself unhealthy.
-resource storeHealthAlert 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
-  name: '${alertPrefix}-store-unhealthy'
-  location: 'global'
-  properties: {
-    description: 'CGN OTP: Azure says that the store is not healthy. What to do: ${runbookUrl}#store-unhealthy'
-    enabled: true
-    scopes: [cosmosDbId]
-    condition: {
-      allOf: [
-        {
-          field: 'category'
-          equals: 'ResourceHealth'
-        }
-        {
-          anyOf: [
+// What Azure itself says. https://learn.microsoft.com/azure/azure-monitor/alerts/activity-log-alerts
+var activityAlerts = [
+  {
+    // The metric of the store's availability comes once an hour. Azure says within minutes when it finds a resource unhealthy.
+    name: 'resource-unhealthy'
+    title: 'Azure says that a resource is not healthy'
+    scope: resourceGroup().id
+    category: 'ResourceHealth'
+    field: 'properties.currentHealthStatus'
+    values: ['Unavailable', 'Degraded']
+    status: []
+  }
+  {
+    name: 'azure-trouble'
+    title: 'Azure says that one of its services has trouble, will have, or asks for something'
+    scope: subscription().id
+    category: 'ServiceHealth'
+    field: 'properties.incidentType'
+    values: ['Incident', 'Maintenance', 'ActionRequired', 'Security']
+    status: []
+  }
+  {
+    name: 'resource-deleted'
+    title: 'somebody deleted what keeps codes, keys, secrets or logs'
+    scope: resourceGroup().id
+    category: 'Administrative'
+    field: 'operationName'
+    values: [
+      'Microsoft.DocumentDB/databaseAccounts/delete'
+      'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/delete'
+      'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers/delete'
+      'Microsoft.KeyVault/vaults/delete'
+      'Microsoft.OperationalInsights/workspaces/delete'
+      'Microsoft.Storage/storageAccounts/blobServices/containers/delete'
+      'Microsoft.Storage/storageAccounts/delete'
+    ]
+    status: [
+      {
+        field: 'status'
+        equals: 'Succeeded'
+      }
+    ]
+  }
+]
+
+resource activityAlertRules 'Microsoft.Insights/activityLogAlerts@2020-10-01' = [
+  for alert in activityAlerts: {
+    name: '${alertPrefix}-${alert.name}'
+    location: 'global'
+    tags: tags
+    properties: {
+      description: 'CGN OTP: ${alert.title}. What to do: ${runbookUrl}#${alert.name}'
+      enabled: true
+      scopes: [alert.scope]
+      condition: {
+        allOf: concat(
+          [
             {
-              field: 'properties.currentHealthStatus'
-              equals: 'Unavailable'
+              field: 'category'
+              equals: alert.category
             }
             {
-              field: 'properties.currentHealthStatus'
-              equals: 'Degraded'
+              anyOf: map(alert.values, value => {
+                field: alert.field
+                equals: value
+              })
             }
-          ]
-        }
-      ]
-    }
-    actions: {
-      actionGroups: [
-        {
-          actionGroupId: actionGroup.id
-          webhookProperties: {
-            runbook: '${runbookUrl}#store-unhealthy'
+          ],
+          alert.status
+        )
+      }
+      actions: {
+        actionGroups: [
+          for index in actionGroupIndexes: {
+            actionGroupId: index == 0 ? actionGroup.id : receivers.actionGroupIds[index - 1]
+            webhookProperties: {
+              runbook: '${runbookUrl}#${alert.name}'
+            }
           }
-        }
-      ]
+        ]
+      }
     }
   }
-}
+]
 
 // Five places in Europe. Their names are older than where they stand today:
 // https://learn.microsoft.com/azure/azure-monitor/app/availability#location-population-tags
@@ -370,9 +537,9 @@ resource webTest 'Microsoft.Insights/webtests@2022-06-15' = {
   name: webTestName
   location: location
   // By this the portal shows it with its component.
-  tags: {
+  tags: union(tags, {
     'hidden-link:${applicationInsights.id}': 'Resource'
-  }
+  })
   kind: 'standard'
   properties: {
     SyntheticMonitorId: webTestName
@@ -410,8 +577,9 @@ resource webTest 'Microsoft.Insights/webtests@2022-06-15' = {
 resource statusAlert 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   name: '${alertPrefix}-status-down'
   location: 'global'
+  tags: tags
   properties: {
-    description: 'CGN OTP: Status is down as seen from at least 2 of ${length(webTestLocations)} places. What to do: ${runbookUrl}#status-down'
+    description: 'CGN OTP: Status is down as seen from at least 3 of ${length(webTestLocations)} places. What to do: ${runbookUrl}#status-down'
     severity: 0
     enabled: true
     scopes: [webTest.id, applicationInsights.id]
@@ -421,12 +589,13 @@ resource statusAlert 'Microsoft.Insights/metricAlerts@2018-03-01' = {
       'odata.type': 'Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria'
       webTestId: webTest.id
       componentId: applicationInsights.id
-      failedLocationCount: 2
+      // Two places at once are often the net: https://learn.microsoft.com/azure/azure-monitor/app/availability-alerts
+      failedLocationCount: 3
     }
     autoMitigate: true
     actions: [
-      {
-        actionGroupId: actionGroup.id
+      for index in actionGroupIndexes: {
+        actionGroupId: index == 0 ? actionGroup.id : receivers.actionGroupIds[index - 1]
         webHookProperties: {
           runbook: '${runbookUrl}#status-down'
         }
@@ -438,7 +607,9 @@ resource statusAlert 'Microsoft.Insights/metricAlerts@2018-03-01' = {
 module workbook 'modules/workbook.bicep' = {
   params: {
     location: location
+    tags: tags
     workbookName: workbookName
+    tellsNobody: tellsNobody
     workspaceId: workspaceId
     queryPrefix: queryPrefix
   }

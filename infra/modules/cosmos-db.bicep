@@ -1,7 +1,15 @@
 metadata description = 'The store: an Azure Cosmos DB for NoSQL account that gives the guarantees which the service rests on, its database and its containers.'
 
+import { Region, Tags } from '../types.bicep'
+
 @description('Azure region of the account, and the only one that takes writes.')
 param location string
+
+@description('Tags of the resources.')
+param tags Tags
+
+@description('Whether nobody can delete it until the lock is taken off.')
+param isLocked bool
 
 @description('Name of the account.')
 param accountName string
@@ -12,12 +20,10 @@ param databaseName string
 @description('Name of the user-assigned managed identity that the app acts as.')
 param identityName string
 
-@description('Azure regions with a copy of the data, in the order in which they would take over the writes: none, or at least two.')
-@maxLength(4)
-param readLocations string[]
-
-@description('Whether each region spreads its copy over availability zones.')
-param isZoneRedundant bool
+@description('Its regions, the one that takes the writes first: name, order, zones.')
+@minLength(1)
+@maxLength(5)
+param locations Region[]
 
 @description('Whether the account is reached through its private endpoint only.')
 param isPrivate bool
@@ -40,15 +46,10 @@ param workspaceId string
 @description('Whether each request to the account is logged. Changes to the account always are.')
 param logsRequests bool
 
-// With Strong consistency a write waits for every region. From three regions on the account goes on without one that does
-// not answer; of two it cannot: https://learn.microsoft.com/azure/cosmos-db/consistency-levels#dynamic-quorum
-var locations = length(readLocations) == 1
-  ? fail('readLocations: none, or at least two. With exactly one, its outage can stop every write.')
-  : concat([location], readLocations)
-
 resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
   name: accountName
   location: location
+  tags: tags
   kind: 'GlobalDocumentDB'
   properties: {
     databaseAccountOfferType: 'Standard'
@@ -58,14 +59,12 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
       defaultConsistencyLevel: 'Strong'
     }
     enableMultipleWriteLocations: false
-    enableAutomaticFailover: !empty(readLocations)
-    locations: [
-      for (name, index) in locations: {
-        locationName: name
-        failoverPriority: index
-        isZoneRedundant: isZoneRedundant
-      }
-    ]
+    // Also with one region. An account takes no change of this together with one of its regions.
+    enableAutomaticFailover: true
+    locations: locations
+    // A partition that had a quiet five minutes may exceed its throughput for a while, at no cost:
+    // https://learn.microsoft.com/azure/cosmos-db/burst-capacity
+    enableBurstCapacity: true
     backupPolicy: {
       type: 'Continuous'
       continuousModeProperties: {
@@ -82,6 +81,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
 
   resource database 'sqlDatabases' = {
     name: databaseName
+    tags: tags
     properties: {
       resource: {
         id: databaseName
@@ -91,6 +91,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
     // Equal to what shared/cosmos/items.ts would create. The service's role cannot create them.
     resource otps 'containers' = {
       name: 'otps'
+      tags: tags
       properties: {
         resource: {
           id: 'otps'
@@ -113,6 +114,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
 
     resource apiKeys 'containers' = {
       name: 'api-keys'
+      tags: tags
       properties: {
         resource: {
           id: 'api-keys'
@@ -129,6 +131,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
           }
         }
       }
+      dependsOn: [otps]
     }
   }
 }
@@ -161,6 +164,8 @@ resource dataContributor 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignmen
     // The one database.
     scope: '${account.id}/dbs/${databaseName}'
   }
+  // An account takes one change at a time, and answers another one with 412. So each waits for the one before it.
+  dependsOn: [account::database::apiKeys]
 }
 
 // The service reads what the account says of itself: its regions and its consistency. Microsoft does not document whether a
@@ -178,6 +183,7 @@ resource metadataReader 'Microsoft.DocumentDB/databaseAccounts/sqlRoleDefinition
       }
     ]
   }
+  dependsOn: [dataContributor]
 }
 
 resource accountReader 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments@2025-10-15' = {
@@ -188,8 +194,6 @@ resource accountReader 'Microsoft.DocumentDB/databaseAccounts/sqlRoleAssignments
     roleDefinitionId: metadataReader.id
     scope: account.id
   }
-  // An account takes one change at a time.
-  dependsOn: [dataContributor]
 }
 
 // The categories: https://learn.microsoft.com/azure/azure-monitor/reference/supported-logs/microsoft-documentdb-databaseaccounts-logs
@@ -209,13 +213,17 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
         enabled: logsRequests
       }
     ]
-    metrics: [
-      {
-        category: 'Requests'
-        enabled: true
-      }
-    ]
   }
+}
+
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (isLocked) {
+  scope: account
+  name: 'cannot-delete'
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'The store: its codes and keys are nowhere else.'
+  }
+  dependsOn: [accountReader]
 }
 
 @description('Id of the account.')

@@ -1,13 +1,21 @@
 metadata description = 'The service: a Flex Consumption plan and the function app on it.'
 
+import { Caller, Tags } from '../types.bicep'
+
 @description('Azure region of the resources.')
 param location string
+
+@description('Tags of the resources.')
+param tags Tags
 
 @description('Name of the plan.')
 param planName string
 
 @description('Name of the app: the first label of its address.')
 param appName string
+
+@description('Whether `azd deploy` sends its code to this app.')
+param isDeployed bool
 
 @description('Name of the user-assigned managed identity that the app acts as.')
 param identityName string
@@ -23,6 +31,9 @@ param applicationInsightsName string
 
 @description('Id of the Log Analytics workspace for the logs of the app.')
 param workspaceId string
+
+@description('Whether the log of the platform is kept too. It repeats each line of the service.')
+param logsPlatform bool
 
 @description('Id of the subnet that the app reaches its resources through. Empty: none.')
 param subnetId string
@@ -47,6 +58,12 @@ param instanceMemoryInMb int
 @description('What happens to running instances when the app is updated: Recreate ends them, RollingUpdate (preview) lets them finish.')
 @allowed(['Recreate', 'RollingUpdate'])
 param updateStrategy string
+
+@description('Whether the platform refuses every call.')
+param isClosed bool
+
+@description('Who may call: a range of addresses, a subnet, or a Front Door each. Nobody here: everybody may.')
+param callers Caller[]
 
 @description('URL of the Azure Cosmos DB account.')
 param cosmosDbEndpoint string
@@ -118,9 +135,38 @@ var secretSettings = concat(
       ]
 )
 
+// https://learn.microsoft.com/azure/app-service/app-service-ip-restrictions
+var rules = map(
+  callers,
+  (caller, index) =>
+    union(
+      {
+        name: caller.name
+        action: 'Allow'
+        priority: 100 + index
+      },
+      caller.?subnetId != null
+        ? {
+            vnetSubnetResourceId: caller.?subnetId
+          }
+        : caller.?frontDoorId != null
+            ? {
+                tag: 'ServiceTag'
+                ipAddress: 'AzureFrontDoor.Backend'
+                headers: {
+                  'x-azure-fdid': [caller.?frontDoorId]
+                }
+              }
+            : {
+                ipAddress: caller.?ipAddress ?? ''
+              }
+    )
+)
+
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
+  tags: tags
   kind: 'functionapp'
   sku: {
     name: 'FC1'
@@ -137,9 +183,11 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   location: location
   kind: 'functionapp,linux'
   // By this `azd` finds where to deploy the service of azure.yaml.
-  tags: {
-    'azd-service-name': 'api'
-  }
+  tags: isDeployed
+    ? union(tags, {
+        'azd-service-name': 'api'
+      })
+    : tags
   identity: {
     type: 'UserAssigned'
     userAssignedIdentities: {
@@ -149,7 +197,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    // Merchants call it from everywhere: it stays public.
+    // Merchants call it from everywhere, a gateway through its subnet: the rules below say who may.
     publicNetworkAccess: 'Enabled'
     clientAffinityEnabled: false
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
@@ -161,6 +209,11 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       ftpsState: 'Disabled'
       http20Enabled: true
       remoteDebuggingEnabled: false
+      ipSecurityRestrictionsDefaultAction: isClosed || !empty(callers) ? 'Deny' : 'Allow'
+      ipSecurityRestrictions: isClosed ? [] : rules
+      // Where code arrives: with a token of an identity that has a role, and from everywhere.
+      scmIpSecurityRestrictionsUseMain: false
+      scmIpSecurityRestrictionsDefaultAction: 'Allow'
       appSettings: concat(secretSettings, [
         // Blobs alone are named. With `AzureWebJobsStorage__accountName` the host also looks for tables, for which it has no
         // role, and logs an error every ten minutes: https://github.com/Azure/azure-functions-host/issues/10995
@@ -275,7 +328,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (logsPlatform) {
   scope: app
   name: 'log-analytics'
   properties: {
@@ -283,12 +336,6 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
     logs: [
       {
         category: 'FunctionAppLogs'
-        enabled: true
-      }
-    ]
-    metrics: [
-      {
-        category: 'AllMetrics'
         enabled: true
       }
     ]

@@ -1,7 +1,15 @@
 metadata description = 'The vault that keeps OTP_SECRET.'
 
+import { Tags } from '../types.bicep'
+
 @description('Azure region of the vault.')
 param location string
+
+@description('Tags of the resources.')
+param tags Tags
+
+@description('Whether nobody can delete it until the lock is taken off.')
+param isLocked bool
 
 @description('Name of the vault: 3–24 characters.')
 param vaultName string
@@ -23,6 +31,7 @@ param workspaceId string
 resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: vaultName
   location: location
+  tags: tags
   properties: {
     tenantId: tenant().tenantId
     sku: {
@@ -74,6 +83,15 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
         enabled: true
       }
     ]
+  }
+}
+
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (isLocked) {
+  scope: vault
+  name: 'cannot-delete'
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'The vault: without its secret every live code is unknown.'
   }
 }
 

@@ -1,7 +1,12 @@
 metadata description = 'Where the site of the guides, the contract and the problems is served: files, which `npm run site` writes.'
 
+import { Tags } from '../types.bicep'
+
 @description('Azure region that manages the site. The files are served from everywhere.')
 param location string
+
+@description('Tags of the resources.')
+param tags Tags
 
 @description('Name of the static web app.')
 param siteName string
@@ -9,6 +14,7 @@ param siteName string
 resource site 'Microsoft.Web/staticSites@2024-04-01' = {
   name: siteName
   location: location
+  tags: tags
   sku: {
     name: 'Free'
     tier: 'Free'

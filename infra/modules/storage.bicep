@@ -1,13 +1,21 @@
 metadata description = 'The storage account of the Functions host: the deployed archive, function keys, and what instances coordinate by.'
 
+import { Tags } from '../types.bicep'
+
 @description('Azure region of the account.')
 param location string
+
+@description('Tags of the resources.')
+param tags Tags
+
+@description('Whether nobody can delete it until the lock is taken off.')
+param isLocked bool
 
 @description('Name of the account: 3–24 lower-case letters and digits.')
 param accountName string
 
-@description('Name of the container for the deployed archive.')
-param deploymentContainerName string
+@description('Names of the containers for the deployed archives, one for each app.')
+param deploymentContainerNames string[]
 
 @description('Name of the user-assigned managed identity that the app acts as.')
 param identityName string
@@ -21,6 +29,7 @@ param isPrivate bool
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: accountName
   location: location
+  tags: tags
   kind: 'StorageV2'
   sku: {
     name: isZoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
@@ -48,13 +57,48 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
         enabled: true
         days: 7
       }
+      containerDeleteRetentionPolicy: {
+        enabled: true
+        days: 7
+      }
+      isVersioningEnabled: true
     }
 
-    resource deployments 'containers' = {
-      name: deploymentContainerName
-      properties: {
-        publicAccess: 'None'
+    resource deployments 'containers' = [
+      for name in deploymentContainerNames: {
+        name: name
+        properties: {
+          publicAccess: 'None'
+        }
       }
+    ]
+  }
+}
+
+// Each change of a lease and each archive leaves a version.
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      rules: [
+        {
+          name: 'old-versions'
+          type: 'Lifecycle'
+          definition: {
+            filters: {
+              blobTypes: ['blockBlob']
+            }
+            actions: {
+              version: {
+                delete: {
+                  daysAfterCreationGreaterThan: 30
+                }
+              }
+            }
+          }
+        }
+      ]
     }
   }
 }
@@ -75,6 +119,15 @@ resource blobDataOwner 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataOwnerId)
+  }
+}
+
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (isLocked) {
+  scope: account
+  name: 'cannot-delete'
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'The storage account of the app: its function keys.'
   }
 }
 

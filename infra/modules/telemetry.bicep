@@ -1,10 +1,18 @@
 metadata description = 'Where the logs and the metrics go: a Log Analytics workspace, and Application Insights on top of it.'
 
+import { Tags } from '../types.bicep'
+
 @description('Azure region of the resources.')
 param location string
 
+@description('Tags of the resources.')
+param tags Tags
+
 @description('Name of the Log Analytics workspace.')
 param workspaceName string
+
+@description('Id of a workspace that is there already. Empty: one is made.')
+param existingWorkspaceId string
 
 @description('Name of the Application Insights component.')
 param applicationInsightsName string
@@ -17,9 +25,10 @@ param identityName string
 @maxValue(730)
 param retentionInDays int
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = if (empty(existingWorkspaceId)) {
   name: workspaceName
   location: location
+  tags: tags
   properties: {
     sku: {
       name: 'PerGB2018'
@@ -32,13 +41,16 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
   }
 }
 
+var workspaceId = empty(existingWorkspaceId) ? workspace.id : existingWorkspaceId
+
 resource applicationInsights 'Microsoft.Insights/components@2020-02-02' = {
   name: applicationInsightsName
   location: location
+  tags: tags
   kind: 'web'
   properties: {
     Application_Type: 'web'
-    WorkspaceResourceId: workspace.id
+    WorkspaceResourceId: workspaceId
     IngestionMode: 'LogAnalytics'
     // The connection string then only says where telemetry goes. Whoever sends some needs the role Monitoring Metrics
     // Publisher: https://learn.microsoft.com/azure/azure-monitor/app/azure-ad-authentication
@@ -65,4 +77,4 @@ resource metricsPublisher 'Microsoft.Authorization/roleAssignments@2022-04-01' =
 }
 
 @description('Id of the Log Analytics workspace.')
-output workspaceId string = workspace.id
+output workspaceId string = workspaceId

@@ -1,13 +1,21 @@
 metadata description = 'The workbook: traffic, outcomes, time, cost and the figures of the programme, out of the lines of the service.'
 
+import { Tags } from '../types.bicep'
+
 @description('Azure region of the workbook.')
 param location string
+
+@description('Tags of the resources.')
+param tags Tags
 
 @description('Name of the workbook: a GUID.')
 param workbookName string
 
 @description('Id of the Log Analytics workspace with the lines of the service.')
 param workspaceId string
+
+@description('Whether nobody gets the alerts.')
+param tellsNobody bool
 
 @description('What each query begins with.')
 param queryPrefix string
@@ -144,9 +152,19 @@ var tables = [
   }
 ]
 
+var warning = {
+  type: 1
+  name: 'warning'
+  content: {
+    json: 'Nobody gets the alerts. Set alertEmails, alertPhones, alertWebhooks or alertActionGroupIds.'
+    style: 'warning'
+  }
+}
+
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: workbookName
   location: location
+  tags: tags
   kind: 'shared'
   properties: {
     displayName: 'CGN OTP'
@@ -155,7 +173,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
     sourceId: workspaceId
     serializedData: string({
       version: 'Notebook/1.0'
-      items: concat([parameters], tables)
+      items: concat(tellsNobody ? [warning] : [], [parameters], tables)
       fallbackResourceIds: [workspaceId]
     })
   }

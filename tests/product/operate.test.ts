@@ -42,6 +42,16 @@ describe("docs/operate.md", () => {
     expect(pages.filter((text) => !/\*\*Do|what to do/.test(text))).toEqual([]);
   });
 
+  it("walks through ten incidents, each with alerts that there are", () => {
+    const known = [...sectionOf("Alerts").matchAll(/^\| \[`(.+?)`\]/gm)].map(([, alert]) => alert);
+    const incidents = [...sectionOf("Ten incidents", "###").matchAll(/^\| [A-Z][^|]+\|.*/gm)].map(([row]) =>
+      [...row.matchAll(/`([a-z-]+)`/g)].map(([, alert = ""]) => alert),
+    );
+    expect(incidents).toHaveLength(10);
+    expect(incidents.filter(([first]) => first === undefined)).toEqual([]);
+    expect(incidents.flat().filter((alert) => !known.includes(alert))).toEqual([]);
+  });
+
   it.each([
     ["A key leaked", '{"merchant_id":"shop-1","api_keys":[{"key_type":"primary"', ["secondary", "test"]],
     ["A merchant leaves", '{"merchant_id":"shop-1","api_keys":[]}', []],

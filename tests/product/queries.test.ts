@@ -14,7 +14,7 @@ import { fullLines } from "../support/log-lines";
 const folder = path.join("infra", "queries");
 const read = (name: string): string => readFileSync(path.join(folder, name), "utf8");
 const linesFile = read("lines.kql");
-const files = readdirSync(folder).filter((name) => name !== "lines.kql");
+const files = readdirSync(folder).filter((name) => name !== "lines.kql" && name !== "parameters.kql");
 
 const deployed = deploy(parseJson(readFileSync("infra/main.json", "utf8")));
 const bodiesOf = (type: string): readonly JsonObject[] =>
@@ -37,11 +37,17 @@ const deployedQueries = [
 const prefix = deployedQueries[0]?.split(linesFile)[0] ?? "";
 const deployedAs = (name: string): string => `${prefix}${linesFile}${read(name)}`;
 
-/** The columns of https://learn.microsoft.com/azure/azure-monitor/reference/tables/apptraces that are not of a browser. */
+/** In part, for the tables of which the queries read little. The columns of https://learn.microsoft.com/azure/azure-monitor/reference/tables/apptraces that are not of a browser. */
 const AppTraces =
   "(TimeGenerated: datetime, Message: string, SeverityLevel: int, Properties: dynamic, Measurements: dynamic, " +
   "AppRoleName: string, AppRoleInstance: string, AppVersion: string, OperationId: string, OperationName: string, " +
   "ParentId: string, ItemCount: int, SDKVersion: string, Type: string, _ResourceId: string)";
+const allTables = {
+  AppTraces,
+  AppAvailabilityResults: "(TimeGenerated: datetime, Name: string, Success: bool, Location: string)",
+  Usage:
+    "(TimeGenerated: datetime, DataType: string, Quantity: real, QuantityUnit: string, IsBillable: bool)",
+};
 
 interface Analysed {
   readonly faults: readonly string[];
@@ -49,9 +55,12 @@ interface Analysed {
 }
 
 /** Of each query what Microsoft's language service says. */
-const analyse = (queries: Readonly<Record<string, string>>): ((name: string) => Analysed) => {
+const analyse = (
+  queries: Readonly<Record<string, string>>,
+  tables: Readonly<Record<string, string>> = allTables,
+): ((name: string) => Analysed) => {
   const printed = execFileSync(process.execPath, ["tests/support/kusto-language.cjs"], {
-    input: JSON.stringify({ tables: { AppTraces }, queries }),
+    input: JSON.stringify({ tables, queries }),
     encoding: "utf8",
   });
   const texts = t.readonlyArray(t.string);
@@ -71,7 +80,8 @@ const lines = fullLines();
 const page = readFileSync("docs/operate.md", "utf8");
 const [ask = ""] = /^ask\(\) \{\n.*?^\}$/ms.exec(page) ?? [];
 const asked = Object.fromEntries(
-  [...new Set([...page.matchAll(/(?:^|`)ask ([a-z-]+)/gm)].map(([, name = ""]) => name))].map((name) => {
+  files.map((file) => {
+    const name = file.replace(".kql", "");
     const script = `az() { for given; do :; done; printf %s "$given"; }\n${ask}\nask ${name} P1D`;
     const env = { PATH: process.env["PATH"], WORKSPACE: "id", MERCHANT: "shop-1" };
     return [`ask ${name}`, execFileSync("sh", ["-euc", script], { env, encoding: "utf8" })];
@@ -129,6 +139,24 @@ describe("the queries", () => {
   it.each(Object.keys(asked))("%s is correct without what only the template knows", (name) => {
     expect(find(name).faults).toEqual([]);
     expect(find(name).columns).not.toEqual([]);
+  });
+
+  it("are asked on a terminal with the defaults of the template", () => {
+    const given = read("parameters.kql").replace(/^\/\/.*\n/, "");
+    expect(given).toBe(prefix);
+    const named = [...page.matchAll(/(?:^|`)ask ([a-z-]+)/gm)].map(([, name = ""]) => `${name}.kql`);
+    expect(named.length).toBeGreaterThan(10);
+    expect(named.filter((name) => !files.includes(name))).toEqual([]);
+  });
+
+  it("stand in a workspace that has no table yet, as that of a first deployment", () => {
+    const findWithout = analyse(Object.fromEntries(files.map((name) => [name, deployedAs(name)])), {});
+    const faults = files.flatMap((name) => findWithout(name).faults);
+    // So it says of a table that a query goes on without.
+    expect(faults.filter((fault) => !fault.startsWith("The fuzzy name"))).toEqual([]);
+    expect(new Set(faults.map((fault) => /'(\w+)'/.exec(fault)?.[1]))).toEqual(
+      new Set(Object.keys(allTables)),
+    );
   });
 
   it("put the merchant's name into its query", () => {

@@ -50,11 +50,20 @@ interface Scope {
   readonly parameters: JsonObject;
   /** Not yet evaluated: one that refuses its parameters does so where it is used. */
   readonly variables: JsonObject;
-  /** By the name of the loop, and `""` for the innermost. */
+  /** Those that were used. */
+  readonly values: Map<string, Json>;
+  /** By the name of the loop, and `""` for that of the resource. */
   readonly indexes: Readonly<Record<string, number>>;
+  /** The variables of the lambdas around an expression. */
+  readonly lambdas: JsonObject;
+  /** Those of the template, by their symbolic names. */
+  readonly resources: JsonObject;
 }
 
 type Expression = (scope: Scope) => Json;
+
+/** Of an expression `lambda('name', …, body)` its inputs: each call of it gives the names values. */
+const lambdaInputs = new WeakMap<Expression, readonly Expression[]>();
 
 const memberOf = (outer: Json, name: Json): Json =>
   typeof outer === "string" ? `${outer}.${toText(name)}` : (at(outer, toText(name)) ?? null);
@@ -82,7 +91,11 @@ const parse = (text: string): Expression => {
     for (takeIf("("); !takeIf(")"); takeIf(",")) {
       inputs.push(parseExpression());
     }
-    return (scope) => call(token, inputs, scope);
+    const calling: Expression = (scope) => call(token, inputs, scope);
+    if (token === "lambda") {
+      lambdaInputs.set(calling, inputs);
+    }
+    return calling;
   };
   const parseExpression = (): Expression => {
     const outer = parsePrimary();
@@ -96,38 +109,89 @@ const parse = (text: string): Expression => {
         takeIf("]");
       }
     }
-    return (scope) => names.reduce((value, name) => memberOf(value, name(scope)), outer(scope));
+    return names.length === 0
+      ? outer
+      : (scope) => names.reduce((value, name) => memberOf(value, name(scope)), outer(scope));
   };
   return parseExpression();
 };
 
 const functions: Readonly<Record<string, (inputs: readonly Json[]) => Json>> = {
   add: ([left, right]) => Number(left) + Number(right),
+  and: (inputs) => inputs.every((input) => input === true),
   base64: ([text]) => Buffer.from(toText(text)).toString("base64"),
+  coalesce: (inputs) => inputs.find((input) => input !== null) ?? null,
   concat: (inputs) => (inputs.every(isArray) ? inputs.flat() : inputs.map(toText).join("")),
+  contains: ([outer = null, inner = null]) =>
+    typeof outer === "string" ? outer.includes(toText(inner)) : toArray(outer).includes(inner),
   createArray: (inputs) => inputs,
   createObject: (inputs) =>
     Object.fromEntries(
       inputs.flatMap((name, index) => (index % 2 ? [] : [[toText(name), inputs[index + 1] ?? null]])),
     ),
+  div: ([left, right]) => Math.trunc(Number(left) / Number(right)),
   empty: ([value]) => ["null", '""', "[]", "{}"].includes(JSON.stringify(value)),
+  endsWith: ([text, end]) => toText(text).endsWith(toText(end)),
   equals: ([left, right]) => JSON.stringify(left) === JSON.stringify(right),
+  false: () => false,
   fail: ([message]) => {
     throw new Error(toText(message));
   },
   format: ([text, ...inputs]) =>
     toText(text).replaceAll(/\{(\d+)\}/g, (_, index: string) => toText(inputs[Number(index)])),
+  greater: ([left, right]) => Number(left) > Number(right),
   items: ([object]) => Object.entries(toObject(object)).map(([key, value]) => ({ key, value })),
   json: ([text]) => decode(Json, JSON.parse(toText(text))),
-  length: ([value]) => toArray(value).length,
+  join: ([values, between]) => toArray(values).map(toText).join(toText(between)),
+  length: ([value = null]) => (typeof value === "string" ? value : toArray(value)).length,
+  less: ([left, right]) => Number(left) < Number(right),
+  mod: ([left, right]) => Number(left) % Number(right),
+  mul: ([left, right]) => Number(left) * Number(right),
   newGuid: () => "00000000-0000-4000-8000-000000000000",
   not: ([value]) => value !== true,
   null: () => null,
+  or: (inputs) => inputs.includes(true),
+  parseCidr: ([range]) => ({ cidr: Number(toText(range).split("/")[1]) }),
+  range: ([start, count]) => Array.from({ length: Number(count) }, (_, index) => Number(start) + index),
   replace: ([text, from, to]) => toText(text).replaceAll(toText(from), toText(to)),
+  split: ([text, between]) => toText(text).split(toText(between)),
+  startsWith: ([text, start]) => toText(text).startsWith(toText(start)),
   // https://learn.microsoft.com/azure/azure-resource-manager/templates/template-functions-string#string
   string: ([value]) => (value === true ? "True" : value === false ? "False" : toText(value)),
+  sub: ([left, right]) => Number(left) - Number(right),
+  substring: ([text, start, count]) => toText(text).slice(Number(start), Number(start) + Number(count)),
   take: ([text, count]) => toText(text).slice(0, Number(count)),
+  toLower: ([text]) => toText(text).toLowerCase(),
+  true: () => true,
+  tryGet: ([outer, name]) => at(outer, toText(name)) ?? null,
+  union: (objects) => objects.reduce<JsonObject>((all, each) => ({ ...all, ...toObject(each) }), {}),
   uniqueString: () => "0123456789abc",
+};
+
+/** The id of a resource of the template. What a module gives is known by the module's name. */
+const describeResource = (resource: Json | undefined, scope: Scope): string | undefined => {
+  const [type = "", name = ""] = [at(resource, "type"), at(resource, "name")].map(toText);
+  return resource === undefined || type === "Microsoft.Resources/deployments"
+    ? undefined
+    : `resourceId(${type}, ${toText(evaluate(name, scope)).replaceAll("/", ", ")})`;
+};
+
+/** What `map` and `filter` call for each value of an array, with the value and its index. */
+const repeatLambda = (
+  array: Json,
+  lambda: Expression | undefined,
+  scope: Scope,
+): readonly (readonly [Json, Json])[] => {
+  const inputs = lambda === undefined ? [] : (lambdaInputs.get(lambda) ?? []);
+  const body = inputs.at(-1);
+  const names = inputs.slice(0, -1).map((name) => toText(name(scope)));
+  if (typeof array === "string" || body === undefined) {
+    return [];
+  }
+  return toArray(array).map((value, index) => {
+    const given = Object.fromEntries(names.map((name, place) => [name, place === 0 ? value : index]));
+    return [value, body({ ...scope, lambdas: { ...scope.lambdas, ...given } })];
+  });
 };
 
 const call = (name: string, inputs: readonly Expression[], scope: Scope): Json => {
@@ -135,13 +199,24 @@ const call = (name: string, inputs: readonly Expression[], scope: Scope): Json =
     const [condition, then, otherwise] = inputs;
     return (condition?.(scope) === true ? then : otherwise)?.(scope) ?? null;
   }
+  if (name === "map" || name === "filter") {
+    const [first, lambda] = inputs;
+    const repeated = repeatLambda(first?.(scope) ?? null, lambda, scope);
+    return name === "map"
+      ? repeated.map(([, made]) => made)
+      : repeated.flatMap(([value, isKept]) => (isKept === true ? [value] : []));
+  }
   const values = inputs.map((input) => input(scope));
   const first = toText(values[0] ?? "");
   switch (name) {
     case "parameters":
       return scope.parameters[first] ?? null;
     case "variables":
-      return membersOf(scope.variables, scope).find(([variable]) => variable === first)?.[1]() ?? null;
+      return valueOf(first, scope);
+    case "lambdaVariables":
+      return scope.lambdas[first] ?? null;
+    case "reference":
+      return `reference(${describeResource(scope.resources[first], scope) ?? first})`;
     case "copyIndex":
       return scope.indexes[first] ?? null;
     default:
@@ -149,9 +224,9 @@ const call = (name: string, inputs: readonly Expression[], scope: Scope): Json =
   }
 };
 
-const repeat = <T>(loop: JsonObject, scope: Scope, make: (scope: Scope) => T): readonly T[] =>
+const repeat = <T>(loop: JsonObject, scope: Scope, make: (scope: Scope, index: number) => T): readonly T[] =>
   Array.from({ length: Number(evaluate(loop["count"] ?? 0, scope)) }, (_, index) =>
-    make({ ...scope, indexes: { ...scope.indexes, "": index, [toText(loop["name"])]: index } }),
+    make({ ...scope, indexes: { ...scope.indexes, [toText(loop["name"])]: index } }, index),
   );
 
 type Member = readonly [name: string, value: () => Json];
@@ -167,6 +242,16 @@ const membersOf = ({ copy = [], ...members }: JsonObject, scope: Scope): readonl
     return [toText(name), () => repeat(toObject(loop), scope, (inner) => evaluate(input, inner))];
   }),
 ];
+
+const valueOf = (variable: string, scope: Scope): Json => {
+  const known = scope.values.get(variable);
+  if (known !== undefined) {
+    return known;
+  }
+  const value = membersOf(scope.variables, scope).find(([name]) => name === variable)?.[1]() ?? null;
+  scope.values.set(variable, value);
+  return value;
+};
 
 const evaluate = (value: Json, scope: Scope): Json => {
   if (typeof value === "string") {
@@ -194,15 +279,22 @@ const resourcesOf = ({ resources }: JsonObject): readonly JsonObject[] =>
 
 /** The resources of a template and of its modules, in no particular order. */
 export const deploy = (template: JsonObject, given: JsonObject = {}): readonly Deployed[] => {
-  const outside = { parameters: {}, variables: {}, indexes: {} };
-  const parameters = Object.fromEntries(
-    Object.entries(toObject(template["parameters"] ?? {})).map(([name, declaration]) => {
-      const value = given[name] ?? evaluate(at(declaration, "defaultValue") ?? null, outside);
+  const { resources } = template;
+  const outside = {
+    ...{ parameters: {}, variables: {}, values: new Map<string, Json>(), indexes: {}, lambdas: {} },
+    resources: isObject(resources) ? resources : {},
+  };
+  // The default of one can be the value of one before it.
+  const parameters = Object.entries(toObject(template["parameters"] ?? {})).reduce<JsonObject>(
+    (before, [name, declaration]) => {
+      const value =
+        given[name] ?? evaluate(at(declaration, "defaultValue") ?? null, { ...outside, parameters: before });
       if (value === null) {
         throw new Error(`${name} is not given`);
       }
-      return [name, value];
-    }),
+      return { ...before, [name]: value };
+    },
+    {},
   );
   const scope = { ...outside, parameters, variables: toObject(template["variables"] ?? {}) };
   return resourcesOf(template).flatMap(({ copy, ...resource }): readonly Deployed[] => {
@@ -210,18 +302,22 @@ export const deploy = (template: JsonObject, given: JsonObject = {}): readonly D
     if (existing === true || evaluate(condition, scope) !== true) {
       return [];
     }
-    if (type === "Microsoft.Resources/deployments") {
-      const inputs = Object.entries(toObject(evaluate(at(properties, "parameters") ?? {}, scope)));
-      return deploy(
-        toObject(at(properties, "template")),
-        Object.fromEntries(inputs.map(([name, input]) => [name, at(input, "value") ?? null])),
-      );
-    }
-    const make = (inner: Scope): Deployed => {
+    const make = (inner: Scope): readonly Deployed[] => {
+      if (type === "Microsoft.Resources/deployments") {
+        const inputs = Object.entries(toObject(evaluate(at(properties, "parameters") ?? {}, inner)));
+        return deploy(
+          toObject(at(properties, "template")),
+          Object.fromEntries(inputs.map(([name, input]) => [name, at(input, "value") ?? null])),
+        );
+      }
       const body = toObject(evaluate(resource, inner));
-      return { type: toText(type), name: toText(body["name"]), body };
+      return [{ type: toText(type), name: toText(body["name"]), body }];
     };
-    return isObject(copy) ? repeat(copy, scope, make) : [make(scope)];
+    return isObject(copy)
+      ? repeat(copy, scope, (inner, index) =>
+          make({ ...inner, indexes: { ...inner.indexes, "": index } }),
+        ).flat()
+      : make(scope);
   });
 };
 
