@@ -1,8 +1,9 @@
 import * as E from "fp-ts/Either";
-import { name, version } from "../package.json";
+import { name } from "../package.json";
 import { json } from "../shared/http/answer";
 import type { FunctionDefinition } from "../shared/http/function";
 import type { CheckHealth } from "../shared/health";
+import { version } from "../shared/version";
 
 interface Dependencies {
   readonly checkHealth: CheckHealth;

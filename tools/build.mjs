@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { build } from "esbuild";
 import { leaveOut } from "./leave-out.mjs";
 
@@ -11,6 +12,16 @@ const common = {
   logLevel: "warning",
 };
 
+// Which commit it is: `Info` and the first line of a process say it. An unpacked archive of the sources has none.
+const described = spawnSync(
+  "git",
+  ["describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=.modified"],
+  {
+    encoding: "utf8",
+  },
+);
+const commit = described.status === 0 ? described.stdout.trim() : undefined;
+
 // The deployed code is one file. It lacks only the module that the Functions worker provides. Each cold start reads,
 // parses and runs it, so it must be small.
 await build({
@@ -21,6 +32,7 @@ await build({
   // esbuild can leave out unused parts of ECMAScript modules only.
   mainFields: ["module", "main"],
   plugins: [leaveOut],
+  define: commit === undefined ? {} : { COMMIT: JSON.stringify(commit) },
   minifyWhitespace: true,
   minifySyntax: true,
   // The names stay, because developers read stacks in the log by them. The sources are in the repository.

@@ -4,6 +4,7 @@ import type { KeyType } from "../domain/api-key";
 import { Defect, type Failure } from "../domain/failure";
 import type { DiscountId, MerchantId } from "../domain/identifiers";
 import type { StoreCall } from "../domain/store";
+import { version } from "../version";
 
 /** A change of a merchant's keys in force, or a repetition that got the key in force again, for audits. It names no key. */
 export interface ApiKeyChange {
@@ -115,6 +116,7 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
         key_type: subject.keyType,
         test: ifTrue(subject.keyType === "test"),
         first_call: ifTrue(!hasAnswered),
+        version: hasAnswered ? undefined : version,
       });
       hasAnswered = true;
       isClosed = true;

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
@@ -70,7 +71,13 @@ describe("what is deployed", () => {
         ["Info", "GET,HEAD", "api/v1/info", "anonymous"],
         ["Status", "GET,HEAD", "api/v1/status", "anonymous"],
       ]);
-      expect((await host.info()).json).toEqual({ name, version });
+      const { stdout: commit } = spawnSync("git", ["rev-parse", "--short=7", "HEAD"], { encoding: "utf8" });
+      const built = `${version}${commit === "" ? "" : `+${commit.trim()}`}`;
+      const { json } = await host.info();
+      expect([
+        { name, version: built },
+        { name, version: `${built}.modified` },
+      ]).toContainEqual(json);
       // Any other instance finds what it wrote.
       const [apiKey, code] = [await host.newApiKey(), await host.newCode()];
       expect((await service.ask(apiKey, code)).status).toBe(200);
