@@ -93,8 +93,12 @@ param maximumInstances int = 100
 @allowed([512, 2048, 4096])
 param instanceMemoryInMb int = 2048
 
-@description('Whether the platform refuses every call to the app, with 403. For a restore from backup.')
+@description('Whether the platform refuses every call to the app, with 403, except from operatorAddresses. For a restore from backup.')
 param isClosed bool = false
+
+@description('Addresses in CIDR notation from which you yourself may call the app while it is closed to others, or open to the gateway only.')
+@maxLength(20)
+param operatorAddresses string[] = []
 
 @description('Who may call the app besides the gateway: a range of addresses, a subnet, or a Front Door. Without any of them and without a gateway, everybody may.')
 @maxLength(100)
@@ -517,6 +521,7 @@ module functionApps 'modules/function-app.bicep' = [
       instanceMemoryInMb: instanceMemoryInMb
       updateStrategy: updateStrategy
       isClosed: isClosed
+      operatorAddresses: operatorAddresses
       callers: concat(
         hasGateway
           ? [

@@ -59,8 +59,11 @@ param instanceMemoryInMb int
 @allowed(['Recreate', 'RollingUpdate'])
 param updateStrategy string
 
-@description('Whether the platform refuses every call.')
+@description('Whether the platform refuses every call, except from operatorAddresses.')
 param isClosed bool
+
+@description('Addresses in CIDR notation that may call also then.')
+param operatorAddresses string[]
 
 @description('Who may call: a range of addresses, a subnet, or a Front Door each. Nobody here: everybody may.')
 param callers Caller[]
@@ -136,8 +139,13 @@ var secretSettings = concat(
 )
 
 // https://learn.microsoft.com/azure/app-service/app-service-ip-restrictions
+var isOpen = !isClosed && empty(callers)
+var operators = map(operatorAddresses, (address, index) => {
+  name: 'operator ${index + 1}'
+  ipAddress: address
+})
 var rules = map(
-  callers,
+  isOpen ? [] : concat(operators, isClosed ? [] : callers),
   (caller, index) =>
     union(
       {
@@ -209,8 +217,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       ftpsState: 'Disabled'
       http20Enabled: true
       remoteDebuggingEnabled: false
-      ipSecurityRestrictionsDefaultAction: isClosed || !empty(callers) ? 'Deny' : 'Allow'
-      ipSecurityRestrictions: isClosed ? [] : rules
+      ipSecurityRestrictionsDefaultAction: isOpen ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: rules
       // Where code arrives: with a token of an identity that has a role, and from everywhere.
       scmIpSecurityRestrictionsUseMain: false
       scmIpSecurityRestrictionsDefaultAction: 'Allow'

@@ -318,8 +318,16 @@ describe("in front of the app", () => {
     ]);
   });
 
-  it("is a door that can be closed to everybody, a gateway too", () => {
+  it("is a door that can be closed to everybody, a gateway too, but for operators", () => {
     expect(doorOf({ ...given, isClosed: true })).toEqual(["Deny", []]);
+    const operatorAddresses = ["203.0.113.9/32"];
+    const rule = { name: "operator 1", action: "Allow", priority: 100, ipAddress: "203.0.113.9/32" };
+    expect(doorOf({ isClosed: true, operatorAddresses })).toEqual(["Deny", [rule]]);
+    expect(doorOf({ operatorAddresses })).toEqual(["Allow", []]);
+    expect(doorOf({ ...given, operatorAddresses })).toMatchObject([
+      "Deny",
+      [rule, { name: "gateway", priority: 101 }],
+    ]);
   });
 
   it("passes the service's paths to the app and all others to the site, and takes no API key for its own", () => {
