@@ -18,7 +18,7 @@ const folder = path.join(root, "infra");
 const main = path.join(folder, "main.bicep");
 const template = path.join(folder, "main.json");
 const project = path.join(folder, "bicep.csproj");
-const version = /Version="\[(.+)\]"/.exec(readFileSync(project, "utf8"))?.[1];
+const version = /Include="Azure\.Bicep[^"]*" Version="([^"]+)"/.exec(readFileSync(project, "utf8"))?.[1];
 const restored = path.join(
   root,
   `build/bicep/packages/azure.bicep.commandline.linux-x64/${version}/tools/bicep`,

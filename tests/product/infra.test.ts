@@ -593,6 +593,20 @@ describe("each alert", () => {
       expect(warns(deploy(template, { [name]: value }))).toBe(false);
     }
   });
+
+  it.each([
+    ["NOBODY", /^WARNING: the alerts tell nobody/],
+    ["somebody", /^$/],
+  ])("that tells %s is what azd warns of after a deployment", (ALERTS_TELL, warning) => {
+    const { run } = toObject(at(readYaml("azure.yaml"), "hooks", "postprovision", "posix"));
+    const { stderr } = spawnSync("sh", ["-c", toText(run)], {
+      env: { PATH: process.env["PATH"], ALERTS_TELL },
+      encoding: "utf8",
+    });
+    expect(stderr).toMatch(warning);
+    const told = at(template, "outputs", "ALERTS_TELL", "value");
+    expect(told).toBe("[if(variables('tellsNobody'), 'NOBODY', 'somebody')]");
+  });
 });
 
 describe("the logs", () => {
