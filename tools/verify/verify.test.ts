@@ -1,5 +1,6 @@
 /** `npm run verify` holds with the service, and with no front that breaks a promise. */
 import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
@@ -205,6 +206,56 @@ const lies: Readonly<Record<string, () => Lie>> = {
     asking((request) => (request.path === "/api/v1/infos" ? { ...request, path: "/api/v1/info" } : request)),
 };
 
+/**
+ * A stand-in for the gateway of infra/: what infra/policies/service.xml and infra/modules/gateway.bicep say, and what API
+ * Management does with it. The limits have a fifth of their time and of their calls, so that the test reaches them soon.
+ */
+const makeGateway = (): { readonly pass: Lie; readonly refused: () => number } => {
+  const find = (file: string, pattern: RegExp): string => pattern.exec(readFileSync(file, "utf8"))?.[1] ?? "";
+  const calls = Number(find("infra/main.bicep", /param gatewayCallsIn10Seconds int = (\d+)/)) / 5;
+  const seconds = Number(find("infra/policies/service.xml", /renewal-period="(\d+)"/)) / 5;
+  const ownKeyHeader = find(
+    "infra/modules/gateway.bicep",
+    /subscriptionKeyParameterNames: \{\s+header: '([^']+)'/,
+  );
+  const path = find("infra/modules/gateway.bicep", /resource service 'apis'[^]*?path: '([^']*)'/);
+  const keyHeader = find("infra/policies/service.xml", /GetValueOrDefault\(&quot;([^&]+)&quot;/);
+  const windows = new Map<string, { readonly endsAtMs: number; calls: number }>();
+  let refused = 0;
+  /** How many seconds to wait, or 0. */
+  const count = (counter: string): number => {
+    const now = performance.now();
+    const open = windows.get(counter);
+    const window =
+      open === undefined || open.endsAtMs <= now ? { endsAtMs: now + seconds * 1000, calls: 0 } : open;
+    windows.set(counter, window);
+    window.calls += 1;
+    return window.calls > calls ? Math.ceil((window.endsAtMs - now) / 1000) : 0;
+  };
+  const answer = (status: number, headers = {}): FrontReply => ({
+    status,
+    headers: new Headers(headers),
+    body: "",
+  });
+  return {
+    refused: () => refused,
+    pass: async (request, passOn) => {
+      // A key in this header would be the gateway's own, and it knows none.
+      if (request.headers.has(ownKeyHeader)) {
+        return answer(401);
+      }
+      const apiKey = request.headers.get(keyHeader);
+      const waits = [...(apiKey === null ? [] : [count(`key ${apiKey}`)]), count("address")];
+      const wait = Math.max(...waits);
+      if (wait > 0) {
+        refused += 1;
+        return answer(429, { "Retry-After": String(wait) });
+      }
+      return request.path.startsWith(`/${path}/`) ? passOn(request) : answer(404);
+    },
+  };
+};
+
 /** A host that asks for a function key, as the platform does. */
 const askForFunctionKey =
   (functionKey: string, mayPass: (request: FrontRequest) => boolean): Lie =>
@@ -273,6 +324,31 @@ describe("the acceptance test of a deployment", () => {
     });
     expect(broken(verdicts)).toEqual([check.promise]);
     expect(JSON.stringify(verdicts)).not.toMatch(/cgn_\w|"[A-Z0-9]{11}"/);
+  });
+
+  it("holds through the template's gateway: under another name, with its limits, its headers and its 429", async () => {
+    const long = await startInstance({ ...service.settings, OTP_TTL_IN_SECONDS: "600" }, () => new Date());
+    const gateway = makeGateway();
+    const front = await startLyingFront(long.baseUrl, (request, passOn) =>
+      gateway.pass(request, (passed) => closed(passed, passOn)),
+    );
+    try {
+      const url = front.url.replace("127.0.0.1", "localhost");
+      const found = await approach(url, "a key");
+      const target = { url, functionKey: "a key", ttlSeconds: 600 };
+      expect(found).toEqual({ tag: "ready", target });
+      const verdicts: Verdict[] = [];
+      for await (const verdict of verify(target, { skipSlow: true, deadlineMs: 30_000 })) {
+        verdicts.push(verdict);
+      }
+      expect(verdicts.filter(({ outcome }) => outcome !== "held").map(({ reason }) => reason)).toEqual([
+        expect.stringContaining("it would wait 600 s"),
+      ]);
+      expect(gateway.refused()).toBeGreaterThan(0);
+    } finally {
+      await front.stop();
+      await long.stop();
+    }
   });
 
   const quick = contractChecks.slice(0, 1);
