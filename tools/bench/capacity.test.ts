@@ -5,10 +5,12 @@ import {
   busiestOf,
   costOfPurchase,
   limitsOf,
+  logsFor,
   needAt,
   writeCapacity,
   type Values,
 } from "./capacity";
+import { measureLines } from "./log-lines";
 import { readMeasured } from "./tables";
 
 /** One code and one question for each purchase, and whole numbers. */
@@ -59,6 +61,17 @@ describe("a bill", () => {
     expect(executions).toBeCloseTo(6);
     expect(instances).toBeCloseTo(2 * 730 * 3600);
   });
+});
+
+it("the logs of a month grow with the calls and their requests, and are a line for each call by default", () => {
+  const values = { ...plain, columnBytes: 1000, platformBytes: 2000, storeBytes: 3000 };
+  const [lines, platform, store] = logsFor(1e6, values);
+  // Three calls, and seven requests.
+  expect(platform).toBeCloseTo(6);
+  expect(store).toBeCloseTo(21);
+  const { generate, ask, use } = measureLines();
+  expect(lines).toBeCloseTo(3 + (generate + ask + use) / 1000);
+  expect([generate, ask, use].every((bytes) => bytes > 200 && bytes < 600)).toBe(true);
 });
 
 it("the limits come in the order in which a growing load meets them, with what to turn", () => {

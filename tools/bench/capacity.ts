@@ -1,4 +1,5 @@
 /** The tables of `docs/capacity.md`, computed from the values below. `npm run capacity` writes them there. */
+import { measureLines } from "./log-lines";
 import { describeWaves, table, type Waves } from "./tables";
 
 /** Somebody who knows better changes a value here. */
@@ -26,6 +27,10 @@ export const assumed = {
   unitsPrice: 0.012,
   executionsPrice: 0.4,
   instancePrice: 0.000_052,
+  columnBytes: 400,
+  platformBytes: 525,
+  storeBytes: 650,
+  logPrice: 2.3,
 };
 
 export type Values = Readonly<typeof assumed>;
@@ -39,6 +44,8 @@ const flex = learn("Flex Consumption", "azure-functions/flex-consumption-plan");
 const atOnce = learn("HTTP concurrency", "azure-functions/functions-concurrency#http-trigger-concurrency");
 const storeBill = learn("Understand your bill", "cosmos-db/understand-your-bill");
 const functionsBill = learn("Consumption costs", "azure-functions/functions-consumption-costs");
+
+const monitorPrices = "[Azure Monitor](https://azure.microsoft.com/pricing/details/monitor/)";
 
 /** What each value means, and where it is from. */
 const explanations: Readonly<Record<keyof Values, readonly [meaning: string, source: string]>> = {
@@ -70,6 +77,10 @@ const explanations: Readonly<Record<keyof Values, readonly [meaning: string, sou
   hourPeak: ["the busiest second of an hour, for which the store charges, over its average", guess],
   unitsPrice: ["$ for 100 RU/s of autoscale throughput for an hour, in each region", storeBill],
   executionsPrice: ["$ for a million executions", functionsBill],
+  columnBytes: ["bytes of the other columns of a line in `AppTraces`", guess],
+  platformBytes: ["bytes of the same line in `FunctionAppLogs`, with `logsPlatform`", guess],
+  storeBytes: ["bytes of a request in the store's log, with `logsStoreRequests`", guess],
+  logPrice: ["$ for a gigabyte of logs, kept for 31 days", monitorPrices],
   instancePrice: ["$ for an instance of 2 GB for a second, on demand", functionsBill],
 };
 
@@ -141,6 +152,18 @@ export const billFor = (purchasesPerMonth: number, values: Values): readonly [nu
     ((purchasesPerMonth * calls) / 1e6) * values.executionsPrice,
     needAt(average, values).instances * secondsPerMonth * values.instancePrice,
   ];
+};
+
+/** Gigabytes of logs in a month: the service's lines, those of the platform, and the store's requests. */
+export const logsFor = (purchasesPerMonth: number, values: Values): readonly [number, number, number] => {
+  const { codes, asks, columnBytes, platformBytes, storeBytes } = values;
+  const { generate, ask, use } = measureLines();
+  const { calls } = costOfPurchase(values);
+  const count = (name: keyof typeof requests): number => requests[name].flat(2).length;
+  const lines = codes * generate + asks * ask + use + calls * columnBytes;
+  const stored = codes * count("generate") + asks * count("ask") + count("use");
+  const gigabytes = (bytes: number): number => (bytes * purchasesPerMonth) / 1e9;
+  return [gigabytes(lines), gigabytes(calls * platformBytes), gigabytes(stored * storeBytes)];
 };
 
 /** In the order in which a growing load meets them; `at` so many purchases a second. */
@@ -235,12 +258,20 @@ const describeNeeds = (values: Values): string => {
   const bill = ["throughput", "executions", "instances, at most"].map((of, index) =>
     row(`$ for ${of}`, (purchases) => Math.round(billFor(purchases, values)[index] ?? NaN)),
   );
+  const logs = ["GB of logs", "more with `logsPlatform`", "more with `logsStoreRequests`"].map((of, index) =>
+    row(of, (purchases) => logsFor(purchases, values)[index] ?? NaN),
+  );
+  const logBill = row("$ for logs", (purchases) =>
+    Math.round(logsFor(purchases, values)[0] * values.logPrice),
+  );
   return table(
     ["purchases a month", ...months.map((purchases) => `${purchases / 1e6} million`)],
     [
       ["**an ordinary month**", "", "", ""],
       ...rows(values.peak),
       ...bill,
+      ...logs,
+      logBill,
       ["**the first day of a new discount**", "", "", ""],
       ...rows(values.firstDayPeak),
     ],
@@ -261,6 +292,11 @@ const describeHotMerchant = (values: Values): string => {
   );
 };
 
+const describeLines = (): string => {
+  const { generate, ask, use } = measureLines();
+  return `A call leaves one line in the log: ${generate} bytes for generate, ${ask} for ask, ${use} for use, with names of 26 characters and a trace.`;
+};
+
 export const writeCapacity = (values: Values): string => {
   const purchase = costOfPurchase(values);
   return [
@@ -274,6 +310,7 @@ export const writeCapacity = (values: Values): string => {
     ),
     `A purchase is ${format(purchase.calls)} calls: ${format(purchase.otpUnits)} RU of \`otps\`, ${format(purchase.keyUnits)} RU of \`api-keys\`, ` +
       `${format(purchase.processorMs)} ms of processor and ${format(purchase.callMs)} ms of a call under way; and a day later ${format(purchase.deletionUnits)} RU for deletions.`,
+    describeLines(),
     "## What it takes",
     describeNeeds(values),
     "## Which limit is met first",
