@@ -115,6 +115,10 @@ describe("the store", () => {
     expect(changes).toHaveLength(8);
   });
 
+  it("may exceed its throughput for a while after a quiet time", () => {
+    expect(at(one(types.cosmosDb), "properties", "enableBurstCapacity")).toBe(true);
+  });
+
   it("has zones of its own, which a region can refuse while the app has them", () => {
     const zonesOf = (given: JsonObject): readonly unknown[] => {
       const resources = deploy(template, given);
@@ -247,7 +251,7 @@ describe("the network", () => {
     expect(rulesOf(deployed, "nsg-pep")).toEqual(["allow-app", "deny-other-inbound", "deny-other-outbound"]);
   });
 
-  it("has a security group on every subnet", () => {
+  it("has a security group on every subnet, which holds for private endpoints, too", () => {
     const resources = deploy(template, { gatewayTier: "StandardV2", gatewayEmail: "a@b.it" });
     const subnets = toArray(at(one("Microsoft.Network/virtualNetworks", resources), "properties", "subnets"));
     expect(subnets.map((subnet) => at(subnet, "properties", "addressPrefix"))).toEqual([
@@ -255,6 +259,9 @@ describe("the network", () => {
       "cidrSubnet(10.0.0.0/24, 26, 2)",
       "cidrSubnet(10.0.0.0/24, 26, 3)",
     ]);
+    expect(at(subnets[1], "properties", "privateEndpointNetworkPolicies")).toBe(
+      "NetworkSecurityGroupEnabled",
+    );
     expect(
       subnets.map((subnet) => at(subnet, "properties", "networkSecurityGroup")).includes(undefined),
     ).toBe(false);
