@@ -11,7 +11,7 @@ param tags Tags
 @description('Name of the virtual network.')
 param virtualNetworkName string
 
-@description('Address range of the virtual network, in CIDR notation: /16 to /26. One half is the app\'s, the other the private endpoints\', who share it with the gateway if there is one.')
+@description('Address range of the virtual network, in CIDR notation: /16 to /26. One half is the app\'s, a quarter the private endpoints\', and a quarter the gateway\'s if there is one.')
 param addressPrefix string
 
 @description('Whether the app reaches its private endpoints, Microsoft Entra ID and Azure Monitor, and nothing else.')
@@ -139,7 +139,8 @@ resource virtualNetwork 'Microsoft.Network/virtualNetworks@2025-01-01' = {
         {
           name: 'snet-private-endpoints'
           properties: {
-            addressPrefix: hasGateway ? cidrSubnet(addressPrefix, quarter, 2) : cidrSubnet(addressPrefix, half, 1)
+            // The same with and without a gateway: Azure changes no subnet that is in use.
+            addressPrefix: cidrSubnet(addressPrefix, quarter, 2)
             networkSecurityGroup: {
               id: privateEndpointsSecurityGroup.id
             }
