@@ -42,14 +42,22 @@ describe("docs/operate.md", () => {
     expect(pages.filter((text) => !/\*\*Do|what to do/.test(text))).toEqual([]);
   });
 
-  it("walks through ten incidents, each with alerts that there are", () => {
-    const known = [...sectionOf("Alerts").matchAll(/^\| \[`(.+?)`\]/gm)].map(([, alert]) => alert);
-    const incidents = [...sectionOf("Ten incidents", "###").matchAll(/^\| [A-Z][^|]+\|.*/gm)].map(([row]) =>
-      [...row.matchAll(/`([a-z-]+)`/g)].map(([, alert = ""]) => alert),
+  it("walks each alert through ten incidents, of which each raises one within half an hour, by day", () => {
+    const section = sectionOf("Ten incidents", "###");
+    expect(section.match(/^\d+\. /gm)).toHaveLength(10);
+    const rows = [...section.matchAll(/^\| `([a-z-]+)` +((?:\| *[^|]* *){10})\|$/gm)].map(
+      ([, alert, cells = ""]) => [alert, cells.split("|").slice(1)] as const,
     );
-    expect(incidents).toHaveLength(10);
-    expect(incidents.filter(([first]) => first === undefined)).toEqual([]);
-    expect(incidents.flat().filter((alert) => !known.includes(alert))).toEqual([]);
+    const known = [...sectionOf("Alerts").matchAll(/^\| \[`(.+?)`\]/gm)].map(([, alert]) => alert);
+    expect(rows.map(([alert]) => alert)).toEqual(known);
+    const soonest = Array.from({ length: 10 }, (_, incident) =>
+      Math.min(
+        ...rows
+          .map(([, cells]) => Number.parseInt(cells[incident] ?? "", 10))
+          .filter((minutes) => minutes > 0),
+      ),
+    );
+    expect(soonest).toEqual([10, 10, 6, 6, 10, 25, 6, 6, 25, 6]);
   });
 
   it.each([
