@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 import { leaveOut } from "./leave-out.mjs";
 
@@ -24,8 +25,9 @@ const commit = described.status === 0 ? described.stdout.trim() : undefined;
 
 // The deployed code is one file. It lacks only the module that the Functions worker provides. Each cold start reads,
 // parses and runs it, so it must be small.
-await build({
+const { metafile } = await build({
   ...common,
+  metafile: true,
   entryPoints: ["main.ts"],
   outfile: "dist/main.js",
   external: ["@azure/functions-core"],
@@ -39,6 +41,10 @@ await build({
   minifyIdentifiers: false,
   sourcesContent: false,
 });
+
+// What it is made of, for tools/sbom.mjs.
+mkdirSync("build", { recursive: true });
+writeFileSync("build/main.meta.json", JSON.stringify(metafile));
 
 // Programs for a developer's machine, which has node_modules.
 await build({
