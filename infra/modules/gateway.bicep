@@ -105,7 +105,8 @@ resource gateway 'Microsoft.ApiManagement/service@2024-05-01' = {
       protocols: ['https']
       serviceUrl: 'https://${appHostName}/api'
       subscriptionRequired: false
-      // Or the gateway would take Ocp-Apim-Subscription-Key, a merchant's API key, for one of its own, and refuse it.
+      // Or the gateway could take Ocp-Apim-Subscription-Key, a merchant's API key, for one of its own. Nobody documents what it does
+      // with one that it does not know.
       subscriptionKeyParameterNames: {
         header: 'x-gateway-subscription-key'
         query: 'gateway-subscription-key'
