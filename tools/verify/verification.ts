@@ -48,10 +48,12 @@ const mostRefusals = 20;
 /**
  * A gateway that limits calls answers 429 and hands nothing on, so this waits as long as it says, and repeats the call.
  * @param onAnswer is told how long each answer took, without the waits
+ * @param signal ends the waits
  */
 const sendWithin = (
   functionKey: string | undefined,
   onAnswer: (durationMs: number) => void = () => undefined,
+  signal?: AbortSignal,
 ): Send =>
   withFunctionKey(functionKey, async (url, init) => {
     for (let refusals = 0; ; refusals++) {
@@ -61,7 +63,8 @@ const sendWithin = (
       if (reply.status !== 429 || refusals === mostRefusals) {
         return reply;
       }
-      await pause(1000 * Math.min(60, Number(reply.headers.get("Retry-After") ?? 1)));
+      const waitMs = 1000 * Math.min(60, Number(reply.headers.get("Retry-After")) || 1);
+      await pause(waitMs, undefined, signal === undefined ? {} : { signal });
     }
   });
 
@@ -111,14 +114,18 @@ export const verify = async function* (
   const keys = new Set<string>();
   let calls = 0;
   let longestMs = 0;
-  const sendAny = sendWithin(functionKey, (durationMs) => {
-    longestMs = Math.max(longestMs, durationMs);
-  });
+  const sendUntilStopped = sendWithin(
+    functionKey,
+    (durationMs) => {
+      longestMs = Math.max(longestMs, durationMs);
+    },
+    signal,
+  );
   const callAndCheck: Send = async (address, init = {}) => {
     if (init.method === "POST" && /\/verify-[\w-]+\/api-keys\/(primary|secondary|test)$/.test(address)) {
       keys.add(address);
     }
-    const reply = await sendAny(address, init);
+    const reply = await sendUntilStopped(address, init);
     calls++;
     checkExchange(address, init, reply, true);
     return reply;
@@ -154,7 +161,7 @@ export const verify = async function* (
     assert.ok(longestMs <= deadlineMs, `one took ${Math.round(longestMs)} ms`);
     return Promise.resolve();
   });
-  yield await revokeAll([...keys], sendAny);
+  yield await revokeAll([...keys], sendWithin(functionKey));
 };
 
 /** Each as nobody's call, and as that of somebody who guesses. */
