@@ -177,24 +177,13 @@ const readAsset = async (name: string): Promise<ServedPage | undefined> => {
     : undefined;
 };
 
-const renderPlayground = async (): Promise<string> =>
-  renderPage({
-    language: "it",
-    paths: { it: "/", en: "/?lang=en" },
-    title: makeLocale("it").messages.pageTitle,
-    main: await readFile(path.join(assets, "index.html"), "utf8"),
-    styles: ["site.css", "playground.css"],
-    script: "main.js",
-    isLocal: true,
-  });
-
 /**
  * What the local host serves at a path, if anything: `/` is the playground, and what pages load is under `/playground/`.
  * Files are read from the project's folder at each request.
  */
 export const findPage = async (pathname: string, reader: Reader): Promise<ServedPage | undefined> => {
   if (pathname === "/") {
-    return toHtml(await renderPlayground());
+    return toHtml(await readFile(path.join(assets, "index.html"), "utf8"));
   }
   // The pattern allows no slashes, so that a name cannot leave its folder.
   const [, asset] = /^\/playground\/([\w-]+(?:\.[\w-]+)+)$/.exec(pathname) ?? [];
@@ -239,7 +228,7 @@ export const renderSite = async (): Promise<ReadonlyMap<string, string | Buffer>
   files.set("index.html", files.get("primi-passi/index.html") ?? "");
   files.set("docs/openapi.json", JSON.stringify(await readDocument()));
   for (const name of await readdir(assets)) {
-    if (!/^(?:main|playground|index)\.|\.map$/.test(name)) {
+    if (!/^(?:main|playground|preview|index)\.|\.map$/.test(name)) {
       files.set(`playground/${name}`, await readFile(path.join(assets, name)));
     }
   }

@@ -73,7 +73,9 @@ await build({
   logLevel: "warning",
   entryPoints: [
     "playground/page/index.html",
-    "playground/page/main.ts",
+    "playground/page/main.tsx",
+    "playground/page/preview.ts",
+    "playground/page/preview.css",
     "playground/page/reader.ts",
     "playground/page/site.css",
     "playground/page/playground.css",

@@ -13,7 +13,7 @@ const functionFolders = "[A-Z]*";
 export default tseslint.config(
   { ignores: ["dist/", "build/", "node_modules/"] },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     linterOptions: { reportUnusedDisableDirectives: "error", noInlineConfig: true },
