@@ -8,10 +8,9 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { HttpRequest, HttpResponse, InvocationContext, type LogHandler } from "@azure/functions";
 import type { HttpFunction } from "../shared/http/function";
-import { findPage } from "../site/pages";
-import type { DemoShop } from "../site/reader";
 import { makePlatformServer, receive, type PlatformRequest } from "./platform";
 import { refuseForeign } from "./same-origin";
+import { makeSite, type DemoShop, type Site } from "./site";
 
 /** The Functions host's own limit (its `ScriptConstants.cs`). */
 const maxRequestBytes = 100 * 1024 * 1024;
@@ -36,6 +35,7 @@ export interface HostLine {
 export interface HostOptions {
   /** The shop whose keys the pages put into their commands, once it has some. */
   readonly demoShop?: () => DemoShop | undefined;
+  readonly site?: Site;
   /** Only tests read the host's own log. */
   readonly onHostLine?: (line: HostLine) => void;
 }
@@ -43,7 +43,7 @@ export interface HostOptions {
 export const makeHost = (
   functions: readonly HttpFunction[],
   logHandler: LogHandler = logToStandardError,
-  { demoShop = () => undefined, onHostLine = () => undefined }: HostOptions = {},
+  { demoShop = () => undefined, site = makeSite(), onHostLine = () => undefined }: HostOptions = {},
 ): Server => {
   const routes = functions.map((mounted) => ({ mounted, pattern: toPattern(mounted.route) }));
 
@@ -83,15 +83,16 @@ export const makeHost = (
     }
     // For HEAD, Node leaves the body out by itself.
     const isRead = method === "GET" || method === "HEAD";
-    const page = isRead
-      ? await findPage(path, {
-          localOrigin: `http://${request.headers["host"] ?? `127.0.0.1:${incoming.socket.localPort}`}`,
-          demoShop: demoShop(),
-        })
-      : undefined;
-    if (page !== undefined) {
-      response.writeHead(200, page.headers).end(page.body);
-      return;
+    if (isRead && !/^\/api(\/|$)/i.test(path)) {
+      const asked = {
+        path,
+        isForBrowser: request.headers["accept"]?.includes("text/html") === true,
+        localOrigin: `http://${request.headers["host"] ?? `127.0.0.1:${incoming.socket.localPort}`}`,
+        demoShop: demoShop(),
+      };
+      if (await site(asked, response)) {
+        return;
+      }
     }
     // The Functions host answers an unknown route and a wrong method alike.
     response.writeHead(404).end();

@@ -7,7 +7,8 @@ import type { KeyType } from "../shared/domain/api-key";
 import { startEmbeddedCosmosDb } from "./embedded-cosmos-db";
 import { makeHost } from "./host";
 import { makePlaygroundStore } from "../playground/playground-store";
-import type { DemoShop } from "../site/reader";
+import { makeSite, type DemoShop } from "./site";
+import { buildSite } from "./site-build";
 import { close, decodePort, describeListenError, fail, listen, untilStopped } from "./server";
 
 const demoMerchantId = "demo-shop";
@@ -64,13 +65,16 @@ const run = async (): Promise<void> => {
   }
   const store = makeCosmosStore(config.right);
   let demoShop: DemoShop | undefined;
+  const stopped = new AbortController();
+  let built: Promise<string> | undefined;
+  const build = (): Promise<string> => (built ??= buildSite(stopped.signal));
   const host = makeHost(
     [
       ...makeFunctions(config.right, store.forCall),
       makePlaygroundStore(embedded === undefined ? "named" : "own"),
     ],
     undefined,
-    { demoShop: () => demoShop },
+    { demoShop: () => demoShop, site: makeSite(build) },
   );
   try {
     const created = await store.createContainers();
@@ -85,6 +89,12 @@ const run = async (): Promise<void> => {
       return;
     }
     const baseUrl = `http://127.0.0.1:${port}`;
+    // Beside the service: a page waits for the site, a call does not.
+    build().catch((error: unknown) => {
+      if (!stopped.signal.aborted) {
+        console.error(String(error));
+      }
+    });
     // In a store that the settings name, somebody may be using a key of the demo shop.
     const create = async (keyType: KeyType): Promise<string | undefined> =>
       embedded === undefined ? undefined : createDemoApiKey(baseUrl, keyType);
@@ -117,6 +127,7 @@ const run = async (): Promise<void> => {
     await untilStopped();
     await close(host);
   } finally {
+    stopped.abort();
     store.dispose();
     await closeStore();
   }

@@ -64,26 +64,14 @@ await build({
   packages: "external",
 });
 
-// What the pages of the site load. The browser gets these files and no others.
+// What the playground's page loads: Astro makes the other pages (local/site-build.ts).
 await build({
   bundle: true,
   format: "esm",
   target: "es2023",
   sourcemap: true,
   logLevel: "warning",
-  entryPoints: [
-    "playground/page/index.html",
-    "playground/page/main.tsx",
-    "playground/page/preview.ts",
-    "playground/page/preview.css",
-    "playground/page/reader.ts",
-    "playground/page/site.css",
-    "playground/page/playground.css",
-    "playground/page/icon.svg",
-    "node_modules/bootstrap-italia/dist/svg/sprites.svg",
-  ],
+  entryPoints: ["playground/page/main.tsx", "playground/page/playground.css"],
   entryNames: "[name]",
-  assetNames: "[name]",
   outdir: "build/playground",
-  loader: { ".html": "copy", ".svg": "copy", ".woff2": "file" },
 });

@@ -1,19 +1,18 @@
-/** `npm run site`: writes the site to `build/site/`, as files that any host of static files can serve. */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+/** `npm run site`: writes the site to `build/site/`, as files that any host of static files can serve at its root. */
+import { cp, rm } from "node:fs/promises";
 import path from "node:path";
-import { renderSite } from "../site/pages";
+import { buildSite } from "../local/site-build";
 
 const folder = path.join("build", "site");
 
 const run = async (): Promise<void> => {
+  const built = await buildSite();
   await rm(folder, { recursive: true, force: true });
-  const files = await renderSite();
-  for (const [name, content] of files) {
-    const file = path.join(folder, name);
-    await mkdir(path.dirname(file), { recursive: true });
-    await writeFile(file, content);
-  }
-  console.log(`${folder}: ${files.size} files`);
+  await cp(built, folder, { recursive: true });
+  // A playground needs a service to call, which only the local host is. There the site begins with the first steps.
+  await cp(path.join(built, "primi-passi", "index.html"), path.join(folder, "index.html"));
+  await cp(path.join(built, "en", "get-started", "index.html"), path.join(folder, "en", "index.html"));
+  console.log(`The site is in ${folder}.`);
 };
 
 void run();

@@ -30,6 +30,7 @@ const isElsewhere = (name: string): boolean =>
     // Made by whoever tries the service, and by the build of the site.
     "local.settings.json",
     "staticwebapp.config.json",
+    "404.html",
     // NAME is any problem.
     "docs/problems/NAME.md",
     // Of the SDK and of the platform's worker.

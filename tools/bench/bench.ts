@@ -26,7 +26,7 @@ const coldStart = async (
     settings,
   );
   return table(
-    ["", "ratio", "bar"],
+    ["measured", "ratio", "bar"],
     [
       ["load, over a bare Node.js", formatSpread(load), "≤ 2.5"],
       ["— with `NODE_COMPILE_CACHE`, once it is filled", formatSpread(loadWithCompileCache), ""],

@@ -11,7 +11,7 @@ const keepFrom = (folder, message, group) => ({
 const functionFolders = "[A-Z]*";
 
 export default tseslint.config(
-  { ignores: ["dist/", "build/", "node_modules/"] },
+  { ignores: ["dist/", "build/", "node_modules/", "site/.astro/"] },
   {
     files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
