@@ -37,7 +37,10 @@ export default defineConfig({
   devToolbar: { enabled: false },
   build: { inlineStylesheets: "never" },
   // Astro needs another version than the one at the root of node_modules.
-  vite: { environments: { prerender: { resolve: { noExternal: ["cookie"] } } } },
+  vite: {
+    cacheDir: path.join(buildFolder, "vite"),
+    environments: { prerender: { resolve: { noExternal: ["cookie"] } } },
+  },
   markdown: { processor: satteri({ features: { smartPunctuation: false } }) },
   integrations: [
     starlight({
