@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as t from "io-ts";
 import { isRight } from "fp-ts/Either";
 import { siteOrigin } from "../site/pages";
@@ -112,6 +113,8 @@ export const makeSite = (build: () => Promise<string> = buildSite): Site => {
       }
       return body !== undefined;
     }
+    // If nothing changed, a page comes at once.
+    await Promise.race([whenBuilt().catch(() => undefined), sleep(500)]);
     if (asked.isForBrowser && !isBuilt) {
       response.writeHead(503, { "content-type": typeOf("index.html"), "cache-control": "no-store" });
       response.write(waitingPage);

@@ -1,11 +1,12 @@
 import path from "node:path";
 import starlight from "@astrojs/starlight";
 import { satteri } from "@astrojs/markdown-satteri";
+import sitemap from "@astrojs/sitemap";
 import { defineConfig } from "astro/config";
 import starlightOpenApi, { openAPISidebarGroups } from "starlight-openapi";
 import { writeReference } from "./reference";
 import { hosting } from "./hosting";
-import { siteOrigin } from "./pages";
+import { alternatesOf, isCopy, siteOrigin } from "./pages";
 
 const buildFolder = process.env.SITE_BUILD_FOLDER ?? path.resolve("build", "pages", "astro.new");
 
@@ -38,6 +39,8 @@ export default defineConfig({
   build: { inlineStylesheets: "never" },
   // Astro needs another version than the one at the root of node_modules.
   vite: {
+    // A script that is in each page would be loaded with each.
+    build: { assetsInlineLimit: 0 },
     cacheDir: path.join(buildFolder, "vite"),
     environments: { prerender: { resolve: { noExternal: ["cookie"] } } },
   },
@@ -71,6 +74,14 @@ export default defineConfig({
           { base: "en/docs", schema: reference, sidebar: { label: "API reference", collapsed: false } },
         ]),
       ],
+    }),
+    sitemap({
+      filter: (page) => !isCopy(new URL(page).pathname),
+      serialize: (item) => {
+        const paths = Object.entries(alternatesOf(new URL(item.url).pathname.slice(1)));
+        const links = paths.map(([lang, path]) => ({ lang, url: siteOrigin + path }));
+        return { ...item, links: links.length < 2 ? undefined : links };
+      },
     }),
     hosting,
   ],

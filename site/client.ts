@@ -66,6 +66,7 @@ const makeTabs = (element: Element): Tabs => {
     tab.id = `tab-${panel.querySelector("h3")?.id ?? name}`;
     tab.textContent = name;
     panel.role = "tabpanel";
+    panel.querySelector("h3")?.classList.add("sr-only");
     panel.setAttribute("aria-labelledby", tab.id);
     tab.addEventListener("click", () => {
       choose(name);

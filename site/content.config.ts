@@ -92,7 +92,7 @@ const docs = defineCollection({
           { id: language === "it" ? "index" : "en", language, file: "docs/index.md" },
           playground[language],
           {
-            tableOfContents: false,
+            description: playground[language].description,
             pagefind: false,
             head: [
               { tag: "link", attrs: { rel: "stylesheet", href: "/playground/playground.css" } },

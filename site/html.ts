@@ -64,9 +64,9 @@ const groupTabs = (html: string): string => {
 
 /** Code within a sentence stays in one line. Only a long piece may break, after its punctuation and never within a word. */
 const breakCode = (html: string): string =>
-  html.replaceAll(/(?<!<pre[^>]*>)<code([^>]*)>([^<]{25,})<\/code>/g, (_, rest: string, code: string) => {
+  html.replaceAll(/<code>([^<]{18,})<\/code>/g, (_, code: string) => {
     const parts = code.split(/(?<=[/.,=&?: ]|_(?=.{20}))(?=\w)/);
-    return `<code${rest}>${parts.map((part) => `<span>${part}</span>`).join("<wbr>")}</code>`;
+    return `<code>${parts.map((part) => `<span>${part}</span>`).join("<wbr>")}</code>`;
   });
 
 const markLocal = (html: string): string =>

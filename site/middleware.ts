@@ -1,20 +1,11 @@
 /** Mends what others make of our pages: English copies of Italian pages, and the headings and tables of the reference. */
 import { defineMiddleware } from "astro:middleware";
 import { labelCells } from "./html";
-import { pages } from "./pages";
-
-const paths = new Set(pages.map(({ id }) => `/${id}`));
-
-/** Starlight copies each Italian page to `/en`, but the English pages have names of their own. */
-const copies = new Set(
-  [...pages.filter(({ language }) => language === "it").map(({ id }) => `/en/${id}`), "/en/404"].filter(
-    (path) => !paths.has(path),
-  ),
-);
+import { isCopy } from "./pages";
 
 export const onRequest = defineMiddleware(async ({ url }, next) => {
   // No file is written for an answer without a body.
-  if (copies.has(url.pathname)) {
+  if (isCopy(url.pathname)) {
     return new Response(null, { status: 404 });
   }
   const response = await next();

@@ -16,17 +16,17 @@ export const problemsTitle = {
 export const playground = {
   it: {
     title: "Prova il servizio sul tuo computer",
-    body: `Genera un codice sconto, usalo in un negozio di prova e guarda ogni chiamata al servizio.
-
-<div id="playground"></div>
-<noscript><p>Questa pagina funziona con JavaScript. I comandi dei <a href="/primi-passi">primi passi</a> no.</p></noscript>`,
+    description: "Genera un codice sconto, usalo in un negozio di prova e guarda ogni chiamata al servizio.",
+    body: `<div id="playground" class="not-content">
+<noscript><p>Questa pagina funziona con JavaScript. I <a href="/primi-passi">primi passi</a> si fanno anche senza.</p></noscript>
+</div>`,
   },
   en: {
     title: "See the service work on your computer",
-    body: `Generate a discount code, use it in a test shop and see each call to the service.
-
-<div id="playground"></div>
-<noscript><p>This page needs JavaScript. The commands of the <a href="/en/get-started">first steps</a> do not.</p></noscript>`,
+    description: "Generate a discount code, use it in a test shop and see each call to the service.",
+    body: `<div id="playground" class="not-content">
+<noscript><p>This page needs JavaScript. The <a href="/en/get-started">first steps</a> do not.</p></noscript>
+</div>`,
   },
 };
 

@@ -82,6 +82,12 @@ export const alternatesOf = (id: string): Readonly<Partial<Record<Language, stri
     : { en: `/${id}` };
 };
 
+/** Starlight copies each Italian page to `/en`, but the English pages have names of their own. */
+export const isCopy = (pathname: string): boolean =>
+  [...pages, { id: "404", language: "it" }].some(
+    ({ id, language }) => language === "it" && pathname === `/en/${id}`,
+  ) && !pages.some(({ id }) => pathname === `/${id}`);
+
 /** Addresses that pages once had, or that the contract names, and where they lead. */
 export const redirects: Readonly<Record<string, string>> = {
   "/docs": "/en/docs",
