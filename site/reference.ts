@@ -1,4 +1,4 @@
-/** The contract as the reference shows it: in English, with links of the site, and with each call in five languages. */
+/** The contract as the reference shows it: with links of the site, and with each call in five languages. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { isRight } from "fp-ts/Either";
@@ -19,7 +19,8 @@ const Operation = t.partial({
   }),
 });
 const Document = t.type({
-  tags: t.array(t.type({ name: t.string })),
+  info: t.type({ description: t.string }),
+  tags: t.array(t.type({ name: t.string, description: t.string })),
   paths: t.record(t.string, t.record(t.string, t.UnknownRecord)),
 });
 
@@ -62,12 +63,10 @@ const place = { file: "openapi.yaml", language: "en" } as const;
 
 /** Writes the document for the reference into a folder, and returns where it is, from the site's own folder. */
 export const writeReference = async (folder: string): Promise<string> => {
-  const text = (await readFile("openapi.yaml", "utf8"))
-    // The reference is in English. The guides have each call in Italian.
-    .replace(/^ {4}## Per chi sviluppa un negozio\n[^]*?(?=^ {4}## )/m, "")
-    .replace("## Problems / Problemi", "## Problems")
-    .replace(/; che cosa significa .*\n.*:$/m, ":")
-    .replaceAll(/(?<=\]\()\/[^)]+(?=\))|(?<=^ +url: )\/\S+$/gm, (link) => resolveLink(link, place) ?? link);
+  const text = (await readFile("openapi.yaml", "utf8")).replaceAll(
+    /(?<=\]\()\/[^)]+(?=\))|(?<=^ +url: )\/\S+$/gm,
+    (link) => resolveLink(link, place) ?? link,
+  );
   const document = Document.decode(parse(text));
   if (!isRight(document)) {
     throw new Error("openapi.yaml has no paths");
@@ -80,10 +79,15 @@ export const writeReference = async (folder: string): Promise<string> => {
       }
     }
   }
-  // Without these descriptions there is no page for each tag, with nothing but a list of its calls.
-  const { tags, ...shown } = document.right;
+  const { info, tags, ...shown } = document.right;
+  // What a tag says is on the first page. With a description, each would have a page of its own, of a list of its calls.
+  const chapters = tags.map(({ name, description }) => `## ${name}\n\n${description}`);
+  const description = [info.description, ...chapters].join("\n\n");
   const file = path.join(folder, "openapi.json");
   await mkdir(folder, { recursive: true });
-  await writeFile(file, JSON.stringify({ ...shown, tags: tags.map(({ name }) => ({ name })) }));
+  await writeFile(
+    file,
+    JSON.stringify({ ...shown, info: { ...info, description }, tags: tags.map(({ name }) => ({ name })) }),
+  );
   return path.relative("site", file);
 };
