@@ -62,10 +62,10 @@ const groupTabs = (html: string): string => {
     .join("");
 };
 
-/** Code within a sentence stays in one line. Only a long piece may break, after its punctuation and never within a word. */
+/** Code within a sentence stays in one line. Only a long piece may break, and only between its words. */
 const breakCode = (html: string): string =>
   html.replaceAll(/<code>([^<]{18,})<\/code>/g, (_, code: string) => {
-    const parts = code.split(/(?<=[/.,=&?: ]|_(?=.{20}))(?=\w)/);
+    const parts = code.split(/(?<=[/.,=?: _\\-]|&gt;)(?=\w)|(?<=[a-z])(?=[A-Z])/);
     return `<code>${parts.map((part) => `<span>${part}</span>`).join("<wbr>")}</code>`;
   });
 

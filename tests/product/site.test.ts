@@ -37,6 +37,7 @@ const templates = [
   "/en/docs",
   "/en/docs/operations/validateotp",
   "/en/benchmarks",
+  "/integrazione-woocommerce",
   "/not-there",
 ];
 
