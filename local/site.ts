@@ -114,7 +114,7 @@ export const makeSite = (build: () => Promise<string> = buildSite): Site => {
       return body !== undefined;
     }
     // If nothing changed, a page comes at once.
-    await Promise.race([whenBuilt().catch(() => undefined), sleep(500)]);
+    await Promise.race([whenBuilt().catch(() => undefined), sleep(500, undefined, { ref: false })]);
     if (asked.isForBrowser && !isBuilt) {
       response.writeHead(503, { "content-type": typeOf("index.html"), "cache-control": "no-store" });
       response.write(waitingPage);

@@ -117,18 +117,34 @@ const sampleIds: Readonly<Record<string, string>> = {
 document.querySelector("sl-openapi-snippet-picker select")?.addEventListener("change", ({ target }) => {
   const id = target instanceof HTMLSelectElement ? target.value : "";
   const name = Object.keys(sampleIds).find((each) => sampleIds[each] === id);
-  localStorage.setItem(chosenKey, name ?? "");
+  keep(chosenKey, name ?? "");
 });
 
+/** A browser may have no storage. Then the choice is for the page. */
+const keep = (key: string, value: string): void => {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // Nothing depends on it.
+  }
+};
+const readChosen = (): string | null => {
+  try {
+    return localStorage.getItem(chosenKey);
+  } catch {
+    return null;
+  }
+};
+
 const choose = (name: string): void => {
-  localStorage.setItem(samplesKey, sampleIds[name] ?? "");
+  keep(samplesKey, sampleIds[name] ?? "");
   allTabs.forEach((tabs) => {
     tabs.show(name);
   });
-  localStorage.setItem(chosenKey, name);
+  keep(chosenKey, name);
 };
 
-const chosen = localStorage.getItem(chosenKey);
+const chosen = readChosen();
 if (chosen !== null) {
   allTabs.forEach((tabs) => {
     tabs.show(chosen);

@@ -31,6 +31,7 @@ const isElsewhere = (name: string): boolean =>
     "local.settings.json",
     "staticwebapp.config.json",
     "404.html",
+    "index.html",
     // NAME is any problem.
     "docs/problems/NAME.md",
     // Of the SDK and of the platform's worker.

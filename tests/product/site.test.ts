@@ -56,6 +56,8 @@ describe("the site", () => {
     expect([status, stderr]).toEqual([0, ""]);
     service = await startService();
     ({ baseUrl } = service);
+    // A browser would be shown that the site is being built.
+    await call(baseUrl);
   }, 300_000);
   afterAll(() => service.stop());
 
