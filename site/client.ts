@@ -22,132 +22,113 @@ const shownForMs = 2000;
 
 for (const button of document.querySelectorAll<HTMLButtonElement>(".sample button")) {
   const lines = [...(button.closest(".sample")?.querySelectorAll(".ec-line") ?? [])];
-  // A screen reader announces the outcome, because the button is a live region of its own.
-  button.ariaLive = "polite";
-  button.textContent = words.copy;
-  button.hidden = false;
-  button.addEventListener("click", () => {
-    const text = lines.map(({ textContent }) => textContent.replace(/\n$/, "")).join("\n");
-    void navigator.clipboard
-      .writeText(text)
-      .then(
-        () => words.copied,
-        () => words.notCopied,
-      )
-      .then((outcome) => {
-        button.textContent = outcome;
-        setTimeout(() => {
-          button.textContent = words.copy;
-        }, shownForMs);
-      });
-  });
-}
-
-/** Where the browser keeps the language that was chosen, for the whole site. */
-const chosenKey = "language-of-programs";
-
-interface Tabs {
-  /** Shows a language, if these tabs have it. */
-  show(name: string): void;
-}
-
-const makeTabs = (element: Element): Tabs => {
-  const panels = [...element.querySelectorAll<HTMLElement>(":scope > section")];
-  const list = document.createElement("div");
-  list.role = "tablist";
-  // Starlight's margins between paragraphs are not for these.
-  list.className = "not-content";
-  list.ariaLabel = words.languages;
-  const tabs = panels.map((panel) => {
-    const name = panel.dataset["tab"] ?? "";
-    const tab = document.createElement("button");
-    tab.type = "button";
-    tab.role = "tab";
-    tab.id = `tab-${panel.querySelector("h3")?.id ?? name}`;
-    tab.textContent = name;
-    panel.role = "tabpanel";
-    panel.querySelector("h3")?.classList.add("sr-only");
-    panel.setAttribute("aria-labelledby", tab.id);
-    tab.addEventListener("click", () => {
-      choose(name);
-    });
-    return tab;
-  });
-  const show = (name: string): void => {
-    if (panels.some(({ dataset }) => dataset["tab"] === name)) {
-      panels.forEach((panel, index) => {
-        const isShown = panel.dataset["tab"] === name;
-        panel.hidden = !isShown;
-        const tab = tabs[index];
-        if (tab) {
-          tab.ariaSelected = String(isShown);
-          tab.tabIndex = isShown ? 0 : -1;
-        }
-      });
-    }
+  const say = (text: string): void => {
+    button.textContent = text;
   };
-  list.addEventListener("keydown", ({ key }) => {
-    const [at, last] = [tabs.findIndex(({ ariaSelected }) => ariaSelected === "true"), tabs.length - 1];
-    const next = {
-      ArrowLeft: at === 0 ? last : at - 1,
-      ArrowRight: at === last ? 0 : at + 1,
-      Home: 0,
-      End: last,
-    }[key];
-    tabs[next ?? -1]?.click();
-    tabs[next ?? -1]?.focus();
+  // So that a screen reader says what came of it.
+  button.ariaLive = "polite";
+  button.hidden = false;
+  say(words.copy);
+  button.addEventListener("click", () => {
+    const code = lines.map(({ textContent }) => textContent.replace(/\n$/, "")).join("\n");
+    void navigator.clipboard.writeText(code).then(
+      () => {
+        say(words.copied);
+      },
+      () => {
+        say(words.notCopied);
+      },
+    );
+    setTimeout(say, shownForMs, words.copy);
   });
-  list.append(...tabs);
-  element.prepend(list);
-  show(panels[0]?.dataset["tab"] ?? "");
-  return { show };
+}
+
+/** The language that was chosen, for the whole site. A browser may have no storage: then for nothing but the page. */
+const chosen = {
+  key: "language-of-programs",
+  read: (): string | null => {
+    try {
+      return localStorage.getItem(chosen.key);
+    } catch {
+      return null;
+    }
+  },
+  keep: (name: string): void => {
+    try {
+      localStorage.setItem(chosen.key, name);
+    } catch {
+      // Nothing depends on it.
+    }
+  },
 };
 
-const allTabs = [...document.querySelectorAll("language-tabs")].map(makeTabs);
-
-/** How the reference calls the same languages, and where it keeps the one that was chosen. */
-const samplesKey = "starlight-openapi-snippet-id";
-const sampleIds: Readonly<Record<string, string>> = {
-  curl: "code-sample:sh:0",
-  PHP: "code-sample:php:1",
-  "Node.js": "code-sample:js:2",
-  Python: "code-sample:python:3",
-  "C#": "code-sample:csharp:4",
-};
-document.querySelector("sl-openapi-snippet-picker select")?.addEventListener("change", ({ target }) => {
-  const id = target instanceof HTMLSelectElement ? target.value : "";
-  const name = Object.keys(sampleIds).find((each) => sampleIds[each] === id);
-  keep(chosenKey, name ?? "");
-});
-
-/** A browser may have no storage. Then the choice is for the page. */
-const keep = (key: string, value: string): void => {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // Nothing depends on it.
-  }
-};
-const readChosen = (): string | null => {
-  try {
-    return localStorage.getItem(chosenKey);
-  } catch {
-    return null;
+/** Shows a language in each group of tabs that has it. */
+const show = (name: string): void => {
+  for (const group of document.querySelectorAll("language-tabs")) {
+    const panels = [...group.querySelectorAll<HTMLElement>(":scope > section")];
+    const tabs = group.querySelectorAll<HTMLElement>('[role="tab"]');
+    const at = panels.findIndex(({ dataset }) => dataset["tab"] === name);
+    panels.forEach((panel, index) => {
+      panel.hidden = at === -1 ? panel.hidden : at !== index;
+    });
+    tabs.forEach((tab, index) => {
+      tab.ariaSelected = at === -1 ? tab.ariaSelected : String(at === index);
+      tab.tabIndex = tab.ariaSelected === "true" ? 0 : -1;
+    });
   }
 };
 
 const choose = (name: string): void => {
-  keep(samplesKey, sampleIds[name] ?? "");
-  allTabs.forEach((tabs) => {
-    tabs.show(name);
-  });
-  keep(chosenKey, name);
+  show(name);
+  chosen.keep(name);
 };
 
-const chosen = readChosen();
-if (chosen !== null) {
-  allTabs.forEach((tabs) => {
-    tabs.show(chosen);
+for (const group of document.querySelectorAll("language-tabs")) {
+  const list = document.createElement("div");
+  list.role = "tablist";
+  list.ariaLabel = words.languages;
+  // Starlight's margins between paragraphs are not for these.
+  list.className = "not-content";
+  const tabs = [...group.querySelectorAll<HTMLElement>(":scope > section")].map((panel, index) => {
+    const heading = panel.querySelector("h3");
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.role = "tab";
+    tab.id = `tab-${heading?.id ?? ""}`;
+    tab.textContent = panel.dataset["tab"] ?? "";
+    tab.ariaSelected = String(index === 0);
+    tab.addEventListener("click", () => {
+      choose(tab.textContent);
+    });
+    heading?.classList.add("sr-only");
+    panel.role = "tabpanel";
+    panel.setAttribute("aria-labelledby", tab.id);
+    return tab;
+  });
+  list.addEventListener("keydown", ({ key }) => {
+    const at = tabs.findIndex(({ ariaSelected }) => ariaSelected === "true");
+    const next = { ArrowLeft: at - 1, ArrowRight: (at + 1) % tabs.length, Home: 0, End: -1 }[key];
+    if (next !== undefined) {
+      tabs.at(next)?.click();
+      tabs.at(next)?.focus();
+    }
+  });
+  list.append(...tabs);
+  group.prepend(list);
+  show(tabs[0]?.textContent ?? "");
+}
+show(chosen.read() ?? "");
+
+// In the reference, a list has the same languages.
+const picker = document.querySelector<HTMLSelectElement>("sl-openapi-snippet-picker select");
+if (picker !== null) {
+  void customElements.whenDefined("sl-openapi-snippet-picker").then(() => {
+    const option = [...picker.options].find(({ text }) => text === chosen.read());
+    picker.value = option?.value ?? picker.value;
+    picker.dispatchEvent(new Event("change"));
+    picker.addEventListener("change", () => {
+      chosen.keep(picker.selectedOptions[0]?.text ?? "");
+    });
   });
 }
 
@@ -155,9 +136,9 @@ if (chosen !== null) {
 const followHash = (): void => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const name = target?.closest<HTMLElement>("section[data-tab]")?.dataset["tab"];
-  if (target && name !== undefined) {
+  if (name !== undefined) {
     choose(name);
-    target.scrollIntoView();
+    target?.scrollIntoView();
   }
 };
 followHash();

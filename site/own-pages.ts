@@ -2,12 +2,12 @@
 
 export const problemsTitle = {
   it: {
-    title: "Problemi",
+    title: "Tutti i problemi",
     text: "Ogni rifiuto del servizio ha in `type` l'indirizzo di una di queste pagine: dice che cosa è successo, che cosa fare e che cosa mostrare al cliente.",
     head: "| problema | stato | che cosa legge il cliente |",
   },
   en: {
-    title: "Problems",
+    title: "All problems",
     text: "The `type` of each refusal is the address of one of these pages: it says what happened, what to do and what to show to the customer.",
     head: "| problem | status | what the customer reads |",
   },

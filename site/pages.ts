@@ -16,22 +16,34 @@ export interface SitePage {
   readonly file: string;
 }
 
-/** What a page is for. The navigation has a group for each. */
-type Group = "shops" | "platforms";
+type Names = Readonly<Record<Language, string>>;
 
 /** The guides, each a file in `docs/` for each language. A line here puts a guide on the site and into the navigation. */
-const guides: readonly { readonly group: Group; readonly it: string; readonly en: string }[] = [
-  { group: "shops", it: "primi-passi", en: "get-started" },
-  { group: "shops", it: "integrazione-operatori", en: "merchant-integration" },
-  { group: "shops", it: "integrazione-woocommerce", en: "woocommerce-integration" },
-  { group: "shops", it: "integrazione-prestashop", en: "prestashop-integration" },
-  { group: "shops", it: "integrazione-magento", en: "magento-integration" },
-  { group: "platforms", it: "integrazione-io", en: "io-integration" },
-  { group: "platforms", it: "integrazione-portale", en: "portal-integration" },
+const guideGroups: readonly { readonly label: Names; readonly guides: readonly Names[] }[] = [
+  {
+    label: { it: "Per i negozi", en: "For shops" },
+    guides: [
+      { it: "primi-passi", en: "get-started" },
+      { it: "integrazione-operatori", en: "merchant-integration" },
+      { it: "integrazione-woocommerce", en: "woocommerce-integration" },
+      { it: "integrazione-prestashop", en: "prestashop-integration" },
+      { it: "integrazione-magento", en: "magento-integration" },
+    ],
+  },
+  {
+    label: { it: "Per portali e piattaforme", en: "For portals and platforms" },
+    guides: [
+      { it: "integrazione-io", en: "io-integration" },
+      { it: "integrazione-portale", en: "portal-integration" },
+    ],
+  },
 ];
 
-/** Pages in both languages to which only the footer leads. */
-const others = [{ it: "accessibilita", en: "accessibility" }];
+/** With the page to which only the footer leads. */
+const inBothLanguages: readonly Names[] = [
+  ...guideGroups.flatMap(({ guides }) => guides),
+  { it: "accessibilita", en: "accessibility" },
+];
 
 /** For whoever runs the service, and for whoever changes it: English only, and in this order. */
 const operation = ["deploy", "operate", "settings", "guarantees", "capacity", "benchmarks", "architecture"];
@@ -45,11 +57,11 @@ const markdownIn = (folder: string): readonly string[] =>
 export const problems = markdownIn("docs/problems");
 const decisions = markdownIn("docs/decisions").map((name) => `decisions/${name}`);
 
-const prefixes: Readonly<Record<Language, string>> = { it: "", en: "en/" };
+const prefixes: Names = { it: "", en: "en/" };
 
 /** Every page that is made from a file. A problem's file has both languages. */
 export const pages: readonly SitePage[] = [
-  ...[...guides, ...others].flatMap((names) =>
+  ...inBothLanguages.flatMap((names) =>
     languages.map((language) => ({
       language,
       id: prefixes[language] + names[language],
@@ -72,7 +84,7 @@ export const pages: readonly SitePage[] = [
 
 /** The pages that say the same, by the path of either: of the English pages without an Italian one there is only `en`. */
 export const alternatesOf = (id: string): Readonly<Partial<Record<Language, string>>> => {
-  const names = [...guides, ...others].find(({ it, en }) => id === it || id === prefixes.en + en);
+  const names = inBothLanguages.find(({ it, en }) => id === it || id === prefixes.en + en);
   if (names) {
     return { it: `/${names.it}`, en: `/en/${names.en}` };
   }
@@ -123,34 +135,27 @@ export const resolveLink = (
   return page && `/${page.id}${fragment === undefined ? "" : `#${fragment}`}`;
 };
 
-interface Link {
-  readonly label?: string;
-  readonly id: string;
-}
-
-/** The navigation of a language, group by group. A link without a label has the title of its page. */
+/** The navigation of a language, group by group. A link has the title of its page. */
 export const navigationOf = (
   language: Language,
-): readonly { readonly label: string; readonly links: readonly Link[]; readonly collapsed?: boolean }[] => {
-  const linksOf = (wanted: Group): readonly Link[] =>
-    guides
-      .filter(({ group }) => group === wanted)
-      .map((names) => ({ id: prefixes[language] + names[language] }));
-  const problemLinks = [
-    { id: `${prefixes[language]}problems`, label: { it: "Tutti", en: "All of them" }[language] },
-    ...problems.map((name) => ({ id: `${prefixes[language]}problems/${name}` })),
+): readonly { readonly label: string; readonly ids: readonly string[]; readonly collapsed?: boolean }[] => {
+  const group = (label: string, names: readonly string[], collapsed = true) => ({
+    label,
+    ids: names.map((name) => prefixes[language] + name),
+    collapsed,
+  });
+  return [
+    ...guideGroups.map(({ label, guides }) =>
+      group(
+        label[language],
+        guides.map((names) => names[language]),
+        false,
+      ),
+    ),
+    group({ it: "Problemi", en: "Problems" }[language], [
+      "problems",
+      ...problems.map((name) => `problems/${name}`),
+    ]),
+    ...(language === "en" ? [group("Run the service", operation), group("Decisions", decisions)] : []),
   ];
-  return language === "it"
-    ? [
-        { label: "Per i negozi", links: linksOf("shops") },
-        { label: "Per portali e piattaforme", links: linksOf("platforms") },
-        { label: "Problemi", links: problemLinks, collapsed: true },
-      ]
-    : [
-        { label: "For shops", links: linksOf("shops") },
-        { label: "For portals and platforms", links: linksOf("platforms") },
-        { label: "Problems", links: problemLinks, collapsed: true },
-        { label: "Run the service", links: operation.map((name) => ({ id: `en/${name}` })), collapsed: true },
-        { label: "Decisions", links: decisions.map((name) => ({ id: `en/${name}` })), collapsed: true },
-      ];
 };

@@ -22,10 +22,10 @@ export const onRequest = defineRouteMiddleware((context) => {
     badge: undefined,
     attrs,
   });
-  const groups = navigationOf(language).map(({ label, links, collapsed = false }): SidebarEntry => ({
+  const groups = navigationOf(language).map(({ label, ids, collapsed = false }): SidebarEntry => ({
     type: "group",
     label,
-    entries: links.map(({ id, label: own }) => link(own ?? titles.get(id) ?? id, `/${id}`)),
+    entries: ids.map((id) => link(titles.get(id) ?? id, `/${id}`)),
     collapsed,
     badge: undefined,
   }));
