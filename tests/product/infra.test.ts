@@ -376,6 +376,18 @@ describe("in front of the app", () => {
     expect(otherPolicy).toContain("!&quot;,,&quot;.Contains(");
   });
 
+  it("answers a call beyond a limit with Retry-After, by policies that API Management takes after an error", () => {
+    const policy = toText(
+      at(one("Microsoft.ApiManagement/service/apis/policies", resources), "properties", "value"),
+    );
+    const [, onError = ""] = /<on-error>(.*)<\/on-error>/s.exec(policy) ?? [];
+    expect(onError).toMatch(/"429".*<set-header name="Retry-After"/s);
+    // https://learn.microsoft.com/azure/api-management/api-management-error-handling-policies#policies-allowed-in-on-error
+    const outside = onError.replaceAll(/<return-response>.*?<\/return-response>|<!--.*?-->/gs, "");
+    const used = new Set([...outside.matchAll(/<([a-z-]+)/g)].map(([, name]) => name));
+    expect(used).toEqual(new Set(["base", "choose", "when", "set-variable", "otherwise"]));
+  });
+
   it.each<[JsonObject, string]>([
     [{}, "reference(functionApps[0]).outputs.hostName.value"],
     [{ publicHostName: "own.example.org" }, "own.example.org"],
