@@ -45,7 +45,9 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     publicNetworkAccess: isPrivate ? 'Disabled' : 'Enabled'
     networkAcls: {
       defaultAction: isPrivate ? 'Deny' : 'Allow'
-      bypass: 'None'
+      // Or the rule below, which Azure itself carries out, may be locked out:
+      // https://learn.microsoft.com/azure/storage/blobs/lifecycle-management-policy-configure
+      bypass: 'AzureServices'
     }
   }
 
