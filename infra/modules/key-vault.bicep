@@ -28,7 +28,9 @@ param softDeleteRetentionInDays int
 @description('Id of the Log Analytics workspace for the log of who asked for what.')
 param workspaceId string
 
-resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
+// Microsoft ends the versions before this one in February 2027:
+// https://learn.microsoft.com/azure/key-vault/general/migrate-api-version
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   name: vaultName
   location: location
   tags: tags

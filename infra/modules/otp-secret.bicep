@@ -34,14 +34,14 @@ param second string = newGuid()
 @secure()
 param third string = newGuid()
 
-resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: vaultName
 }
 
 // A second deployment makes up other values, and leaves the secret as it is:
 // https://learn.microsoft.com/azure/azure-resource-manager/bicep/resource-declaration#onlyifnotexists-decorator
 @onlyIfNotExists()
-resource secret 'Microsoft.KeyVault/vaults/secrets@2025-05-01' = {
+resource secret 'Microsoft.KeyVault/vaults/secrets@2026-02-01' = {
   parent: vault
   name: secretName
   tags: tags
