@@ -308,6 +308,9 @@ var refusals = filter(
       )) > 0
       ? 'allowedCallers: each needs an ipAddress, a subnetId or a frontDoorId.'
       : ''
+    !empty(allowedCallers) && !hasGateway && empty(publicHostName)
+      ? 'allowedCallers: needs publicHostName, which the test from outside asks. The app refuses it.'
+      : ''
     (hasSecondApp || liveApp == 'second') && !(hasGateway && hasSecondApp)
       ? 'hasSecondApp, liveApp: a second app needs a gateway, which sends it the calls.'
       : ''

@@ -153,11 +153,11 @@ var rules = map(
         action: 'Allow'
         priority: 100 + index
       },
-      caller.?subnetId != null
+      !empty(caller.?subnetId)
         ? {
             vnetSubnetResourceId: caller.?subnetId
           }
-        : caller.?frontDoorId != null
+        : !empty(caller.?frontDoorId)
             ? {
                 tag: 'ServiceTag'
                 ipAddress: 'AzureFrontDoor.Backend'

@@ -169,7 +169,8 @@ describe("before anything is created", () => {
     [{ gatewayCertificateSecretUri: "https://vault/secrets/name" }, "gatewayCertificateSecretUri: "],
     [{ hasSecondApp: true }, "needs a gateway"],
     [{ ...gateway, liveApp: "second" }, "needs a gateway"],
-    [{ allowedCallers: [{ name: "nobody" }] }, "allowedCallers: "],
+    [{ allowedCallers: [{ name: "nobody" }], publicHostName: "own.example.org" }, "allowedCallers: each"],
+    [{ allowedCallers: [{ name: "own", ipAddress: "203.0.113.0/24" }] }, "needs publicHostName"],
   ])("the template refuses %j", (given, message) => {
     expect(() => deploy(template, given)).toThrow(message);
     // In a name that every resource has, and not in a module that comes later.
@@ -312,10 +313,10 @@ describe("in front of the app", () => {
   it("stands a Front Door or a gateway of one's own, by its id, its addresses or its subnet", () => {
     const allowedCallers = [
       { name: "front-door", frontDoorId: "12345678-1234-1234-1234-123456789abc" },
-      { name: "own", ipAddress: "203.0.113.0/24" },
+      { name: "own", ipAddress: "203.0.113.0/24", subnetId: "" },
       { name: "own-subnet", subnetId: "/own/subnet" },
     ];
-    expect(doorOf({ allowedCallers })).toEqual([
+    expect(doorOf({ allowedCallers, publicHostName: "own.example.org" })).toEqual([
       "Deny",
       [
         {
