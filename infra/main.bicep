@@ -192,7 +192,7 @@ param logsStoreRequests bool = false
 @description('Whether the log of the platform is kept too. It repeats each line of the service.')
 param logsPlatform bool = false
 
-@description('From how many gigabytes of logs in a day on an alert says so: 1–10000.')
+@description('From how many gigabytes of logs in a day on, in the whole workspace, an alert says so: 1–10000.')
 @minValue(1)
 @maxValue(10000)
 param logsAlertGbPerDay int = 5

@@ -117,7 +117,7 @@ var actionGroupIndexes = range(0, length(receivers.actionGroupIds) + 1)
 
 // Each query is a file of its own, for the alerts and for the workbook. What all of them begin with is there once.
 // infra/queries/parameters.kql has the same names, for a terminal.
-var queryPrefix = 'let otp_ttl = ${otpTtlInSeconds}s;\nlet busy_from_hour = ${busyFromHour};\nlet busy_to_hour = ${busyToHour};\nlet portal_from_hour = ${portalFromHour};\nlet portal_to_hour = ${portalToHour};\nlet keys_changed_alert_count = ${keysChangedAlertCount};\nlet logs_alert_gb = ${logsAlertGbPerDay};\n${loadTextContent('queries/lines.kql')}'
+var queryPrefix = 'let component = "${applicationInsights.id}";\nlet otp_ttl = ${otpTtlInSeconds}s;\nlet busy_from_hour = ${busyFromHour};\nlet busy_to_hour = ${busyToHour};\nlet portal_from_hour = ${portalFromHour};\nlet portal_to_hour = ${portalToHour};\nlet keys_changed_alert_count = ${keysChangedAlertCount};\nlet logs_alert_gb = ${logsAlertGbPerDay};\n${loadTextContent('queries/lines.kql')}'
 
 // Severity: 0 the service is down, 1 customers are refused, 2 look today, 3 look this week.
 //
