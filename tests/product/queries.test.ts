@@ -162,6 +162,12 @@ describe("the queries", () => {
     );
   });
 
+  it("take from a workspace that others use only what belongs to this service", () => {
+    for (const name of ["lines.kql", "no-test-results.kql"]) {
+      expect(read(name)).toMatch(/^\| where .*\(?component == "" or _ResourceId =~ component\b/m);
+    }
+  });
+
   it("put the merchant's name into its query", () => {
     expect(asked["ask calls-of-merchant"]).toContain('merchant_id == "shop-1"');
   });
