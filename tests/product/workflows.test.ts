@@ -70,6 +70,16 @@ describe("a release", () => {
     expect(JSON.stringify(at(jobs, "deploy"))).not.toContain("npm ");
   });
 
+  it("is packed from a commit of main that CI passed, under the version of package.json", () => {
+    const commands = toArray(at(jobs, "build", "steps")).map((step) => toText(at(step, "run") ?? ""));
+    const checks = commands.findIndex((command) => command.includes("--is-ancestor HEAD origin/main"));
+    expect(commands[checks]).toMatch(
+      /require\("\.\/package\.json"\)\.version.*gh run list --workflow ci\.yml .*success/s,
+    );
+    expect(commands.indexOf("npm run package")).toBeGreaterThan(checks);
+    expect(checks).toBeGreaterThan(0);
+  });
+
   it("is attested with what is in it", () => {
     const steps = toArray(at(jobs, "build", "steps"));
     const attested = steps.filter((step) => toText(at(step, "uses") ?? "").startsWith("actions/attest@"));
