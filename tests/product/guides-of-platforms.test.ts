@@ -144,12 +144,14 @@ describe("the guides", () => {
     await runProgram("javac", [...quickly, "-d", where, path.join(where, "Regenerate.java")]);
   };
   const functionKey = "a function key";
+  // A key that was read from a file ends with the line.
+  const keyOfFile = `${functionKey}\n`;
   const press = "3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96";
 
   const ofPortal = {
     guides: portalGuides,
     settings: {
-      CGN_FUNCTION_KEY: functionKey,
+      CGN_FUNCTION_KEY: keyOfFile,
       CGN_MERCHANT: "shop-2",
       CGN_KEY_TYPE: "secondary",
       CGN_PRESS: press,
@@ -173,7 +175,7 @@ describe("the guides", () => {
       command: (where: string) => [process.execPath, path.join(where, "cgn.ts")],
       guides: ioGuides,
       settings: {
-        CGN_FUNCTION_KEY: functionKey,
+        CGN_FUNCTION_KEY: keyOfFile,
         CGN_FISCAL_CODE: fiscalCode,
         CGN_MERCHANT: merchantId,
         CGN_DISCOUNT: discountId,

@@ -131,7 +131,9 @@ describe("the guides", () => {
   });
 
   describe("the guides' programs", () => {
-    const settings = { CGN_API_KEY: "cgn_shop-1_a", CGN_OTP: "AAAAAAAAAAA", CGN_CART: "cart-1" };
+    const apiKey = "cgn_shop-1_a";
+    // A key that was read from a file ends with the line.
+    const settings = { CGN_API_KEY: `${apiKey}\n`, CGN_OTP: "AAAAAAAAAAA", CGN_CART: "cart-1" };
 
     const indent = (sentences: readonly string[]): string => sentences.map((text) => `  ${text}\n`).join("");
     const problemTold = indent(["What happened", "What to do."]);
@@ -148,7 +150,7 @@ describe("the guides", () => {
       readonly promise: string;
       readonly calls: readonly string[];
       readonly output: string;
-      readonly spoken?: "en";
+      readonly spoken?: "en" | "fr";
       readonly pasted?: string;
     }
 
@@ -218,6 +220,14 @@ describe("the guides", () => {
         output: `ask 500 ?\n${indent(sentencesOf(deadlinePassed, "en"))}`,
         spoken: "en",
       },
+      ...[settings.CGN_OTP, ""].map((pasted) => ({
+        promise: `print in Italian, as the service does, what a customer of another language reads after ${JSON.stringify(pasted)}`,
+        answers: [answering(500, "")],
+        calls: pasted === "" ? [] : ["ask"],
+        output: pasted === "" ? `ask 0 no-code\n${indent(emptyTold.it)}` : `ask 500 ?\n${noProblemTold}`,
+        spoken: "fr" as const,
+        pasted,
+      })),
     ];
 
     const runFile =
@@ -270,7 +280,7 @@ describe("the guides", () => {
         body: { otp_code: settings.CGN_OTP, invalidate_otp: each === "use" },
         "accept-language": spoken,
         "idempotency-key": each === "use" ? settings.CGN_CART : undefined,
-        "ocp-apim-subscription-key": settings.CGN_API_KEY,
+        "ocp-apim-subscription-key": apiKey,
       }));
       const first = stories.indexOf(story) * programs.length;
       const told = played.slice(first, first + programs.length).map(withoutTime);
