@@ -8,7 +8,7 @@ import * as t from "io-ts";
 import { normalizeCode } from "../../playground/page/code";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { statusOf, toProblem } from "../../shared/http/problem";
-import { deadlinePassed, type Failure } from "../../shared/domain/failure";
+import { deadlinePassed, type BodyFault, type Failure } from "../../shared/domain/failure";
 import { expectProblem } from "../support/expect-problem";
 import {
   answering,
@@ -114,6 +114,9 @@ const describeReply = (status: number, json: unknown): string => {
 
 const demo = { merchant_id: "demo-shop", discount_id: "demo-discount" };
 const failures = Object.values(makeFailures([]));
+const bodyFaults: readonly BodyFault[] = [
+  ...(["empty", "gzip", "utf-16", "not-utf-8", "form", "multipart", "not-json", "not-an-object"] as const),
+];
 const contract = readFileSync("openapi.yaml", "utf8");
 const testCodes = [...contract.matchAll(/^ +\| `(TEST\w+)`/gm)].map(([, code = ""]) => code);
 const statusesIn = (text: string): readonly string[] => text.match(/\b[345]\d\d\b/g) ?? [];
@@ -449,6 +452,17 @@ describe("the guides", () => {
         expect(rowsOf(part)).toEqual([row?.slice(1, 3)]);
       },
     );
+
+    it("has a page of invalid-request that explains each body that is not JSON, in the words of the note", () => {
+      const part = sectionOf(readFileSync("docs/problems/invalid-request.md", "utf8"), heading);
+      const rows = rowsOf(part, "`body`").map(([words = ""]) => words);
+      const notes = bodyFaults.map((bodyFault) => {
+        const [, detail] = sentencesOf({ tag: "invalid-request", fields: ["body"], bodyFault }, language);
+        return / body: (?:it )?(.+)\.$/.exec(detail)?.[1] ?? detail;
+      });
+      // A note may go on after the words.
+      expect(notes.map((note, index) => note.slice(0, rows[index]?.length))).toEqual(rows);
+    });
 
     it("gives for an answer without a problem the sentences of service-unavailable, in both languages", () => {
       expect(rowsOf(text, "(?:language|lingua)").map((row) => row.slice(1))).toEqual([

@@ -154,6 +154,15 @@ describe("openapi.yaml", () => {
     expect(described.sort(byName)).toEqual(served.sort(byName));
   });
 
+  it("describes for each operation that calls may be limited, and a 401 of the platform where it checks a function key", () => {
+    for (const { id, responses, security } of operations) {
+      const takesKey = security.some(({ header }) => header === functionKeyHeader);
+      expect([id, "429" in responses, responses["401"]?.["x-sent-by"]]).toEqual([
+        ...[id, true, takesKey ? "platform" : undefined],
+      ]);
+    }
+  });
+
   it("names the characters of which issued OTPs are made, and shows no OTP that has others", () => {
     const keyring = makeKeyring(randomBytes(32));
     const codes = Array.from({ length: 200 }, (_, index) =>

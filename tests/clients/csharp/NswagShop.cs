@@ -12,7 +12,7 @@ class NswagShop(string baseUrl)
         var body = new ValidateOtpRequest { Otp_code = call.Code, Invalidate_otp = call.Use };
         try
         {
-            var valid = Validated(await client.ValidateOtpAsync(body, call.IdempotencyKey));
+            var valid = Validated(await client.ValidateOtpAsync(body, idempotencyKey: call.IdempotencyKey));
             return new(200, nameof(ValidOtp), null, valid.Discount_id);
         }
         catch (ApiException<ValidationRequestProblem> refused)
