@@ -10,7 +10,7 @@ import { HttpRequest, HttpResponse, InvocationContext, type LogHandler } from "@
 import type { HttpFunction } from "../shared/http/function";
 import { makePlatformServer, receive, type PlatformRequest } from "./platform";
 import { refuseForeign } from "./same-origin";
-import { makeSite, type DemoShop, type Site } from "./site";
+import type { DemoShop, Site } from "./site";
 
 /** The Functions host's own limit (its `ScriptConstants.cs`). */
 const maxRequestBytes = 100 * 1024 * 1024;
@@ -32,9 +32,12 @@ export interface HostLine {
   readonly text: string;
 }
 
+const noSite: Site = () => Promise.resolve(false);
+
 export interface HostOptions {
   /** The shop whose keys the pages put into their commands, once it has some. */
   readonly demoShop?: () => DemoShop | undefined;
+  /** By default there is none, as on the platform. */
   readonly site?: Site;
   /** Only tests read the host's own log. */
   readonly onHostLine?: (line: HostLine) => void;
@@ -43,7 +46,7 @@ export interface HostOptions {
 export const makeHost = (
   functions: readonly HttpFunction[],
   logHandler: LogHandler = logToStandardError,
-  { demoShop = () => undefined, site = makeSite(), onHostLine = () => undefined }: HostOptions = {},
+  { demoShop = () => undefined, site = noSite, onHostLine = () => undefined }: HostOptions = {},
 ): Server => {
   const routes = functions.map((mounted) => ({ mounted, pattern: toPattern(mounted.route) }));
 

@@ -92,7 +92,7 @@ describe("a request to the local host", () => {
       expect(body).toMatch(/^[^\n]*\. [^\n]*\.\n$/);
     }
     expect((await service.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
-    expect((await exchange("GET", "/docs", { "sec-fetch-site": "none" }))[0]).toBe(200);
+    expect((await exchange("GET", "/api/v1/info", { "sec-fetch-site": "none" }))[0]).toBe(200);
     expect((await exchange("POST", key, { origin: service.baseUrl }))[0]).toBe(200);
     expect((await service.ask(apiKey, "AAAAAAAAAAA")).status).toBe(401);
   });

@@ -4,6 +4,7 @@ import * as t from "io-ts";
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { makeFunctions } from "../../functions";
 import { makeHost } from "../../local/host";
+import { makeSite } from "../../local/site";
 import { close, listen } from "../../local/server";
 import { makeLocale } from "../../playground/page/texts";
 import { makePlaygroundStore } from "../../playground/playground-store";
@@ -26,7 +27,7 @@ const startHost = async (): Promise<{
   // The page counts down by the browser's clock.
   service.clock.advance((Date.now() - service.clock().getTime()) / 1000);
   const functions = makeFunctions(service.config, service.store.forCall, service.clock);
-  const server = makeHost([...functions, makePlaygroundStore("own")]);
+  const server = makeHost([...functions, makePlaygroundStore("own")], undefined, { site: makeSite() });
   const baseUrl = `http://127.0.0.1:${await listen(server, 0)}`;
   // A browser would be shown that the site is being built.
   await call(`${baseUrl}/`);
@@ -268,9 +269,9 @@ const startHost = async (): Promise<{
 });
 
 it("comes only from the host, each file with its type", async () => {
-  const service = await startService();
+  const { baseUrl, stop } = await startHost();
   const typeOf = async (path: string): Promise<unknown> => {
-    const { status, headers } = await call(service.baseUrl + path);
+    const { status, headers } = await call(baseUrl + path);
     return status === 200 ? headers.get("content-type") : status;
   };
   expect(await typeOf("/playground/main.js")).toBe("text/javascript; charset=utf-8");
@@ -278,5 +279,5 @@ it("comes only from the host, each file with its type", async () => {
   for (const path of ["/playground/", "/playground/main.tsx", "/playground/..%2fstart.js"]) {
     expect([path, await typeOf(path)]).toEqual([path, 404]);
   }
-  await service.stop();
+  await stop();
 });

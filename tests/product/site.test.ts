@@ -44,8 +44,9 @@ const templates = [
 describe("the site", () => {
   let service: Service;
   let baseUrl: string;
-  const startHost = async (options: HostOptions): Promise<string> => {
-    const host = makeHost(makeFunctions(service.config, service.store.forCall), undefined, options);
+  const startHost = async (options: HostOptions = {}): Promise<string> => {
+    const functions = makeFunctions(service.config, service.store.forCall);
+    const host = makeHost(functions, undefined, { site: makeSite(), ...options });
     service.stopFirst(() => close(host));
     return `http://127.0.0.1:${await listen(host, 0)}`;
   };
@@ -55,7 +56,7 @@ describe("the site", () => {
     });
     expect([status, stderr]).toEqual([0, ""]);
     service = await startService();
-    ({ baseUrl } = service);
+    baseUrl = await startHost();
     // A browser would be shown that the site is being built.
     await call(baseUrl);
   }, 300_000);
