@@ -1,6 +1,7 @@
 import * as t from "io-ts";
-import { decodeApiKey, hashApiKey, keyTypes, makeApiKey } from "../shared/domain/api-key";
+import { decodeApiKey, hashApiKey, keyTypes } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
+import { makeKeyring } from "../shared/domain/keyring";
 import { ApiKeyBody } from "../shared/http/bodies";
 import { expectProblem } from "../tests/support/expect-problem";
 import { merchantId, type Reply } from "../tools/support/api";
@@ -14,6 +15,9 @@ import {
   type LogLine,
   type Service,
 } from "../tools/support/service";
+
+/** With another secret than the service's. */
+const strangeKeyring = makeKeyring(Buffer.alloc(32, 1));
 
 describe("RegenerateApiKey", () => {
   const changesIn = (log: readonly LogLine[]): unknown[] =>
@@ -261,8 +265,8 @@ describe("RegenerateApiKey", () => {
 
   it("goes on with keys that an earlier version stored, with those that they replaced", async () => {
     const [apiKey, replaced] = [
-      makeApiKey(decode(MerchantId, merchantId), "primary"),
-      makeApiKey(decode(MerchantId, merchantId), "primary"),
+      strangeKeyring.newApiKey(decode(MerchantId, merchantId), "primary"),
+      strangeKeyring.newApiKey(decode(MerchantId, merchantId), "primary"),
     ];
     const createdAt = "2026-02-01T10:00:00.000Z";
     await service.apiKeys.items.create({

@@ -8,7 +8,6 @@ import {
   sha256OfIdempotencyKey,
   isKnownCall,
   KeyType,
-  makeApiKey,
   replaceApiKey,
   toStoredApiKey,
   wasInForce,
@@ -168,7 +167,7 @@ const draw = (
   keyring: Keyring,
 ): Omit<DrawnApiKey, "former"> => {
   if (idempotencyKey === undefined) {
-    const apiKey = makeApiKey(merchantId, keyType);
+    const apiKey = keyring.newApiKey(merchantId, keyType);
     return { apiKey, stored: toStoredApiKey(apiKey, now, undefined) };
   }
   const nonce = randomUUID();

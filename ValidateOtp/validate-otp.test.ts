@@ -1,6 +1,6 @@
 import * as t from "io-ts";
-import { makeApiKey } from "../shared/domain/api-key";
 import { MerchantId } from "../shared/domain/identifiers";
+import { makeKeyring } from "../shared/domain/keyring";
 import { expectProblem } from "../tests/support/expect-problem";
 import { call, discountId, fiscalCode, type Reply } from "../tools/support/api";
 import { decode, right } from "../tools/support/either";
@@ -15,6 +15,8 @@ import {
 } from "../tools/support/service";
 
 const day = 86_400;
+/** With another secret than the service's. */
+const strangeKeyring = makeKeyring(Buffer.alloc(32, 1));
 
 describe("ValidateOtp", () => {
   let service: Service;
@@ -146,7 +148,7 @@ describe("ValidateOtp", () => {
   });
 
   describe("the API key", () => {
-    const unknownKey = makeApiKey(right(MerchantId.decode("nobody")), "primary");
+    const unknownKey = strangeKeyring.newApiKey(right(MerchantId.decode("nobody")), "primary");
 
     it.each([
       ["empty", ""],
@@ -163,7 +165,7 @@ describe("ValidateOtp", () => {
     });
 
     it("is refused when the merchant exists, but never had it, and asked for when there is none", async () => {
-      const forged = makeApiKey(right(MerchantId.decode("shop-1")), "primary");
+      const forged = strangeKeyring.newApiKey(right(MerchantId.decode("shop-1")), "primary");
       expectProblem(await service.ask(forged, await service.newCode()), 401, "unauthorized");
       const url = `${service.baseUrl}/api/v1/merchant/cgn/otp/validate`;
       const body = JSON.stringify({ otp_code: "AAAAAAAAAAA", invalidate_otp: false });
@@ -233,7 +235,7 @@ describe("ValidateOtp", () => {
       expect((await service.ask(renewed, "TESTLIVE000")).status).toBe(200);
       await service.revoke("shop-1", "test");
       expectProblem(await service.ask(renewed, "TESTLIVE000"), 401, "unauthorized");
-      const neverMade = makeApiKey(right(MerchantId.decode("nobody")), "test");
+      const neverMade = strangeKeyring.newApiKey(right(MerchantId.decode("nobody")), "test");
       expectProblem(await service.ask(neverMade, "TESTDOWN000"), 401, "unauthorized");
       expect((await service.ask(apiKey, await service.newCode())).status).toBe(200);
     });
@@ -300,7 +302,7 @@ describe("ValidateOtp", () => {
     });
 
     it("names the merchant of a key that is in force, and that of another as claimed", async () => {
-      const forged = makeApiKey(right(MerchantId.decode("shop-1")), "primary");
+      const forged = strangeKeyring.newApiKey(right(MerchantId.decode("shop-1")), "primary");
       expect(await outcomeOf(() => service.ask(forged, "AAAAAAAAAAA"))).toEqual({
         status: 401,
         problem: "unauthorized",

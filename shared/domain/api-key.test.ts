@@ -8,7 +8,6 @@ import {
   endedBy,
   isKnownCall,
   keyTypes,
-  makeApiKey,
   replaceApiKey,
   endApiKey,
   toStoredApiKey,
@@ -19,10 +18,12 @@ import {
   type StoredApiKey,
 } from "./api-key";
 import { MerchantId } from "./identifiers";
+import { makeKeyring } from "./keyring";
 
+const keyring = makeKeyring(Buffer.alloc(32, 1));
 const merchantIds = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/).map((text) => right(MerchantId.decode(text)));
-const apiKeys = merchantIds.map((merchantId) => makeApiKey(merchantId, "primary"));
-const testApiKeys = merchantIds.map((merchantId) => makeApiKey(merchantId, "test"));
+const apiKeys = merchantIds.map((merchantId) => keyring.newApiKey(merchantId, "primary"));
+const testApiKeys = merchantIds.map((merchantId) => keyring.newApiKey(merchantId, "test"));
 const createdAt = new Date(0);
 
 describe("an API key", () => {
@@ -34,9 +35,9 @@ describe("an API key", () => {
     );
     fc.assert(
       fc.property(merchants, fc.constantFrom(...keyTypes), (merchantId, keyType) => {
-        const apiKey = makeApiKey(merchantId, keyType);
+        const apiKey = keyring.newApiKey(merchantId, keyType);
         const isTest = keyType === "test";
-        expect(decodeApiKey(apiKey)).toEqual({ merchantId, isTest, hash: hashApiKey(apiKey) });
+        expect(decodeApiKey(apiKey)).toMatchObject({ merchantId, isTest, hash: hashApiKey(apiKey) });
         expect(apiKey.startsWith(`cgn_test_${merchantId}_`)).toBe(isTest);
       }),
     );
@@ -44,7 +45,9 @@ describe("an API key", () => {
 
   it("is another one each time", () => {
     const merchantId = right(MerchantId.decode("shop-1"));
-    expect(new Set(Array.from({ length: 100 }, () => makeApiKey(merchantId, "primary"))).size).toBe(100);
+    expect(new Set(Array.from({ length: 100 }, () => keyring.newApiKey(merchantId, "primary"))).size).toBe(
+      100,
+    );
   });
 
   it("is refused with any one character changed, added or left out", () => {
@@ -108,15 +111,17 @@ describe("an API key", () => {
   // Worked out with other implementations of CRC-32 and SHA-256. Merchants hold keys of this form.
   it("keeps its form, and is kept in the same form, over releases", () => {
     const apiKey = "cgn_shop-1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefd6de1a4f";
-    expect(decodeApiKey(apiKey)).toEqual({
+    expect(decodeApiKey(apiKey)).toMatchObject({
       merchantId: "shop-1",
       isTest: false,
       hash: "017258545f711e47c59314a013d8eb47bd1fe9363645bca907bcf8b7f59810c3",
     });
-    expect(makeApiKey(right(MerchantId.decode("shop-1")), "primary")).toMatch(/^cgn_shop-1_[0-9a-f]{72}$/);
+    expect(keyring.newApiKey(right(MerchantId.decode("shop-1")), "primary")).toMatch(
+      /^cgn_shop-1_[0-9a-f]{72}$/,
+    );
     const testApiKey =
       "cgn_test_shop-1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdefe2e80b0e";
-    expect(decodeApiKey(testApiKey)).toEqual({
+    expect(decodeApiKey(testApiKey)).toMatchObject({
       merchantId: "shop-1",
       isTest: true,
       hash: "deba5846ac5f968806a8a5f4291a6de3bbc06e6e5db11f8de941812c62d75d4b",
@@ -124,7 +129,7 @@ describe("an API key", () => {
   });
 
   it.each(["x", " "])("is refused with %j before or after it", (extra) => {
-    const apiKey = makeApiKey(right(MerchantId.decode("shop-1")), "primary");
+    const apiKey = keyring.newApiKey(right(MerchantId.decode("shop-1")), "primary");
     expect([decodeApiKey(extra + apiKey), decodeApiKey(apiKey + extra)]).toEqual([undefined, undefined]);
   });
 });

@@ -1,9 +1,9 @@
 /**
- * `cgn_<merchant id>_<64 hex digits><8 hex digits>`: 256 unguessable bits, and a CRC-32 of all before it, so that a typing
- * error costs no read and a scanner recognises a leaked key. A test key reads `cgn_test_<merchant id>_…`; no merchant id
- * contains a `_`.
+ * `cgn_<merchant id>_<56 hex digits><8 hex digits><8 hex digits>`: 224 unguessable bits, a seal, and a CRC-32 of all before it,
+ * so that a typing error costs no read and a scanner recognises a leaked key. A test key reads `cgn_test_<merchant id>_…`; no
+ * merchant id contains a `_`. Only the service's secret makes the seal: keyring.ts.
  */
-import { hash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
@@ -16,7 +16,7 @@ export type KeyType = t.TypeOf<typeof KeyType>;
 
 export const keyTypes = ["primary", "secondary", "test"] as const satisfies readonly KeyType[];
 
-/** SHA-256 in hexadecimal. A key has 256 unguessable bits, so it needs no salt and no slower hash. */
+/** SHA-256 in hexadecimal. A key has 224 unguessable bits, so it needs no salt and no slower hash. */
 export const ApiKeyHash = makeIdentifier("ApiKeyHash", /^[0-9a-f]{64}$/);
 export type ApiKeyHash = t.TypeOf<typeof ApiKeyHash>;
 
@@ -115,21 +115,29 @@ export interface PresentedApiKey {
   readonly merchantId: MerchantId;
   readonly isTest: boolean;
   readonly hash: ApiKeyHash;
+  /** Of this service if the seal follows from the text before it: `cgn_<merchant id>_<56 hex digits>`. */
+  readonly sealed: string;
+  readonly seal: string;
 }
 
-const apiKeyPattern = /^(cgn_(test_)?([A-Za-z0-9-]{1,64})_[0-9a-f]{64})([0-9a-f]{8})$/;
+const apiKeyPattern = /^(cgn_(test_)?([A-Za-z0-9-]{1,64})_[0-9a-f]{56})([0-9a-f]{8})([0-9a-f]{8})$/;
 
 const checksum = (text: string): string => crc32(text).toString(16).padStart(8, "0");
 
-const secretBytes = 32;
+/** Of a key: how many bytes nobody can guess. */
+export const secretBytes = 28;
 
-/** @param secret 32 bytes that nobody can guess. */
+/**
+ * @param secret so many bytes that nobody can guess.
+ * @param sealOf 8 hexadecimal digits that follow from a text and the service's secret.
+ */
 export const makeApiKey = (
   merchantId: MerchantId,
   keyType: KeyType,
-  secret: Buffer = randomBytes(secretBytes),
+  { secret, sealOf }: { readonly secret: Buffer; readonly sealOf: (text: string) => string },
 ): string => {
-  const text = `cgn_${keyType === "test" ? "test_" : ""}${merchantId}_${secret.toString("hex")}`;
+  const sealed = `cgn_${keyType === "test" ? "test_" : ""}${merchantId}_${secret.toString("hex")}`;
+  const text = sealed + sealOf(sealed);
   return text + checksum(text);
 };
 
@@ -147,7 +155,7 @@ export const hashApiKey = (apiKey: string): ApiKeyHash => decodeHash(ApiKeyHash,
 export const sha256OfIdempotencyKey = (idempotencyKey: string): IdempotencyKeyHash =>
   decodeHash(IdempotencyKeyHash, idempotencyKey);
 
-/** The end of the checksum, which reveals at most 16 of the 256 bits. */
+/** The end of the checksum, which reveals at most 16 of the 224 bits. */
 const hintLength = 4;
 
 export const toStoredApiKey = (
@@ -163,10 +171,10 @@ export const toStoredApiKey = (
 
 /** Undefined for anything that this service cannot have issued. */
 export const decodeApiKey = (apiKey: string): PresentedApiKey | undefined => {
-  const [, text = "", test, merchant, check] = apiKeyPattern.exec(apiKey) ?? [];
+  const [, sealed = "", test, merchant, seal = "", check] = apiKeyPattern.exec(apiKey) ?? [];
   const merchantId = MerchantId.decode(merchant);
-  return E.isRight(merchantId) && check === checksum(text)
-    ? { merchantId: merchantId.right, isTest: test !== undefined, hash: hashApiKey(apiKey) }
+  return E.isRight(merchantId) && check === checksum(sealed + seal)
+    ? { merchantId: merchantId.right, isTest: test !== undefined, hash: hashApiKey(apiKey), sealed, seal }
     : undefined;
 };
 

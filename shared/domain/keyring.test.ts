@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as E from "fp-ts/Either";
 import fc from "fast-check";
 import { right } from "../../tools/support/either";
-import { decodeApiKey, keyTypes } from "./api-key";
+import { decodeApiKey, keyTypes, type PresentedApiKey } from "./api-key";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
 import { makeKeyring, partitionsOfMerchant, type DrawnOtp, type ItemRef } from "./keyring";
 
@@ -171,7 +171,7 @@ describe("derived API keys", () => {
   it("change with the merchant, the type, the Idempotency-Key, the nonce and the secret", () => {
     fc.assert(
       fc.property(sources, sources, (source, other) => {
-        const partOf = (apiKey: string): string => apiKey.slice(-72, -8);
+        const partOf = (apiKey: string): string => apiKey.slice(-72, -16);
         const changed = [
           { ...source, merchantId: right(MerchantId.decode(`${source.merchantId.slice(1)}-`)) },
           ...keyTypes.map((keyType) => ({ ...source, keyType })),
@@ -183,6 +183,37 @@ describe("derived API keys", () => {
         expect(new Set([...apiKeys, elsewhere].map(partOf)).size).toBe(changed.length + 2);
       }),
     );
+  });
+});
+
+describe("the seal of an API key", () => {
+  const decoded = (apiKey: string): PresentedApiKey => {
+    const presented = decodeApiKey(apiKey);
+    if (presented === undefined) {
+      throw new Error("not an API key");
+    }
+    return presented;
+  };
+
+  it("is of the secret that the key was made with, and of no other", () => {
+    const other = makeKeyring(randomBytes(32));
+    fc.assert(
+      fc.property(merchantIds, fc.constantFrom(...keyTypes), (merchantId, keyType) => {
+        const apiKey = decoded(keyring.newApiKey(merchantId, keyType));
+        expect([keyring.isSealed(apiKey), other.isSealed(apiKey)]).toEqual([true, false]);
+      }),
+    );
+  });
+
+  it("is of one merchant, one kind and one key", () => {
+    const shop = right(MerchantId.decode("shop-1"));
+    const one = decoded(keyring.newApiKey(shop, "primary"));
+    const two = decoded(keyring.newApiKey(shop, "primary"));
+    const another = decoded(keyring.newApiKey(right(MerchantId.decode("shop-2")), "primary"));
+    const test = decoded(keyring.newApiKey(shop, "test"));
+    for (const { seal } of [two, another, test]) {
+      expect(keyring.isSealed({ ...one, seal })).toBe(false);
+    }
   });
 });
 
@@ -216,6 +247,6 @@ describe("what is derived", () => {
         idempotencyKey: "3f2b8a54-6c1d-4e7a-9b30-5d8e1f7c2a96",
         nonce: "00112233-4455-6677-8899-aabbccddeeff",
       }),
-    ).toBe("cgn_shop-1_d7eaf63eb7b0a5a96fa03bc113eaa55a16a11310e416f9ec78ffb1475107e867718934a2");
+    ).toBe("cgn_shop-1_d7eaf63eb7b0a5a96fa03bc113eaa55a16a11310e416f9ec78ffb14790d6a888ab70ee40");
   });
 });

@@ -2,10 +2,10 @@
  * Derives from the service's secret the OTP codes, the ids of slots and OTPs, and the API keys that a repeated call gets again.
  * Without the secret nobody can find a code or a fiscal code in the store, even by trying them all.
  */
-import { createHmac, randomUUID } from "node:crypto";
+import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import { pipe } from "fp-ts/function";
 import * as E from "fp-ts/Either";
-import { makeApiKey, type KeyType } from "./api-key";
+import { makeApiKey, secretBytes, type KeyType, type PresentedApiKey } from "./api-key";
 import { OtpCode, type DiscountId, type FiscalCode, type MerchantId } from "./identifiers";
 
 export interface ItemRef {
@@ -44,8 +44,12 @@ export interface Keyring {
   /** Draws the code of a new OTP for a slot. The OTP's partition is the slot's, so that one batch can write both. */
   drawOtp(merchantId: MerchantId, slot: ItemRef): DrawnOtp;
   hmacOfIdempotencyKey(merchantId: MerchantId, idempotencyKey: string): string;
+  /** A random API key. */
+  newApiKey(merchantId: MerchantId, keyType: KeyType): string;
   /** An API key, of the same form as a random one of its type; the same source gives the same key. */
   apiKeyFor(source: ApiKeySource): string;
+  /** Whether a key was made with this secret. One guess in 2³² is right, so a seal proves nothing to anybody but the gate. */
+  isSealed(presented: PresentedApiKey): boolean;
 }
 
 /** Two while the secret is replaced, otherwise one. */
@@ -95,6 +99,8 @@ export const makeKeyring = (secret: Buffer): Keyring => {
   const otpRefFor = (merchantId: MerchantId, code: OtpCode): ItemRef =>
     toRef(merchantId, itemId("otp", merchantId, code));
 
+  const sealOf = (text: string): string => derive("api-key-seal", text).toString("hex", 0, 4);
+
   return {
     slotRefWithId: toRef,
     slotRefOfHolding: ({ beneficiary, merchantId, discountId }) =>
@@ -113,7 +119,12 @@ export const makeKeyring = (secret: Buffer): Keyring => {
     },
     hmacOfIdempotencyKey: (merchantId, idempotencyKey) =>
       derive("idempotency-key", merchantId, idempotencyKey).toString("base64url"),
-    apiKeyFor: ({ merchantId, keyType, idempotencyKey, nonce }) =>
-      makeApiKey(merchantId, keyType, derive("api-key", merchantId, keyType, nonce, idempotencyKey)),
+    newApiKey: (merchantId, keyType) =>
+      makeApiKey(merchantId, keyType, { secret: randomBytes(secretBytes), sealOf }),
+    apiKeyFor: ({ merchantId, keyType, idempotencyKey, nonce }) => {
+      const secret = derive("api-key", merchantId, keyType, nonce, idempotencyKey).subarray(0, secretBytes);
+      return makeApiKey(merchantId, keyType, { secret, sealOf });
+    },
+    isSealed: ({ sealed, seal }) => sealOf(sealed) === seal,
   };
 };

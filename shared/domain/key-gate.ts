@@ -1,0 +1,65 @@
+/**
+ * Anybody can make up an API key that names a merchant, and each costs the store reads. So an instance has a budget for keys of
+ * which it does not know that the service made them: beyond it they are refused unread, and a flood of them takes nothing from
+ * the merchants. Nothing here lets a key in: the store is asked about each one.
+ */
+import type { ApiKeyHash, PresentedApiKey } from "./api-key";
+import type { Keyrings } from "./keyring";
+
+/** Each costs two reads: the merchant's keys, and the OTP. */
+export const strangersPerSecond = 25;
+const rememberedForMs = 3_600_000;
+const maxRemembered = 10_000;
+
+export interface KeyGate {
+  /** Whether the store may be asked about a key: always if it is expected to be in force, otherwise as long as the budget lasts. */
+  admits(presented: PresentedApiKey): boolean;
+  /** What the store says of a key. */
+  note(presented: PresentedApiKey, isInForce: boolean): void;
+}
+
+/** @param now in ms, of a clock that nobody sets. */
+export const makeKeyGate = (
+  { first, second }: Keyrings,
+  now: () => number = () => performance.now(),
+): KeyGate => {
+  /**
+   * The keys whose seal misleads: those in force that were made with an earlier secret, and those that were replaced or revoked.
+   * The longest ago first.
+   */
+  const remembered = new Map<ApiKeyHash, { readonly isInForce: boolean; readonly at: number }>();
+  let budget = strangersPerSecond;
+  let filledAt = now();
+
+  const isSealed = (presented: PresentedApiKey): boolean =>
+    first.isSealed(presented) || second?.isSealed(presented) === true;
+  const isExpectedInForce = (presented: PresentedApiKey): boolean => {
+    const last = remembered.get(presented.hash);
+    return last !== undefined && now() - last.at < rememberedForMs ? last.isInForce : isSealed(presented);
+  };
+  const spend = (): boolean => {
+    const time = now();
+    budget = Math.min(strangersPerSecond, budget + ((time - filledAt) / 1000) * strangersPerSecond);
+    filledAt = time;
+    if (budget < 1) {
+      return false;
+    }
+    budget -= 1;
+    return true;
+  };
+
+  return {
+    admits: (presented) => isExpectedInForce(presented) || spend(),
+    note: (presented, isInForce) => {
+      remembered.delete(presented.hash);
+      if (isInForce === isSealed(presented)) {
+        return;
+      }
+      remembered.set(presented.hash, { isInForce, at: now() });
+      const [oldest] = remembered.keys();
+      if (remembered.size > maxRemembered && oldest !== undefined) {
+        remembered.delete(oldest);
+      }
+    },
+  };
+};
