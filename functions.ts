@@ -5,6 +5,7 @@ import { openApi } from "./OpenApi/open-api";
 import { regenerateApiKey } from "./RegenerateApiKey/regenerate-api-key";
 import { revokeApiKey } from "./RevokeApiKey/revoke-api-key";
 import type { BadSettings, Config } from "./shared/config";
+import { makeKeyGate, type KeyGate } from "./shared/domain/key-gate";
 import { makeKeyring, type Keyrings } from "./shared/domain/keyring";
 import type { OtpLifetime } from "./shared/domain/otp";
 import type { StoreForCall } from "./shared/domain/store";
@@ -21,6 +22,7 @@ import { validateOtp } from "./ValidateOtp/validate-otp";
 /** What the functions are made of: each takes what it needs. */
 interface Parts {
   readonly keyrings: Keyrings;
+  readonly keyGate: KeyGate;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
   readonly checkHealth: CheckHealth;
@@ -51,11 +53,13 @@ export const makeFunctions = (
   clock: () => Date = () => new Date(),
 ): readonly HttpFunction[] => {
   const runtime = { storeForCall, deadlineMs: config.requestDeadlineMs };
+  const keyrings = {
+    first: makeKeyring(config.otpSecret),
+    second: config.otpSecretSecond && makeKeyring(config.otpSecretSecond),
+  };
   const parts = {
-    keyrings: {
-      first: makeKeyring(config.otpSecret),
-      second: config.otpSecretSecond && makeKeyring(config.otpSecretSecond),
-    },
+    keyrings,
+    keyGate: makeKeyGate(keyrings),
     lifetime: config.otpLifetime,
     clock,
     checkHealth: makeHealthCheck({ ...runtime, clock }),

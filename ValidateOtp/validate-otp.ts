@@ -7,6 +7,7 @@ import { decodeApiKey, typeInForce } from "../shared/domain/api-key";
 import { deadlinePassed, type Failure } from "../shared/domain/failure";
 import { OtpCode, type MerchantId } from "../shared/domain/identifiers";
 import { findLatestOtp, startFindingOtp, type FoundOtp } from "../shared/domain/find-otp";
+import type { KeyGate } from "../shared/domain/key-gate";
 import type { Keyrings } from "../shared/domain/keyring";
 import {
   decideValidation,
@@ -25,6 +26,7 @@ import { decodeFields, decodeJsonBody, headerOf } from "../shared/http/request";
 
 interface Dependencies {
   readonly keyrings: Keyrings;
+  readonly keyGate: KeyGate;
   readonly lifetime: OtpLifetime;
   readonly clock: () => Date;
 }
@@ -95,7 +97,11 @@ const validate = async (
   }
   const { merchantId } = presented;
   const { store } = invocation;
-  const { keyrings } = dependencies;
+  const { keyrings, keyGate } = dependencies;
+  if (!keyGate.admits(presented)) {
+    invocation.note({ claimedMerchantId: merchantId });
+    return E.left({ tag: "too-many-requests", retryAfterSeconds: 1 });
+  }
   // The key names the merchant, so both are read at once. Keys are never cached, so every instance refuses a replaced one. A
   // test key knows no OTP. Until the key is known to be in force nothing waits for the OTP: the time of a 401 would reveal
   // whether a code exists.
@@ -105,6 +111,7 @@ const validate = async (
     return apiKeys;
   }
   const keyType = apiKeys.right && typeInForce(presented, apiKeys.right.value);
+  keyGate.note(presented, keyType !== undefined);
   if (keyType === undefined) {
     invocation.note({ claimedMerchantId: merchantId });
     return E.left({ tag: "unauthorized" });

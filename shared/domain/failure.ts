@@ -7,6 +7,8 @@ export type Failure =
   /** Only GenerateOtp gives the live OTP, because it answers the beneficiary. A merchant never gets a code. */
   | { readonly tag: "otp-conflict"; readonly otp?: IssuedOtp }
   | ServiceUnavailable
+  /** Too many calls with API keys of which this instance does not know that the service made them. */
+  | { readonly tag: "too-many-requests"; readonly retryAfterSeconds: number }
   | {
       readonly tag:
         | "otp-invalid"

@@ -28,6 +28,7 @@ const statuses: Readonly<Record<Failure["tag"], number>> = {
   "otp-already-used": 404,
   "otp-conflict": 409,
   "request-too-large": 413,
+  "too-many-requests": 429,
   "internal-error": 500,
   "service-unavailable": 503,
 };
@@ -72,6 +73,7 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
       title: "Non possiamo verificare il codice",
       detail: "Controlla di aver incollato solo gli 11 caratteri.",
     },
+    "too-many-requests": { title: notForCustomers.it.title, detail: "Riprova tra qualche istante." },
     "internal-error": notForCustomers.it,
     "service-unavailable": {
       title: "In questo momento non possiamo applicare lo sconto",
@@ -105,6 +107,7 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
       title: "We cannot check the code",
       detail: "Make sure that you pasted only its 11 characters.",
     },
+    "too-many-requests": { title: notForCustomers.en.title, detail: "Try again in a few moments." },
     "internal-error": notForCustomers.en,
     "service-unavailable": {
       title: "We cannot apply the discount right now",
@@ -221,6 +224,7 @@ const headersOf = (failure: Failure): Record<string, string> => {
     // RFC 9110, section 15.5.2: a 401 carries a challenge.
     case "unauthorized":
       return { "WWW-Authenticate": `ApiKey realm="cgn-otp", header="${apiKeyHeader}"` };
+    case "too-many-requests":
     case "service-unavailable":
       return { "Retry-After": String(failure.retryAfterSeconds) };
     default:

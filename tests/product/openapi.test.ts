@@ -87,6 +87,11 @@ describe("openapi.yaml", () => {
     await service.ask(apiKey, code);
     service.clock.advance(600);
     await service.ask(apiKey, newer);
+    const stranger = makeKeyring(randomBytes(32));
+    const madeUp = Array.from({ length: 100 }, () =>
+      stranger.newApiKey(decode(MerchantId, "shop-1"), "primary"),
+    );
+    await Promise.all(madeUp.map((key) => service.ask(key, newer)));
     await service.regenerate("a_b");
     await service.list("a_b");
     await service.revoke("a_b");

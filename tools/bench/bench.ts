@@ -8,6 +8,7 @@ import { startProgram } from "../support/processes";
 import { assumed, unitsOf } from "./capacity";
 import { measureColdStart } from "./cold-start";
 import { makeOperations, subjects, type Operations } from "./operations";
+import { floodPerSecond, runFlood } from "./flood";
 import { profile, profiledParts, type Profile } from "./profile";
 import { countRoundTrips } from "./round-trips";
 import { formatSpread, interleave, ratioOf, spreadOf } from "./statistics";
@@ -69,6 +70,26 @@ const processorTimes = async (operations: Operations): Promise<string> => {
   );
 };
 
+/** How much longer a merchant waits, and how much more the store does, while somebody makes up API keys. */
+const madeUpKeys = async (operations: Operations): Promise<string> => {
+  const [alone = [], flooded = []] = await interleave(3, [
+    () => runFlood(operations, 0),
+    () => runFlood(operations, floodPerSecond),
+  ]);
+  const ratio = ratioOf(
+    flooded.map(({ p99 }) => p99),
+    alone.map(({ p99 }) => p99),
+  );
+  const reads = spreadOf(flooded.map(({ readsPerSecond }) => readsPerSecond));
+  return table(
+    [`${floodPerSecond} made-up keys a second`, "measured", "bar"],
+    [
+      ["p99 of a merchant's asks, over the same without them", formatSpread(ratio), "≤ 3"],
+      ["reads of the store for them, a second", formatSpread(reads, 0), "≤ 50"],
+    ],
+  );
+};
+
 const roundTrips = async (): Promise<string> =>
   table(
     ["operation", "requests", "waiting for one another", "which", "request units"],
@@ -127,6 +148,7 @@ const run = async (): Promise<void> => {
     ["Cold start", () => coldStart(operations, settings)],
     ["Processor time of an ask", () => processor(operations)],
     ["Processor time of the calls of a purchase", () => processorTimes(operations)],
+    ["Made-up API keys", () => madeUpKeys(operations)],
     ["Round trips", roundTrips],
     ["Archive", archive],
   ] as const) {

@@ -18,6 +18,8 @@ export interface Operations {
   /** A live code, and the key to ask about it with. */
   readonly code: string;
   readonly apiKey: string;
+  /** Asks about the live code, with this key instead of the merchant's. Returns the status. */
+  ask(apiKey?: string): Promise<unknown>;
   /**
    * Makes everything that the calls need, such as a new code for each use.
    *
@@ -30,18 +32,22 @@ export interface Operations {
 
 const merchantId = decode(MerchantId, "shop");
 
+const fail = (name: string, answer: unknown): never => {
+  throw new Error(`${name}: ${JSON.stringify(answer)}`);
+};
+
 export const makeOperations = async (settings: Readonly<Record<string, string>>): Promise<Operations> => {
   const config = right(decodeConfig(settings));
   const store = makeCosmosStore(config);
   const functions = new Map(makeFunctions(config, store.forCall).map((made) => [made.name, made]));
-  /** A call whose request the host has built. It returns the body of its 200. */
-  const makeCall = (
+  /** A call whose request the host has built. It returns the answer. */
+  const prepareCall = (
     name: string,
     path: string,
     params: Readonly<Record<string, string>>,
     body?: object,
     headers: Readonly<Record<string, string>> = {},
-  ): (() => Promise<string>) => {
+  ): (() => Promise<{ readonly status: unknown; readonly body: unknown }>) => {
     const request = new HttpRequest({
       ...{ method: "POST", url: `http://localhost/api/v1/${path}`, params, headers },
       ...(body === undefined ? {} : { body: { string: JSON.stringify(body) } }),
@@ -51,10 +57,15 @@ export const makeOperations = async (settings: Readonly<Record<string, string>>)
     });
     return async () => {
       const answer = await functions.get(name)?.handler(request, context);
-      if (typeof answer !== "object" || answer.status !== 200 || typeof answer.body !== "string") {
-        throw new Error(`${name}: ${JSON.stringify(answer)}`);
-      }
-      return answer.body;
+      return typeof answer === "object" ? { status: answer.status, body: answer.body } : fail(name, answer);
+    };
+  };
+  /** The same. It returns the body of a 200, and fails at any other answer. */
+  const makeCall = (...call: Parameters<typeof prepareCall>): (() => Promise<string>) => {
+    const send = prepareCall(...call);
+    return async () => {
+      const { status, body } = await send();
+      return status === 200 && typeof body === "string" ? body : fail(call[0], { status, body });
     };
   };
 
@@ -69,14 +80,15 @@ export const makeOperations = async (settings: Readonly<Record<string, string>>)
     ...{ merchant_id: merchantId, key_type: "primary" },
   });
   const apiKey = decode(ApiKeyBody, JSON.parse(await regenerate())).api_key;
-  const validate = (code: string, invalidate: boolean): (() => Promise<string>) =>
-    makeCall(
-      "ValidateOtp",
-      "merchant/cgn/otp/validate",
-      {},
-      { otp_code: code, invalidate_otp: invalidate },
-      { "content-type": "application/json", "ocp-apim-subscription-key": apiKey },
-    );
+  const validation = (otpCode: string, invalidate: boolean, key = apiKey): Parameters<typeof prepareCall> => [
+    "ValidateOtp",
+    "merchant/cgn/otp/validate",
+    {},
+    { otp_code: otpCode, invalidate_otp: invalidate },
+    { "content-type": "application/json", "ocp-apim-subscription-key": key },
+  ];
+  const validate = (otpCode: string, invalidate: boolean): (() => Promise<string>) =>
+    makeCall(...validation(otpCode, invalidate));
 
   const client = new CosmosClient({
     endpoint: config.cosmos.endpoint,
@@ -110,6 +122,7 @@ export const makeOperations = async (settings: Readonly<Record<string, string>>)
   return {
     code,
     apiKey,
+    ask: async (key) => (await prepareCall(...validation(code, false, key))()).status,
     prepare: async (subject, calls, concurrency) => {
       const queue = (await makeCalls(subject, calls)).values();
       const lane = async (): Promise<void> => {

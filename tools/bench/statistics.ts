@@ -5,7 +5,8 @@ export interface Spread {
   readonly upper: number;
 }
 
-const quantile = (sorted: readonly number[], part: number): number => {
+/** @param part from 0 to 1. */
+export const quantile = (sorted: readonly number[], part: number): number => {
   const position = (sorted.length - 1) * part;
   const below = sorted[Math.floor(position)] ?? NaN;
   const above = sorted[Math.ceil(position)] ?? NaN;

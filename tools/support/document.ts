@@ -183,6 +183,7 @@ export const makeFailures = (
   "otp-already-used": { tag: "otp-already-used" },
   "otp-conflict": otp === undefined ? { tag: "otp-conflict" } : { tag: "otp-conflict", otp },
   "request-too-large": { tag: "request-too-large" },
+  "too-many-requests": { tag: "too-many-requests", retryAfterSeconds: 1 },
   "internal-error": { tag: "internal-error" },
   "service-unavailable": deadlinePassed,
 });

@@ -1,0 +1,63 @@
+/** A flood of API keys that somebody made up, through the real handlers, and what it costs a merchant and the store. */
+import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { MerchantId } from "../../shared/domain/identifiers";
+import { makeKeyring } from "../../shared/domain/keyring";
+import { decode } from "../support/either";
+import type { Operations } from "./operations";
+import { quantile } from "./statistics";
+
+export const floodPerSecond = 2000;
+const seconds = 5;
+const asksPerSecond = 50;
+const readsPerCall = 2;
+
+interface Flooded {
+  /** Of the merchant's asks, in ms. */
+  readonly p99: number;
+  /** Of the store, for the made-up keys, beyond the burst of the first second. */
+  readonly readsPerSecond: number;
+}
+
+/** The merchant's asks for some seconds, beside so many calls a second with keys that nobody knows. */
+export const runFlood = async (operations: Operations, perSecond: number): Promise<Flooded> => {
+  const stranger = makeKeyring(randomBytes(32));
+  const merchantId = decode(MerchantId, "shop");
+  const calls: Promise<void>[] = [];
+  const times: number[] = [];
+  let read = 0;
+  const start = performance.now();
+  const elapsed = (): number => (performance.now() - start) / 1000;
+  let made = 0;
+  let asked = 0;
+  while (elapsed() < seconds) {
+    for (; made < elapsed() * perSecond; made += 1) {
+      const isCounted = elapsed() > 1;
+      calls.push(
+        operations.ask(stranger.newApiKey(merchantId, "primary")).then((status) => {
+          read += isCounted && status === 401 ? 1 : 0;
+        }),
+      );
+    }
+    for (; asked < elapsed() * asksPerSecond; asked += 1) {
+      const began = performance.now();
+      calls.push(
+        operations.ask().then((status) => {
+          if (status !== 200) {
+            throw new Error(`the merchant was answered ${String(status)}`);
+          }
+          times.push(performance.now() - began);
+        }),
+      );
+    }
+    await pause(1);
+  }
+  await Promise.all(calls);
+  return {
+    p99: quantile(
+      times.toSorted((a, b) => a - b),
+      0.99,
+    ),
+    readsPerSecond: (readsPerCall * read) / (seconds - 1),
+  };
+};
