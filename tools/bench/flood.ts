@@ -31,15 +31,16 @@ export const runFlood = async (operations: Operations, perSecond: number): Promi
   let made = 0;
   let asked = 0;
   while (elapsed() < seconds) {
-    for (; made < elapsed() * perSecond; made += 1) {
-      const isCounted = elapsed() > 1;
+    const passed = elapsed();
+    const isCounted = passed > 1;
+    for (; made < passed * perSecond; made += 1) {
       calls.push(
         operations.ask(stranger.newApiKey(merchantId, "primary")).then((status) => {
           read += isCounted && status === 401 ? 1 : 0;
         }),
       );
     }
-    for (; asked < elapsed() * asksPerSecond; asked += 1) {
+    for (; asked < passed * asksPerSecond; asked += 1) {
       const began = performance.now();
       calls.push(
         operations.ask().then((status) => {
