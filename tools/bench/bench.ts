@@ -72,7 +72,7 @@ const processorTimes = async (operations: Operations): Promise<string> => {
 
 /** How much longer a merchant waits, and how much more the store does, while somebody makes up API keys. */
 const madeUpKeys = async (operations: Operations): Promise<string> => {
-  const [alone = [], flooded = []] = await interleave(3, [
+  const [alone = [], flooded = []] = await interleave(5, [
     () => runFlood(operations, 0),
     () => runFlood(operations, floodPerSecond),
   ]);

@@ -23,27 +23,27 @@ interface Flooded {
 export const runFlood = async (operations: Operations, perSecond: number): Promise<Flooded> => {
   const stranger = makeKeyring(randomBytes(32));
   const merchantId = decode(MerchantId, "shop");
+  const strangers = Array.from({ length: seconds * perSecond }, () =>
+    operations.prepareAsk(stranger.newApiKey(merchantId, "primary")),
+  );
+  const asks = Array.from({ length: seconds * asksPerSecond }, () => operations.prepareAsk());
   const calls: Promise<void>[] = [];
   const times: number[] = [];
   let read = 0;
   const start = performance.now();
-  const elapsed = (): number => (performance.now() - start) / 1000;
-  let made = 0;
-  let asked = 0;
-  while (elapsed() < seconds) {
-    const passed = elapsed();
-    const isCounted = passed > 1;
-    for (; made < passed * perSecond; made += 1) {
+  while (strangers.length > 0 || asks.length > 0) {
+    const passed = (performance.now() - start) / 1000;
+    for (const call of strangers.splice(0, strangers.length - Math.max(0, seconds - passed) * perSecond)) {
       calls.push(
-        operations.ask(stranger.newApiKey(merchantId, "primary")).then((status) => {
-          read += isCounted && status === 401 ? 1 : 0;
+        call().then((status) => {
+          read += passed > 1 && status === 401 ? 1 : 0;
         }),
       );
     }
-    for (; asked < passed * asksPerSecond; asked += 1) {
+    for (const call of asks.splice(0, asks.length - Math.max(0, seconds - passed) * asksPerSecond)) {
       const began = performance.now();
       calls.push(
-        operations.ask().then((status) => {
+        call().then((status) => {
           if (status !== 200) {
             throw new Error(`the merchant was answered ${String(status)}`);
           }

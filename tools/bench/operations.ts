@@ -18,8 +18,8 @@ export interface Operations {
   /** A live code, and the key to ask about it with. */
   readonly code: string;
   readonly apiKey: string;
-  /** Asks about the live code, with this key instead of the merchant's. Returns the status. */
-  ask(apiKey?: string): Promise<unknown>;
+  /** A call that asks about the live code, with this key instead of the merchant's. It returns the status. */
+  prepareAsk(apiKey?: string): () => Promise<unknown>;
   /**
    * Makes everything that the calls need, such as a new code for each use.
    *
@@ -122,7 +122,10 @@ export const makeOperations = async (settings: Readonly<Record<string, string>>)
   return {
     code,
     apiKey,
-    ask: async (key) => (await prepareCall(...validation(code, false, key))()).status,
+    prepareAsk: (key) => {
+      const ask = prepareCall(...validation(code, false, key));
+      return async () => (await ask()).status;
+    },
     prepare: async (subject, calls, concurrency) => {
       const queue = (await makeCalls(subject, calls)).values();
       const lane = async (): Promise<void> => {
