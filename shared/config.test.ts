@@ -285,7 +285,7 @@ describe("local.settings.json.example", () => {
 
   it("lists every setting, each after a comment", () => {
     expect(Object.keys(values).sort()).toEqual(["FUNCTIONS_WORKER_RUNTIME", ...settingNames].sort());
-    const uncommented = settingNames.filter((name) => !new RegExp(`// .*\n *"${name}":`).test(text));
+    const uncommented = settingNames.filter((name) => !new RegExp(`// .*\r?\n *"${name}":`).test(text));
     expect(uncommented).toEqual([]);
   });
 
