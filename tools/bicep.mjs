@@ -1,17 +1,28 @@
-/**
- * The Bicep compiler, for whoever changes `infra/`:
- *
- *   node tools/bicep.mjs lint     no warning, no rule broken, each file formatted
- *   node tools/bicep.mjs build    formats each file and writes infra/main.json anew
- *   node tools/bicep.mjs find     prints the command of the compiler that is there, and fails if none is
- *
- * `lint` and `build` restore it with the .NET SDK where it is missing. Without any they say so and change nothing; with
- * `--required` they fail then.
- */
+/** `npm run lint:infra` and `npm run build:infra`: the Bicep compiler, for whoever changes `infra/`. */
 import { spawnSync } from "node:child_process";
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { readCommandLine, refuseCommandLine } from "../local/command-line.mjs";
+
+const program = {
+  command: "node tools/bicep.mjs",
+  what: `The Bicep compiler, for whoever changes infra/:
+
+  lint   no warning, no rule broken, each file formatted
+  build  formats each file and writes infra/main.json anew
+  find   prints the command of the compiler that is there, and fails if none is`,
+  operands: "lint|build|find",
+  options: {
+    required: { type: "boolean", default: false, help: "fails where there is no compiler" },
+  },
+  more: "lint and build restore it with the .NET SDK where it is missing. Without any they say so and change nothing.",
+};
+const { values, operands } = readCommandLine(program);
+const [name] = operands;
+if (operands.length !== 1 || !["lint", "build", "find"].includes(name)) {
+  refuseCommandLine(program, "Expected one of lint, build, find");
+}
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const folder = path.join(root, "infra");
@@ -52,18 +63,13 @@ const ask = ({ command, file }, name, source, ...options) => {
   return { isWell: status === 0 && stderr.trim() === "", stdout, stderr: stderr.trim() };
 };
 
-const [name] = process.argv.slice(2);
-if (!["lint", "build", "find"].includes(name)) {
-  console.error("node tools/bicep.mjs lint|build|find");
-  process.exit(2);
-}
 let bicep = find();
 if (bicep === undefined && name !== "find") {
   restore();
   bicep = find();
 }
 if (bicep === undefined) {
-  const isRequired = name === "find" || process.argv.includes("--required");
+  const isRequired = name === "find" || values.required;
   console.error(
     `${isRequired ? "" : "SKIPPED: "}there is no Bicep compiler. Install the .NET SDK (on Linux, x64), Bicep, or the Azure CLI.`,
   );

@@ -1,7 +1,35 @@
+/** `npm run build`: the deployed file, the programs of this repository, and what its pages load. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { build } from "esbuild";
+import { access, constants, mkdir, writeFile } from "node:fs/promises";
+import { readCommandLine } from "../local/command-line.mjs";
 import { leaveOut } from "./leave-out.mjs";
+import { explainRuntime, readFacts } from "./runtime.mjs";
+
+readCommandLine({
+  command: "npm run build",
+  what: "Makes the deployed file in dist, and in build the programs of this repository and what its pages load.",
+});
+
+const stop = (message) => {
+  console.error(message);
+  process.exit(1);
+};
+
+// What is missing in a new clone shows here first, because nearly every script builds.
+if (Number.parseInt(process.versions.node, 10) < 22) {
+  stop(explainRuntime(22, readFacts("node_modules/node/bin/node")));
+}
+const esbuild = await import("esbuild").catch(() => stop("Packages are missing: npm ci installs them."));
+for (const folder of ["dist", "build"]) {
+  await mkdir(folder, { recursive: true })
+    .then(() => access(folder, constants.W_OK))
+    .catch(({ code }) =>
+      stop(`The folder ${folder} cannot be written (${code}). Build in a copy that you may write to.`),
+    );
+}
+
+/** esbuild has printed what is wrong. */
+const build = (options) => esbuild.build(options).catch(() => process.exit(1));
 
 const common = {
   bundle: true,
@@ -43,8 +71,7 @@ const { metafile } = await build({
 });
 
 // What it is made of, for tools/sbom.mjs.
-mkdirSync("build", { recursive: true });
-writeFileSync("build/main.meta.json", JSON.stringify(metafile));
+await writeFile("build/main.meta.json", JSON.stringify(metafile));
 
 // Programs for a developer's machine, which has node_modules.
 await build({

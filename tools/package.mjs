@@ -1,17 +1,22 @@
-/**
- * `npm run package`: puts the deployed files, and nothing else, into `build/cgn-otp.zip`, for
- * `az functionapp deployment source config-zip` or the portal, and into the folder `build/cgn-otp`, for `azd` (azure.yaml).
- * Another place than `build` can be named. `.funcignore` decides which files are deployed.
- */
+/** `npm run package`: puts the deployed files, and nothing else, into an archive and a folder. */
 import { cp, glob, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { zipSync } from "fflate";
+import { readCommandLine } from "../local/command-line.mjs";
 
-const place = process.argv[2] ?? "build";
-const archive = path.join(place, "cgn-otp.zip");
-const folder = path.join(place, "cgn-otp");
+const { values } = readCommandLine({
+  command: "npm run package",
+  what: `Puts the deployed files, and nothing else, into cgn-otp.zip, for "az functionapp deployment source config-zip" or the
+portal, and into the folder cgn-otp, for azd (azure.yaml). .funcignore decides which files are deployed.`,
+  options: {
+    to: { type: "string", default: "build", value: "FOLDER", help: "the folder where they go" },
+  },
+});
+
+const archive = path.join(values.to, "cgn-otp.zip");
+const folder = path.join(values.to, "cgn-otp");
 const deployed = (await readFile(".funcignore", "utf8"))
-  .split("\n")
+  .split(/\r?\n/)
   .filter((line) => line.startsWith("!/"))
   .map((line) => line.slice(2));
 const names = [];
@@ -23,13 +28,23 @@ for await (const entry of glob(
     names.push(path.relative(".", path.join(entry.parentPath, entry.name)).replaceAll(path.sep, "/"));
   }
 }
+// Without one of these no function would be there, and Azure would not say why.
+const missing = ["dist/main.js", "dist/main.js.map", "host.json", "package.json"].filter(
+  (name) => !names.includes(name),
+);
+if (missing.length > 0) {
+  console.error(
+    `Nothing was packaged: ${missing.join(", ")} would be missing. npm run build makes dist; .funcignore names what is deployed.`,
+  );
+  process.exit(1);
+}
 
 // The same content must give the same bytes, so no file carries its build time.
 const mtime = new Date(2000, 0, 1);
 const entries = await Promise.all(
   names.toSorted().map(async (name) => [name, [await readFile(name), { level: 9, mtime }]]),
 );
-await mkdir(place, { recursive: true });
+await mkdir(values.to, { recursive: true });
 await writeFile(archive, zipSync(Object.fromEntries(entries)));
 // Nothing of an earlier version may stay in it.
 await rm(folder, { recursive: true, force: true });

@@ -1,10 +1,15 @@
 /** `npm run screenshots`: the pictures of the playground in `docs/`. */
+import { readCommandLine } from "../local/command-line.mjs";
 import { describeMissingChromium, findChromium, launchChromium } from "./support/browser";
 import { startHostProcess } from "./support/processes";
 
 const widths = [1440, 360];
 
 const run = async (): Promise<void> => {
+  readCommandLine({
+    command: "npm run screenshots",
+    what: "Takes the pictures of the playground in docs. It needs Chromium: CHROMIUM_PATH in the environment says where it is.",
+  });
   const executablePath = findChromium();
   if (executablePath === undefined) {
     throw new Error(describeMissingChromium());
@@ -22,7 +27,9 @@ const run = async (): Promise<void> => {
     // Wait, so that part of the code's life is over.
     await page.clock.fastForward("02:18");
     await page.evaluate("document.activeElement.blur(); scrollTo(0, 0)");
-    await page.screenshot({ path: `docs/playground-${width}.png`, fullPage: true });
+    const path = `docs/playground-${width}.png`;
+    await page.screenshot({ path, fullPage: true });
+    console.log(path);
     await page.close();
     await host.program.stop();
   }

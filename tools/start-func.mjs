@@ -1,8 +1,16 @@
 /** `npm run start:func`: starts the service under Azure Functions Core Tools, or says what is missing. */
 import { spawn } from "node:child_process";
+import { readCommandLine } from "../local/command-line.mjs";
+
+const { operands } = readCommandLine({
+  command: "npm run start:func",
+  what: "Starts the service under Azure Functions Core Tools: func start.",
+  operands: "[-- OPTION…]",
+  more: "What follows two more hyphens is for func start, as npm run start:func -- -- --port 7072.",
+});
 
 // On Windows npm installs `func` as a command file, which only a shell runs.
-const child = spawn("func", ["start", ...process.argv.slice(2)], {
+const child = spawn("func", ["start", ...operands], {
   stdio: "inherit",
   shell: process.platform === "win32",
 });

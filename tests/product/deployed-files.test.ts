@@ -1,6 +1,6 @@
 /** Every tool must deploy the same files. */
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { tmpdir } from "node:os";
 import { strFromU8, unzipSync } from "fflate";
@@ -83,7 +83,7 @@ describe("the files that are deployed", () => {
   let bytes: Buffer;
   let packaged: string[];
   const pack = async (settings: Readonly<Record<string, string>>): Promise<Buffer> => {
-    const packaging = startProgram(["tools/package.mjs", place], settings);
+    const packaging = startProgram(["tools/package.mjs", "--to", place], settings);
     expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
     return readFile(path.join(place, "cgn-otp.zip"));
   };
@@ -109,6 +109,25 @@ describe("the files that are deployed", () => {
 
   it("are packed into the same bytes each time, in any time zone", async () => {
     expect((await pack({ TZ: "Asia/Tokyo" })).equals(bytes)).toBe(true);
+  });
+
+  it("are the same where .funcignore has Windows' line ends, and an archive without one of them is an error", async () => {
+    const clone = path.join(place, "clone");
+    await mkdir(clone);
+    const packIn = (): ReturnType<typeof startProgram> =>
+      startProgram([path.resolve("tools/package.mjs"), "--to", "packed"], {}, clone);
+    for (const name of packaged) {
+      await cp(name, path.join(clone, name));
+    }
+    await writeFile(path.join(clone, ".funcignore"), funcignore.replaceAll("\n", "\r\n"));
+    expect(await packIn().ended).toBe(0);
+    expect((await readFile(path.join(clone, "packed", "cgn-otp.zip"))).equals(bytes)).toBe(true);
+    await rm(path.join(clone, "packed"), { recursive: true });
+    await rm(path.join(clone, "host.json"));
+    const failed = packIn();
+    expect([await failed.ended, failed.output()]).toEqual([1, ""]);
+    expect(failed.errors()).toMatch(/^Nothing was packaged: host\.json would be missing\. .*\n$/);
+    expect(await readdir(clone)).not.toContain("packed");
   });
 
   it("are chosen from every file of the folder, built or not", () => {

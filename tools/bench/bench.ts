@@ -3,6 +3,8 @@ import { spawnSync } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { cpus } from "node:os";
 import { unzipSync } from "fflate";
+import { readCommandLine } from "../../local/command-line.mjs";
+import { callLoopbackDirectly } from "../../local/direct-calls.mjs";
 import { dependencies, devDependencies } from "../../package.json";
 import { startProgram } from "../support/processes";
 import { assumed, unitsOf } from "./capacity";
@@ -12,7 +14,8 @@ import { floodPerSecond, runFlood } from "./flood";
 import { profile, profiledParts, type Profile } from "./profile";
 import { countRoundTrips } from "./round-trips";
 import { formatSpread, interleave, ratioOf, spreadOf } from "./statistics";
-import { describeWaves, table, writeMeasured } from "./tables";
+import { describeWaves, table } from "./tables";
+import { writeMeasured } from "./write-measured";
 
 const coldStart = async (
   { apiKey, code }: Operations,
@@ -115,8 +118,16 @@ const archive = async (): Promise<string> => {
   );
 };
 
+const file = "docs/benchmarks.md";
+
 const run = async (): Promise<void> => {
+  readCommandLine({
+    command: "npm run bench",
+    what: `Measures what the service costs, in about a minute, and writes it into ${file}.`,
+  });
+  callLoopbackDirectly();
   const start = performance.now();
+  console.error("Warming up …");
   // In a process of its own, so that it does not share the event loop of the measured code.
   const store = startProgram(["build/start-store.js"], { PORT: "0" }, undefined, 600_000);
   const [, endpoint = ""] = await store.waitFor(/^COSMOSDB_ENDPOINT=(\S+)$/m);
@@ -152,13 +163,13 @@ const run = async (): Promise<void> => {
     ["Round trips", roundTrips],
     ["Archive", archive],
   ] as const) {
+    console.error(`${title} …`);
     const section = `### ${title}\n\n${await measure()}`;
     console.log(`${section}\n`);
     sections.push(section);
   }
   operations.stop();
   await store.stop();
-  const file = "docs/benchmarks.md";
   await writeMeasured(file, sections.join("\n\n"));
   console.log(`Written to ${file} after ${((performance.now() - start) / 1000).toFixed(0)} s.`);
 };

@@ -1,6 +1,4 @@
 /** Markdown, as the measured pages have it. */
-import { readFile, writeFile } from "node:fs/promises";
-
 /** The kinds of charge. A batch is charged as the writes that it contains. */
 export type Charge = "point read" | "create" | "replace" | "other";
 
@@ -14,15 +12,7 @@ export const table = (head: readonly string[], rows: readonly (readonly string[]
 export const describeWaves = (waves: Waves): string =>
   waves.map((wave) => wave.map((request) => request.join(" + ")).join(" ‖ ")).join(" → ");
 
-const measuredPart = /(<!-- measured -->\n)([^]*)(\n<!-- \/measured -->)/;
+export const measuredPart = /(<!-- measured -->\r?\n)([^]*)(\r?\n<!-- \/measured -->)/;
 
 /** The part of a page that a command writes. The text before and after it is written by hand. */
 export const readMeasured = (page: string): string => measuredPart.exec(page)?.[2] ?? "";
-
-export const writeMeasured = async (file: string, text: string): Promise<void> => {
-  const page = await readFile(file, "utf8");
-  await writeFile(
-    file,
-    page.replace(measuredPart, (_, begin: string, __, end: string) => [begin, text, end].join("\n")),
-  );
-};

@@ -220,7 +220,7 @@ describe("npm run load", () => {
   });
 
   it.each([
-    [["--users", "5"], /^Unknown option '--users' \(npm run load -- --help\)\n$/],
+    [["--sides", "1"], /^--sides is malformed: [^]* \(npm run load -- --help\)\n$/],
     [["--url", "http://127.0.0.1:9"], /^Nothing answers at \S+ \(connection failed\)/m],
     [["--url", "https://cgn.example", "--merchants", "7"], /make 7 merchants there[^]*add --yes\.$/m],
   ])("does nothing, says why and ends with 2, with %j", async (args, text) => {

@@ -3,8 +3,10 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import * as E from "fp-ts/Either";
+import { readCommandLine, refuseCommandLine } from "../../local/command-line.mjs";
+import { callLoopbackDirectly } from "../../local/direct-calls.mjs";
 import { isOnThisMachine } from "../support/origin";
-import { decodeOptions, describeRun, help, type LoadOptions } from "./options";
+import { decodeOptions, describeRun, program, type LoadOptions } from "./options";
 import { plot } from "./plot";
 import { describeProgress, describeResult, exitCodeOf } from "./report";
 import { run } from "./run";
@@ -50,15 +52,11 @@ const fail = (message: string): void => {
 };
 
 const main = async (): Promise<void> => {
-  const decoded = decodeOptions(process.argv.slice(2));
+  const decoded = decodeOptions(readCommandLine(program).values);
   if (E.isLeft(decoded)) {
-    fail(`${decoded.left} (npm run load -- --help)`);
-    return;
+    refuseCommandLine(program, decoded.left);
   }
-  if (decoded.right === "help") {
-    console.log(help);
-    return;
-  }
+  callLoopbackDirectly();
   const options = decoded.right;
   const functionKey = process.env["FUNCTION_KEY"] === "" ? undefined : process.env["FUNCTION_KEY"];
   if (functionKey !== undefined && !isSendable(functionKey)) {

@@ -1,8 +1,6 @@
-/** The arguments of `npm run load`: what they are, and how far they may go. */
-import { parseArgs } from "node:util";
+/** The options of `npm run load`: what they are, and how far they may go. */
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
-import * as t from "io-ts";
 import { decodeOrigin } from "../support/origin";
 
 interface NumberOption {
@@ -36,54 +34,46 @@ export const describeRun = ({ rate, seconds, rampSeconds }: LoadOptions): string
 /** The history of every code is kept until the end. */
 const maxPurchases = 200_000;
 
-const describe = ([name, { what, least, most, usual }]: readonly [string, NumberOption]): string =>
-  `  --${name.padEnd(11)}  ${what}: ${least}–${most}, ${usual} unless given`;
+const numberOption = (name: keyof typeof numbers) => {
+  const { what, least, most, usual } = numbers[name];
+  return { type: "string", value: "N", default: String(usual), help: `${what}: ${least}–${most}` } as const;
+};
 
-export const help = `npm run load -- [options]
-
-Beneficiaries generate a code, shops ask about it and use it: so many a second, whether or not the service keeps up.
-
-  --url          address of a service that runs, such as http://127.0.0.1:7071; without it, a local host is started
-${Object.entries(numbers).map(describe).join("\n")}
-  --ramp         how long the rate rises, of these seconds: a fifth, and at most 10 s, unless given
-  --svg          file for the plot
-  --yes          go on although the service is not on this machine
-  --help         this text
-
-At most ${maxPurchases} purchases. A deployed service asks for its function key: the environment variable FUNCTION_KEY.
+export const program = {
+  command: "npm run load",
+  what: `Beneficiaries generate a code, shops ask about it and use it: so many a second, whether or not the service keeps up.`,
+  options: {
+    url: {
+      type: "string",
+      value: "URL",
+      help: "the origin of a service that runs, as http://127.0.0.1:7071; without it, a local host is started",
+    },
+    rate: numberOption("rate"),
+    seconds: numberOption("seconds"),
+    concurrency: numberOption("concurrency"),
+    merchants: numberOption("merchants"),
+    contested: numberOption("contested"),
+    sides: numberOption("sides"),
+    ramp: {
+      type: "string",
+      value: "N",
+      help: "how long the rate rises, of these seconds: a fifth, and at most 10 s, unless given",
+    },
+    svg: { type: "string", value: "FILE", help: "where the plot goes" },
+    yes: { type: "boolean", default: false, help: "goes on although the service is not on this machine" },
+  },
+  more: `At most ${maxPurchases} purchases. A deployed service asks for its function key: the environment variable FUNCTION_KEY.
 Ctrl-C ends the run early, with the report of what happened. A second one ends it at once.
-It ends with 0, with 1 if a code was used twice or a live one refused, or with 2 if it could not run or check to its end.`;
+It ends with 0, with 1 if a code was used twice or a live one refused, or with 2 if it could not run or check to its end.`,
+} as const;
 
-const ErrorLike = t.type({ message: t.string });
+export type LoadArguments = Readonly<
+  Record<keyof typeof numbers, string> & Partial<Record<"url" | "ramp" | "svg", string>>
+> & { readonly yes: boolean };
 
-/** Of `parseArgs`, which repeats no value of an option. */
-const parse = (args: readonly string[]) =>
-  E.tryCatch(
-    () =>
-      parseArgs({
-        args: [...args],
-        allowPositionals: true,
-        options: {
-          ...{ url: { type: "string" }, rate: { type: "string" }, seconds: { type: "string" } },
-          ...{ ramp: { type: "string" }, concurrency: { type: "string" }, merchants: { type: "string" } },
-          ...{ contested: { type: "string" }, sides: { type: "string" }, svg: { type: "string" } },
-          ...{ yes: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
-        },
-      }),
-    (error) => (ErrorLike.is(error) ? (error.message.split(/\n|\. /)[0] ?? "") : String(error)),
-  );
-
-/** @returns "help" when that was asked for; a left with the first fault, which repeats no value. */
-export const decodeOptions = (args: readonly string[]): Either<string, LoadOptions | "help"> => {
-  const parsed = parse(args);
-  if (E.isLeft(parsed)) {
-    return parsed;
-  }
-  const { values, positionals } = parsed.right;
-  if (values.help) {
-    return E.right("help");
-  }
-  const faults: string[] = positionals.length > 0 ? ["There is a value without a name"] : [];
+/** @returns a left with the first fault, which repeats no value. */
+export const decodeOptions = (values: LoadArguments): Either<string, LoadOptions> => {
+  const faults: string[] = [];
   const decode = (name: "ramp" | keyof typeof numbers, option: NumberOption): number => {
     const { least, most, usual, isWhole } = option;
     const text = values[name] ?? String(usual);

@@ -1,14 +1,13 @@
 import * as E from "fp-ts/Either";
-import { right } from "../support/either";
 import { makeMeasures } from "./measures";
-import { decodeOptions } from "./options";
+import type { LoadOptions } from "./options";
 import { describeProgress, describeResult, exitCodeOf } from "./report";
 import type { Result } from "./run";
 
-const options = right(decodeOptions(["--concurrency", "50"]));
-if (options === "help") {
-  throw new Error("no options");
-}
+const options: LoadOptions = {
+  ...{ rate: 20, seconds: 30, rampSeconds: 6, concurrency: 50, merchants: 5, contested: 0.05, sides: 4 },
+  ...{ url: undefined, svg: undefined, isAgreed: false },
+};
 const checked = { codes: 540, contested: 27, usedOnceMore: 540, undecided: 0, findings: [] };
 const good: Result = {
   ...{ origin: "https://example.org", options, measures: makeMeasures(0, 30), elapsedSeconds: 31 },
