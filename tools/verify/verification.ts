@@ -1,7 +1,6 @@
 /** Holds any instance of the service to its contract, from outside. `npm run verify` does it, and prints what it found. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import * as t from "io-ts";
 import { OtpBody } from "../../shared/http/bodies";
@@ -34,6 +33,8 @@ export interface Options {
   readonly deadlineMs: number;
   /** Ends what is under way. The keys are revoked all the same. */
   readonly signal?: AbortSignal;
+  /** Called when only checks that wait for the end of an OTP are left. */
+  readonly onWait?: () => void;
   readonly checks?: readonly ContractCheck[];
 }
 
@@ -45,26 +46,32 @@ const makeMerchantId = (): string => `verify-${randomUUID()}`;
 /** How often a call is made again that a gateway refused because of its limit: at once it lets only some of them pass. */
 const mostRefusals = 20;
 
-/**
- * A gateway that limits calls answers 429 and hands nothing on, so this waits as long as it says, and repeats the call.
- * @param onAnswer is told how long each answer took, without the waits
- * @param signal ends the waits
- */
+interface Sending {
+  /** Is told how long each answer took, without the waits. */
+  readonly onAnswer?: (durationMs: number) => void;
+  /** Ends the waits. */
+  readonly stop?: AbortSignal;
+  /** Ends the calls. */
+  readonly giveUp?: AbortSignal;
+}
+
+/** A gateway that limits calls answers 429 and hands nothing on, so this waits as long as it says, and repeats the call. */
 const sendWithin = (
   functionKey: string | undefined,
-  onAnswer: (durationMs: number) => void = () => undefined,
-  signal?: AbortSignal,
+  { onAnswer = () => undefined, stop, giveUp }: Sending = {},
 ): Send =>
   withFunctionKey(functionKey, async (url, init) => {
     for (let refusals = 0; ; refusals++) {
       const start = performance.now();
-      const reply = await send(url, { ...init, signal: AbortSignal.timeout(patienceMs) });
+      const late = AbortSignal.timeout(patienceMs);
+      const signal = giveUp === undefined ? late : AbortSignal.any([late, giveUp]);
+      const reply = await send(url, { ...init, signal });
       onAnswer(performance.now() - start);
       if (reply.status !== 429 || refusals === mostRefusals) {
         return reply;
       }
       const waitMs = 1000 * Math.min(60, Number(reply.headers.get("Retry-After")) || 1);
-      await pause(waitMs, undefined, signal === undefined ? {} : { signal });
+      await pause(waitMs, undefined, stop === undefined ? {} : { signal: stop });
     }
   });
 
@@ -106,62 +113,99 @@ export const approach = async (url: string, functionKey: string | undefined): Pr
   }
 };
 
-/** Tries every promise, one after the other, and revokes the keys that it made. */
+/**
+ * Tries every promise, one after the other, and revokes the keys that it made. What waits for the end of an OTP begins
+ * first, and is reported when the rest is.
+ */
 export const verify = async function* (
   { url, functionKey, ttlSeconds }: Target,
-  { skipSlow, deadlineMs, signal, checks = contractChecks }: Options,
+  {
+    skipSlow,
+    deadlineMs,
+    signal = new AbortController().signal,
+    onWait = () => undefined,
+    checks = contractChecks,
+  }: Options,
 ): AsyncGenerator<Verdict> {
   const keys = new Set<string>();
+  const underWay = new Set<Promise<Reply>>();
+  const giveUp = new AbortController();
   let calls = 0;
   let longestMs = 0;
-  const sendUntilStopped = sendWithin(
-    functionKey,
-    (durationMs) => {
+  const sendUntilStopped = sendWithin(functionKey, {
+    onAnswer: (durationMs) => {
       longestMs = Math.max(longestMs, durationMs);
     },
-    signal,
-  );
+    stop: signal,
+    giveUp: giveUp.signal,
+  });
   const callAndCheck: Send = async (address, init = {}) => {
+    // A check that was stopped goes on until its next call. It must make no key after the others were revoked.
+    signal.throwIfAborted();
     if (init.method === "POST" && /\/verify-[\w-]+\/api-keys\/(primary|secondary|test)$/.test(address)) {
       keys.add(address);
     }
-    const reply = await sendUntilStopped(address, init);
+    const sent = sendUntilStopped(address, init);
+    underWay.add(sent);
+    const reply = await sent.finally(() => underWay.delete(sent));
     calls++;
     checkExchange(address, init, reply, true);
     return reply;
   };
   const api = makeApi(url, callAndCheck);
-  const aborted = signal && once(signal, "abort").then(() => Promise.reject(new Error("stopped")));
-  aborted?.catch(() => undefined);
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => {
+      reject(new Error("stopped"));
+    });
+  });
+  stopped.catch(() => undefined);
 
-  const isStopped = (): boolean => signal?.aborted === true;
   const judge = async (promise: string, run: () => Promise<void>): Promise<Verdict> => {
-    const stopped: Verdict = { promise, outcome: "left out", reason: "stopped" };
-    if (isStopped()) {
-      return stopped;
-    }
     try {
-      await Promise.race([run(), ...(aborted === undefined ? [] : [aborted])]);
+      signal.throwIfAborted();
+      await Promise.race([run(), stopped]);
       return { promise, outcome: "held" };
     } catch (error) {
-      return signal?.aborted === true ? stopped : { promise, outcome: "BROKEN", reason: describe(error) };
+      return signal.aborted
+        ? { promise, outcome: "left out", reason: "stopped" }
+        : { promise, outcome: "BROKEN", reason: describe(error) };
     }
   };
+  const judgeCheck = ({ promise, run }: ContractCheck): Promise<Verdict> =>
+    judge(promise, () => run(api, ttlSeconds, signal));
 
-  for (const { promise, takesLifetime, run } of checks) {
-    yield takesLifetime && skipSlow
-      ? { promise, outcome: "left out", reason: `it would wait ${ttlSeconds} s for the end of an OTP` }
-      : await judge(promise, () => run(api, ttlSeconds));
+  const slow = checks.filter(({ takesLifetime }) => takesLifetime);
+  const waiting = skipSlow ? [] : slow.map(judgeCheck);
+  for (const check of checks) {
+    if (!check.takesLifetime) {
+      yield await judgeCheck(check);
+    }
   }
   const withKey = "GenerateOtp and the portal's calls are refused without the function key";
   yield functionKey === undefined && isLoopback(new URL(url).hostname)
     ? { promise: withKey, outcome: "left out", reason: "the local host asks for none" }
     : await judge(withKey, () => assertFunctionKeyNeeded(url));
+  if (skipSlow) {
+    const reason = `it would wait ${ttlSeconds} s for the end of an OTP`;
+    yield* slow.map(({ promise }): Verdict => ({ promise, outcome: "left out", reason }));
+  }
+  if (waiting.length > 0 && !signal.aborted) {
+    onWait();
+  }
+  for (const verdict of waiting) {
+    yield await verdict;
+  }
   yield await judge(`Each of ${calls} calls is answered within ${deadlineMs} ms`, () => {
     assert.ok(longestMs <= deadlineMs, `one took ${Math.round(longestMs)} ms`);
     return Promise.resolve();
   });
+  // A call that makes a key may still be under way.
+  await Promise.race([
+    Promise.allSettled(underWay),
+    pause(deadlineMs, undefined, { ref: false, signal: giveUp.signal }).catch(() => undefined),
+  ]);
   yield await revokeAll([...keys], sendWithin(functionKey));
+  giveUp.abort();
 };
 
 /** Each as nobody's call, and as that of somebody who guesses. */
@@ -187,19 +231,21 @@ const assertFunctionKeyNeeded = async (url: string): Promise<void> => {
 /** @param addresses of the keys. Revoking is safe to repeat, and so it is repeated. */
 const revokeAll = async (addresses: readonly string[], sendAny: Send): Promise<Verdict> => {
   const promise = `The ${addresses.length} keys that were made here are revoked`;
-  const left: string[] = [];
-  for (const address of addresses) {
-    const isRevoked = async (): Promise<boolean> => {
-      try {
-        return (await sendAny(address, { method: "DELETE" })).status === 204;
-      } catch {
-        return false;
-      }
-    };
-    if (!(await isRevoked()) && !(await isRevoked()) && !(await isRevoked())) {
-      left.push(address);
+  const isRevoked = async (address: string): Promise<boolean> => {
+    try {
+      return (await sendAny(address, { method: "DELETE" })).status === 204;
+    } catch {
+      return false;
     }
-  }
+  };
+  const left: string[] = [];
+  await Promise.all(
+    addresses.map(async (address) => {
+      if (!(await isRevoked(address)) && !(await isRevoked(address)) && !(await isRevoked(address))) {
+        left.push(address);
+      }
+    }),
+  );
   return left.length === 0
     ? { promise, outcome: "held" }
     : {

@@ -433,7 +433,6 @@ describe("the acceptance test of a deployment", () => {
       [["--url", "http://example.com"], /^--url is plain HTTP/],
       [["--url", "https://example.com/api"], /^--url is malformed/],
       [["--deadline-ms", "0"], /^--deadline-ms is malformed/],
-      [["--function-key", "x"], /^Unknown option '--function-key'/],
       [["--url", "http://127.0.0.1:9"], /^Nobody answers there/],
     ])("ends with 2 and says why, with %j", async (args, reason) => {
       const program = startProgram(["build/verify.js", ...args], {});
@@ -474,13 +473,44 @@ describe("the acceptance test of a deployment", () => {
       await front.stop();
     });
 
-    it("revokes its keys when it is stopped", async () => {
-      const program = startProgram(["build/verify.js", "--url", instance.baseUrl], {});
-      await program.waitFor(/^held/m);
+    it("is stopped at once while it waits for the end of an OTP, says how to wait less, and revokes its keys", async () => {
+      const ordinary = await startInstance(service.settings, () => new Date());
+      const program = startProgram(["build/verify.js", "--url", ordinary.baseUrl], {});
+      const waits = /^Waiting \d+ s for the end of an OTP\. --skip-slow leaves this out, Ctrl-C stops it\.$/m;
+      while (!waits.test(program.errors()) && program.child.exitCode === null) {
+        await pause(50);
+      }
+      const start = performance.now();
       await program.stop("SIGINT");
-      expect(program.errors()).toBe("Stopping. The keys that were made are revoked first.\n");
-      expect(program.output()).toMatch(/^held {6}The \d+ keys that were made here are revoked$/m);
+      // A second, and what a busy machine adds. The code would live for ten minutes.
+      expect(performance.now() - start).toBeLessThan(15_000);
+      expect(program.errors()).toMatch(/\nStopping\. The keys that were made are revoked first\.\n$/);
+      expect(program.output()).toMatch(/^left out {2}an OTP expires[^]*\n {10}stopped\n/m);
+      expect(program.output()).toMatch(/^held {6}The \d+ keys that were made here are revoked\n/m);
       expect(program.child.exitCode).toBe(1);
+      await ordinary.stop();
+    });
+
+    it("revokes the key of a call that was under way when it was stopped", async () => {
+      const stopping = new AbortController();
+      const keys = new Set<string>();
+      const stopAtKey: Lie = async (request, passOn) => {
+        if (isRegenerate(request)) {
+          stopping.abort();
+          await pause(200);
+        }
+        const reply = await passOn(request);
+        if (isRegenerate(request)) {
+          keys.add(decode(ApiKeyBody, JSON.parse(reply.body)).api_key);
+        }
+        return reply;
+      };
+      const verdicts = await judge(stopAtKey, { signal: stopping.signal });
+      expect(verdicts.map(({ outcome }) => outcome).slice(0, -1)).not.toContain("held");
+      expect(verdicts.at(-1)).toMatchObject({ outcome: "held" });
+      const replies = await Promise.all([...keys].map((apiKey) => instance.ask(apiKey, "AAAAAAAAAAA")));
+      expect(replies.map(({ status }) => status)).toEqual([...keys].map(() => 401));
+      expect(keys.size).toBeGreaterThan(0);
     });
   });
 });

@@ -1,53 +1,33 @@
 /** `npm run verify`: holds a deployed service, or the local host, to its contract. */
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
-import { parseArgs } from "node:util";
 import * as E from "fp-ts/Either";
+import { readCommandLine, refuseCommandLine } from "../../local/command-line.mjs";
+import { callLoopbackDirectly } from "../../local/direct-calls.mjs";
 import { decodeOrigin } from "../support/origin";
 import { approach, verify, type Target, type Verdict } from "./verification";
 
-const usage = `npm run verify -- [--url URL] [--skip-slow] [--deadline-ms N]
+const program = {
+  command: "npm run verify",
+  what: "Holds a service to its contract, from outside, with merchants of its own (verify-…), whose keys it revokes at the end.",
+  options: {
+    url: {
+      type: "string",
+      default: "http://127.0.0.1:7071",
+      value: "URL",
+      help: "the origin of the service",
+    },
+    "skip-slow": { type: "boolean", default: false, help: "leaves out what waits for the end of an OTP" },
+    "deadline-ms": { type: "string", default: "5000", value: "N", help: "how long an answer may take" },
+  },
+  more: `FUNCTION_KEY in the environment: the function key, if the service asks for one. Without it, the key is asked for.
 
-Holds a service to its contract, from outside, with merchants of its own (verify-…), whose keys it revokes at the end.
-
---url URL         the origin of the service; by default http://127.0.0.1:7071, where npm start listens
---skip-slow       leaves out what waits for the end of an OTP
---deadline-ms N   how long an answer may take; by default 5000, as REQUEST_DEADLINE_IN_MS
-
-FUNCTION_KEY      in the environment: the function key, if the service asks for one. Without it, the key is asked for.
-
-Ends with 0 when every promise was held, with 1 when one was broken, and with 2 when nothing could be tried.`;
-
-interface Arguments {
-  readonly url: string;
-  readonly skipSlow: boolean;
-  readonly deadlineMs: number;
-}
+Ctrl-C ends it within a second, and revokes the keys. It ends with 0 when every promise was held, with 1 when one was
+broken or it was stopped, and with 2 when nothing could be tried.`,
+} as const;
 
 /** Nothing could be tried, for this reason. */
 class Unable extends Error {}
-
-const readArguments = (): Arguments | "help" => {
-  const { values } = parseArgs({
-    options: {
-      url: { type: "string", default: "http://127.0.0.1:7071" },
-      "skip-slow": { type: "boolean", default: false },
-      "deadline-ms": { type: "string", default: "5000" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
-    return "help";
-  }
-  const url = decodeOrigin(values.url);
-  if (E.isLeft(url)) {
-    throw new Unable(url.left);
-  }
-  if (!/^[1-9]\d{0,5}$/.test(values["deadline-ms"])) {
-    throw new Unable("--deadline-ms is malformed: expected a whole number from 1 to 999999");
-  }
-  return { url: url.right, skipSlow: values["skip-slow"], deadlineMs: Number(values["deadline-ms"]) };
-};
 
 /** Asks on the terminal, and shows nothing of what is typed. */
 const askForFunctionKey = async (): Promise<string> => {
@@ -91,25 +71,56 @@ const print = ({ outcome, promise, reason }: Verdict): void => {
   }
 };
 
+/** Shows that it waits, in the line where a terminal's cursor is or in a line a minute. */
+const showWaiting = (ttlSeconds: number, startMs: number): (() => void) => {
+  const { isTTY, columns } = process.stderr;
+  const clear = isTTY ? "\r\x1b[2K" : "";
+  const show = (): void => {
+    const left = Math.max(0, Math.ceil(ttlSeconds - (performance.now() - startMs) / 1000));
+    const text = `Waiting ${left} s for the end of an OTP. --skip-slow leaves this out, Ctrl-C stops it.`;
+    process.stderr.write(isTTY ? `${clear}${text.slice(0, Math.max(20, columns - 1))}` : `${text}\n`);
+  };
+  show();
+  const shown = setInterval(show, isTTY ? 1000 : 60_000);
+  return () => {
+    clearInterval(shown);
+    process.stderr.write(clear);
+  };
+};
+
 const run = async (): Promise<number> => {
-  const options = readArguments();
-  if (options === "help") {
-    console.log(usage);
-    return 0;
+  const { values } = readCommandLine(program);
+  const { url: address, "skip-slow": skipSlow, "deadline-ms": deadline } = values;
+  const origin = decodeOrigin(address);
+  if (E.isLeft(origin)) {
+    return refuseCommandLine(program, origin.left);
   }
-  const { url, skipSlow, deadlineMs } = options;
+  if (!/^[1-9]\d{0,5}$/.test(deadline)) {
+    return refuseCommandLine(program, "--deadline-ms is malformed: expected a whole number from 1 to 999999");
+  }
+  callLoopbackDirectly();
+  const url = origin.right;
   const functionKey = process.env["FUNCTION_KEY"];
   const target = await findTarget(url, functionKey === "" ? undefined : functionKey);
-  console.log(
-    `${url}: codes live ${target.ttlSeconds} s${skipSlow ? "" : ", and one check waits for that"}.\n`,
-  );
+  const { ttlSeconds } = target;
+  const waits = ". One check waits for that, and is reported last: --skip-slow leaves it out";
+  console.log(`${url}: codes live ${ttlSeconds} s${skipSlow ? "" : waits}.\n`);
+  const startMs = performance.now();
+  let stopShowing = (): void => undefined;
   const stopping = new AbortController();
   process.once("SIGINT", () => {
+    stopShowing();
     console.error("Stopping. The keys that were made are revoked first.");
     stopping.abort();
   });
   const counts = { held: 0, BROKEN: 0, "left out": 0 };
-  for await (const verdict of verify(target, { skipSlow, deadlineMs, signal: stopping.signal })) {
+  const onWait = (): void => {
+    stopShowing = showWaiting(ttlSeconds, startMs);
+  };
+  for await (const verdict of verify(target, {
+    ...{ skipSlow, deadlineMs: Number(deadline), signal: stopping.signal, onWait },
+  })) {
+    stopShowing();
     counts[verdict.outcome]++;
     print(verdict);
   }
@@ -122,8 +133,7 @@ run().then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    // `parseArgs` says what is wrong with an argument, too.
-    console.error(error instanceof Unable || error instanceof TypeError ? error.message : error);
+    console.error(error instanceof Unable ? error.message : error);
     process.exitCode = 2;
   },
 );
