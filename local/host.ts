@@ -39,6 +39,8 @@ export interface HostOptions {
   readonly demoShop?: () => DemoShop | undefined;
   /** By default there is none, as on the platform. */
   readonly site?: Site;
+  /** What a request may call this machine, besides loopback. */
+  readonly allowedHosts?: readonly string[];
   /** Only tests read the host's own log. */
   readonly onHostLine?: (line: HostLine) => void;
 }
@@ -46,7 +48,12 @@ export interface HostOptions {
 export const makeHost = (
   functions: readonly HttpFunction[],
   logHandler: LogHandler = logToStandardError,
-  { demoShop = () => undefined, site = noSite, onHostLine = () => undefined }: HostOptions = {},
+  {
+    demoShop = () => undefined,
+    site = noSite,
+    allowedHosts = [],
+    onHostLine = () => undefined,
+  }: HostOptions = {},
 ): Server => {
   const routes = functions.map((mounted) => ({ mounted, pattern: toPattern(mounted.route) }));
 
@@ -56,7 +63,7 @@ export const makeHost = (
       response.writeHead(request.refusal, { "content-length": 0, connection: "close" }).end();
       return;
     }
-    if (refuseForeign(incoming, response)) {
+    if (refuseForeign(incoming, response, allowedHosts)) {
       return;
     }
     const { method, path, url } = request;

@@ -42,6 +42,20 @@ describe("a request to the local host", () => {
     expect(explanation).not.toContain("shop.example");
   });
 
+  it("is answered under a Host that is allowed, and still from no foreign page", () => {
+    const allowed = ["host.docker.internal", "[fe80::1]"];
+    const explain = (headers: ArrivalHeaders): string | undefined => explainForeign(headers, allowed);
+    expect(explain({ host: ["HOST.docker.internal:7071"] })).toBeUndefined();
+    expect(explain({ host: ["[fe80::1]:7071"] })).toBeUndefined();
+    expect(explain({ host: ["localhost:7071"] })).toBeUndefined();
+    for (const host of ["docker.internal", "a.host.docker.internal", "host.docker.internal.example"]) {
+      expect(explain({ host: [host] })).toContain("ALLOWED_HOSTS=host.docker.internal");
+    }
+    expect(explain({ host: ["host.docker.internal"], origin: ["http://shop.example"] })).toMatch(
+      /^A page of another site/,
+    );
+  });
+
   it.each<[Omit<ArrivalHeaders, "host">]>([
     [{ origin: ["https://shop.example"] }],
     [{ origin: ["null"] }],

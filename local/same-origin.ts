@@ -12,12 +12,17 @@ export type ArrivalHeaders = Readonly<Partial<Record<"host" | "origin" | "sec-fe
 /**
  * Why the host refuses a request: one sentence says what was wrong, and one says what to do. Undefined when the request
  * comes from this host's own pages, from the address bar of a browser, or from a program that is not a browser.
+ *
+ * @param allowedHosts in small letters, without a port: what a request may call this machine, besides loopback.
  */
-export const explainForeign = (headers: ArrivalHeaders): string | undefined => {
+export const explainForeign = (
+  headers: ArrivalHeaders,
+  allowedHosts: readonly string[] = [],
+): string | undefined => {
   const hosts = headers.host ?? [];
   // After DNS rebinding, a page's request still carries the name of its own site (RFC 9110, section 7.2).
-  if (!hosts.every(isThisMachine)) {
-    return "The Host of this request is not localhost, an address in 127.0.0.0/8 or [::1]. Ask this local host under one of those.";
+  if (!hosts.every((host) => isThisMachine(host, allowedHosts))) {
+    return "The Host of this request is not localhost, an address in 127.0.0.0/8 or [::1]. Ask this local host under one of those, or start it with the Host that it may have, as a container's call has another: npm start ALLOWED_HOSTS=host.docker.internal.";
   }
   // A page whose origin is hidden sends `null` (RFC 6454, section 7.3). This host speaks plain HTTP only.
   const ownOrigins = hosts.map((host) => `http://${host.toLowerCase()}`);
@@ -33,11 +38,18 @@ export const explainForeign = (headers: ArrivalHeaders): string | undefined => {
 };
 
 /** With or without a port. */
-const isThisMachine = (host: string): boolean => isLoopback(host.toLowerCase().replace(/:\d*$/, ""));
+const isThisMachine = (host: string, allowedHosts: readonly string[]): boolean => {
+  const name = host.toLowerCase().replace(/:\d*$/, "");
+  return isLoopback(name) || allowedHosts.includes(name);
+};
 
 /** Answers 403 to a foreign request. Returns false when the request is not foreign; the caller answers it then. */
-export const refuseForeign = (request: IncomingMessage, response: ServerResponse): boolean => {
-  const explanation = explainForeign(request.headersDistinct);
+export const refuseForeign = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  allowedHosts: readonly string[],
+): boolean => {
+  const explanation = explainForeign(request.headersDistinct, allowedHosts);
   if (explanation === undefined) {
     return false;
   }

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { Server as SocketServer } from "node:net";
 
-/** Listens on loopback only. Resolves with the port; port 0 means any free one. Rejects when the port is in use. */
-export const listen = async (server: SocketServer, port: number): Promise<number> => {
-  server.listen(port, "127.0.0.1");
+/** Listens on loopback only, unless told. Resolves with the port; port 0 means any free one. Rejects when it is in use. */
+export const listen = async (server: SocketServer, port: number, address = "127.0.0.1"): Promise<number> => {
+  server.listen(port, address);
   await once(server, "listening");
-  const address = server.address();
-  return typeof address === "object" && address !== null ? address.port : port;
+  const bound = server.address();
+  return typeof bound === "object" && bound !== null ? bound.port : port;
 };
 
 /** Ends a server and its connections, idle or not. */
@@ -25,10 +25,17 @@ export const decodePort = (text: string | undefined, byDefault: number): number 
 };
 
 /** Why a server could not listen, in one line for the person who started it. */
-export const describeListenError = (error: unknown, port: number): string =>
-  error instanceof Error && "code" in error && error.code === "EADDRINUSE"
-    ? `Port ${port} is already in use. Set PORT to another one, or to 0 for any that is free.`
-    : `Cannot listen on port ${port}: ${String(error)}`;
+export const describeListenError = (error: unknown, port: number, address = "127.0.0.1"): string => {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  switch (code) {
+    case "EADDRINUSE":
+      return `Port ${port} is already in use. Set PORT to another one, or to 0 for any that is free.`;
+    case "EADDRNOTAVAIL":
+      return `This machine has no address ${address}. Set LISTEN_ADDRESS to one that it has, or to 0.0.0.0 for all.`;
+    default:
+      return `Cannot listen on port ${port}: ${String(error)}`;
+  }
+};
 
 /** Resolves when the terminal or the system asks this process to end. A second request ends the process at once. */
 export const untilStopped = async (): Promise<void> => {

@@ -1,6 +1,7 @@
-import { execFile, spawnSync } from "node:child_process";
-import { createServer } from "node:http";
-import { promisify } from "node:util";
+import { spawn, spawnSync } from "node:child_process";
+import { createServer, request, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
+import { createServer as createSocketServer } from "node:net";
+import { text } from "node:stream/consumers";
 import { CosmosClient } from "@azure/cosmos";
 import { close, decodePort, listen } from "../../local/server";
 import { decodeConfig, settingNames } from "../../shared/config";
@@ -11,46 +12,147 @@ import { startEmbeddedCosmosDb } from "../../local/embedded-cosmos-db";
 import { startHostProcess, startProgram } from "../../tools/support/processes";
 import { readItems, startService } from "../../tools/support/service";
 
-const hasCurl = spawnSync("curl", ["--version"]).status === 0;
-if (!hasCurl) {
-  console.warn("curl is not installed: the printed commands are counted, but not run");
-}
+const powershell = ["tool", "run", "pwsh", "--"] as const;
 
-/** What a script prints. The store may run in this process, and must answer meanwhile. */
-const runScript = async (script: string): Promise<string> => {
-  const { stdout, stderr } = await promisify(execFile)("sh", ["-c", script]);
-  expect(stderr).toBe("");
-  return stdout;
+/** Those into which the printed lines are pasted. Nothing here runs the lines for cmd. */
+const shells = [
+  {
+    ...{ shell: "posix", command: "sh", args: ["-s"], echo: 'echo "$CGN_URL $CGN_API_KEY"' },
+    isThere: spawnSync("curl", ["--version"]).status === 0,
+    hint: "curl is not installed",
+  },
+  {
+    ...{ shell: "powershell", command: "dotnet", echo: '"$env:CGN_URL $env:CGN_API_KEY"' },
+    args: [...powershell, "-NoProfile", "-NonInteractive", "-Command", "-"],
+    isThere: spawnSync("dotnet", [...powershell, "--version"]).status === 0,
+    hint: "dotnet tool restore has not brought PowerShell",
+  },
+] as const;
+type Shell = (typeof shells)[number];
+
+/** What these lines print when they are pasted. The store may run in this process, and must answer meanwhile. */
+const paste = async ({ command, args }: Shell, lines: string): Promise<string> => {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: 50_000 });
+  child.stdin.end(`${lines}\n`);
+  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  expect(errors).toBe("");
+  // PowerShell switches the keys of a terminal that is not there.
+  return output.replaceAll(/\x1b\[\?1[hl]/g, "");
 };
 
-/** Runs the printed `export` command, and asks about a test code with what it sets. */
-const tryTestSettings = async (output: string): Promise<string> => {
-  const [command = ""] = /^export .*$/m.exec(output) ?? [];
-  const [baseUrl = "", apiKey = ""] = (await runScript(`${command}\necho "$CGN_URL $CGN_API_KEY"`))
-    .trim()
-    .split(" ");
+/** The lines that are printed for pasting, in order, and the one that sets the test key. */
+const linesOf = (output: string): { readonly commands: string; readonly settings: string } => {
+  const [, commands = "", settings = ""] =
+    /^Paste in order: .*\n\n([^]*?)\n\nTo try every outcome, .*:\n\n(.*)\n\nCtrl-C stops it\.$/m.exec(
+      output,
+    ) ?? [];
+  expect(settings).not.toBe("");
+  return { commands, settings };
+};
+
+/** Pastes all lines, and asks about a test code with what they set. Resolves with what the calls printed. */
+const tryLines = async (shell: Shell, output: string): Promise<string> => {
+  const { commands, settings } = linesOf(output);
+  const printed = await paste(shell, `${commands}\n${settings}\n${shell.echo}`);
+  const [, calls = "", baseUrl = "", apiKey = ""] = /^([^]*\n)(\S+) (\S+)\n$/.exec(printed) ?? [];
   expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
   expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
-  return baseUrl;
+  return calls;
 };
 
 describe("npm start", () => {
-  it("prints its address, three commands that give 200, 200 and 404, and one that sets the test key", async () => {
-    const program = startProgram(["build/start.js"], { PORT: "0" });
-    await program.waitFor(/Ctrl-C/);
-    const commands = program.output().match(/^(OTP=|curl ).*$/gm) ?? [];
-    expect(commands).toHaveLength(3);
-    if (hasCurl) {
-      expect(await runScript(commands.join("\n"))).toMatch(
-        /^\{"code":"[A-Z0-9]{11}",.*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
-      );
-    }
-    const baseUrl = await tryTestSettings(program.output());
-    expect((await call(`${baseUrl}/playground/store.json`)).json).toMatchObject({ store: "own" });
-    // It listens on loopback only.
-    await expect(fetch(`http://[::1]:${new URL(baseUrl).port}/api/v1/info`)).rejects.toThrow("fetch failed");
-    expect(await program.stop("SIGINT")).toBe(0);
-    expect(program.errors()).toBe("");
+  for (const shell of shells) {
+    const itThere = shell.isThere ? it : it.skip;
+    const why = shell.isThere ? "" : ` (${shell.hint})`;
+
+    itThere(
+      `prints lines for ${shell.shell} that give 200, 200 and 404, and set the test key${why}`,
+      async () => {
+        const program = startProgram(["build/start.js", "--shell", shell.shell], { PORT: "0" });
+        await program.waitFor(/Ctrl-C/);
+        expect(await tryLines(shell, program.output())).toMatch(
+          /^\{"code":"[A-Z0-9]{11}",.*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
+        );
+        expect(await program.stop("SIGINT")).toBe(0);
+        expect(program.errors()).toBe("");
+      },
+    );
+
+    itThere(
+      `makes no key in a store that the settings name, and first prints for ${shell.shell} a line that makes one${why}`,
+      async () => {
+        const service = await startService();
+        const program = startProgram(["build/start.js", "--shell", shell.shell], {
+          ...{ PORT: "0", ...service.settings },
+        });
+        await program.waitFor(/Ctrl-C/);
+        expect(await readItems(service.apiKeys)).toEqual([]);
+        expect(program.output()).not.toContain("cgn_demo-shop_");
+        expect(program.output()).toContain("makes no key there before you ask for one");
+        expect(await tryLines(shell, program.output())).toMatch(
+          /^.*cgn_demo-shop_[0-9a-f]{72}.*\n\{"code".*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
+        );
+        expect(await readItems(service.apiKeys)).toHaveLength(1);
+        expect(await program.stop("SIGINT")).toBe(0);
+        expect(program.errors()).toBe("");
+        await service.stop();
+      },
+    );
+  }
+
+  it("listens on loopback only, with a store of its own", async () => {
+    const host = await startHostProcess({});
+    expect((await call(`${host.baseUrl}/playground/store.json`)).json).toMatchObject({ store: "own" });
+    const { port } = new URL(host.baseUrl);
+    await expect(fetch(`http://[::1]:${port}/api/v1/info`)).rejects.toThrow("fetch failed");
+    await host.program.stop();
+  });
+
+  it("takes settings that follow it, before those of the environment", async () => {
+    const args = ["build/start.js", "OTP_TTL_IN_SECONDS=7", "PORT=0"];
+    const program = startProgram(args, { PORT: "1", OTP_TTL_IN_SECONDS: "8" });
+    const [, baseUrl = ""] = await program.waitFor(/^Listening on (\S+)$/m);
+    expect((await makeApi(baseUrl).generate(fiscalCode)).json).toMatchObject({ ttl: 7 });
+    await program.stop();
+  });
+
+  it("answers a call under another Host only where ALLOWED_HOSTS names it, on the address that LISTEN_ADDRESS names", async () => {
+    const host = await startHostProcess({
+      ALLOWED_HOSTS: "Host.Docker.Internal, shop-net",
+      LISTEN_ADDRESS: "127.0.0.2",
+    });
+    const { hostname, port } = new URL(host.baseUrl);
+    expect(hostname).toBe("127.0.0.2");
+    await expect(fetch(`http://127.0.0.1:${port}/api/v1/info`)).rejects.toThrow("fetch failed");
+    const statusUnder = async (headers: OutgoingHttpHeaders): Promise<number | undefined> => {
+      const sent = request(`${host.baseUrl}/api/v1/info`, { headers, agent: false }).end();
+      const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+        sent.once("response", resolve).once("error", reject);
+      });
+      answer.resume();
+      return answer.statusCode;
+    };
+    expect(await statusUnder({ host: `host.docker.internal:${port}` })).toBe(200);
+    expect(await statusUnder({ host: "shop-net" })).toBe(200);
+    expect(await statusUnder({ host: "other-net" })).toBe(403);
+    expect(await statusUnder({ host: "shop-net", origin: "http://shop.example" })).toBe(403);
+    await host.program.stop();
+  });
+
+  it("calls itself directly where the environment names a proxy that drops connections", async () => {
+    let connections = 0;
+    const proxy = createSocketServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    const proxyUrl = `http://127.0.0.1:${await listen(proxy, 0)}`;
+    const host = await startHostProcess({
+      ...{ NODE_USE_ENV_PROXY: "1", HTTP_PROXY: proxyUrl, HTTPS_PROXY: proxyUrl, NO_PROXY: "example.org" },
+    });
+    expect(await host.newCode()).toMatch(/^[A-Z0-9]{11}$/);
+    expect(await host.program.stop()).toBe(0);
+    expect(connections).toBe(0);
+    proxy.close();
   });
 
   it("ends on a signal with open connections, and prints nothing", async () => {
@@ -70,6 +172,11 @@ describe("npm start", () => {
     const runs: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
       [{ PORT: port }, new RegExp(`^Port ${port} is already in use\\. .*\n$`)],
       [{ PORT: "65536" }, /^PORT is malformed: .*\n$/],
+      [
+        { LISTEN_ADDRESS: "nonsense", ALLOWED_HOSTS: "a,*.nonsense" },
+        /^LISTEN_ADDRESS is malformed: .*\nALLOWED_HOSTS is malformed: .*\n$(?<!nonsense[^]*)/,
+      ],
+      [{ PORT: "0", LISTEN_ADDRESS: "192.0.2.1" }, /^This machine has no address 192\.0\.2\.1\. .*\n$/],
       [
         { PORT: "0", OTP_TTL_IN_SECONDS: "nonsense", OTP_RETENTION_IN_SECONDS: "nonsense" },
         /^(?=[^]*OTP_TTL_IN_SECONDS is malformed)(?=[^]*OTP_RETENTION_IN_SECONDS is malformed)(?![^]*nonsense)/,
@@ -142,27 +249,6 @@ describe("npm start", () => {
     await host.program.stop();
     await close(embedded.server);
     await tokens.close();
-  });
-
-  it("makes no key in a store that the settings name, and first prints a command that makes one", async () => {
-    const service = await startService();
-    const program = startProgram(["build/start.js"], { PORT: "0", ...service.settings });
-    await program.waitFor(/Ctrl-C/);
-    expect(await readItems(service.apiKeys)).toEqual([]);
-    expect(program.output()).not.toContain("cgn_demo-shop_");
-    expect(program.output()).toContain("makes no key there before you ask for one");
-    const commands = program.output().match(/^(KEY=|OTP=|curl ).*$/gm) ?? [];
-    expect(commands.map((command) => command.slice(0, 4))).toEqual(["KEY=", "OTP=", "curl", "curl"]);
-    if (hasCurl) {
-      expect(await runScript(commands.join("\n"))).toMatch(
-        /^\{.*"api_key":"cgn_demo-shop_[0-9a-f]{72}".*\}\n\{"code".*\} 200\n\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/,
-      );
-      expect(await readItems(service.apiKeys)).toHaveLength(1);
-      await tryTestSettings(program.output());
-    }
-    expect(await program.stop("SIGINT")).toBe(0);
-    expect(program.errors()).toBe("");
-    await service.stop();
   });
 });
 

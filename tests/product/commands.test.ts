@@ -1,0 +1,68 @@
+/** Every program that an npm script runs says what it does, and refuses what it does not know. */
+import { scripts } from "../../package.json";
+import { startProgram } from "../../tools/support/processes";
+import { startSideBySide } from "../../tools/support/side-by-side";
+
+/** What npm appends to a script goes to its last command. */
+const programs = Object.entries(scripts).flatMap(([script, line]) => {
+  const last = line.split(" && ").at(-1) ?? "";
+  return last.startsWith("node ") ? [{ script, args: last.split(" ").slice(1) }] : [];
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+describe("npm run", () => {
+  let runs: readonly Promise<Ended>[];
+  beforeAll(() => {
+    const tasks = programs.flatMap(({ args }) =>
+      ["--help", "--bogus=very-secret"].map((more) => async (): Promise<Ended> => {
+        const program = startProgram([...args, more], {});
+        return { code: await program.ended, output: program.output(), errors: program.errors() };
+      }),
+    );
+    runs = startSideBySide(tasks, 4);
+  });
+  afterAll(() => Promise.allSettled(runs));
+
+  it("gives what follows a script to its own program", () => {
+    expect(programs.length).toBeGreaterThan(10);
+    const known = programs.map(({ script }) => script);
+    const running = Object.entries(scripts).filter(([, line]) => /\bnode (tools|build)\//.test(line));
+    expect(running.map(([script]) => script)).toEqual(known);
+  });
+
+  it.each(programs.map(({ script }, index) => ({ script, index })))(
+    "$script says with --help what it does, and ends with 2 and one line at what it does not know",
+    async ({ script, index }) => {
+      const [help, refusal] = [await runs[index * 2], await runs[index * 2 + 1]];
+      expect(help).toMatchObject({ code: 0, errors: "" });
+      // A program of several scripts has its own name.
+      expect(help?.output).toMatch(new RegExp(`^npm (run )?${script}( |\n)|^node tools/[\\w-]+\\.mjs `));
+      expect(help?.output).toMatch(/^ {2}--help +prints this text$/m);
+      expect(refusal).toMatchObject({ code: 2, output: "" });
+      expect(refusal?.errors).toMatch(/^Unknown option '--bogus' \(n[^\n]+ --help\)\n$/);
+    },
+  );
+
+  it.each([
+    [["tools/package.mjs", "very-secret"], "There is a value without a name (npm run package -- --help)"],
+    [
+      ["tools/run-tests.mjs", "fuzz", "very-secret"],
+      "fuzz has its own files (node tools/run-tests.mjs --help)",
+    ],
+    [["tools/run-tests.mjs"], "Expected one of soak, fuzz, unit-24 (node tools/run-tests.mjs --help)"],
+    [["tools/bicep.mjs", "lint", "build"], "Expected one of lint, build, find (node tools/bicep.mjs --help)"],
+    [
+      ["build/start.js", "very-secret"],
+      "What follows is no setting: expected NAME=VALUE (npm start -- --help)",
+    ],
+    [["build/start.js", "OTP_TTL=very-secret"], "There is no setting OTP_TTL (npm start -- --help)"],
+  ])("%j is refused, and no value is repeated", async (args, fault) => {
+    const program = startProgram(args, {});
+    expect([await program.ended, program.output(), program.errors()]).toEqual([2, "", `${fault}\n`]);
+  });
+});
