@@ -118,8 +118,12 @@ describe("CONTRIBUTING.md, on adding a refusal", () => {
 
   it("names places that have every refusal", () => {
     expect(places.length).toBeGreaterThan(5);
+    // Nobody can make the service have a defect.
+    const isExcepted = (name: string, place: string): boolean =>
+      name === "internal-error" && ["Try every outcome", "Prova ogni esito"].includes(place);
     const missing = places.flatMap(({ file, place }) =>
       problemNames
+        .filter((name) => !isExcepted(name, place))
         .filter((name) => {
           const path = file.replace("NAME", name);
           const text = existsSync(path) ? readFileSync(path, "utf8") : "";
