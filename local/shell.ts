@@ -88,7 +88,7 @@ const toPowerShell = (demo: Demo): DemoLines => {
   };
 };
 
-/** The `curl` of Windows 10 and later. Nothing tests these lines: there is no `cmd` but on Windows. */
+/** With the `curl` of Windows 10 and later. Only a Windows machine can try these lines (`.github/workflows/machines.yml`). */
 const toCmd = (demo: Demo): DemoLines => {
   const json = (input: object): string => `"${JSON.stringify(input).replaceAll('"', String.raw`\"`)}"`;
   const post = (url: string, input: object, header = ""): string =>

@@ -1,3 +1,8 @@
+import { callLoopbackDirectly } from "../../local/direct-calls.mjs";
+
+// The workers get this environment.
+callLoopbackDirectly();
+
 // What the workers are started with. The fault tests make much that is garbage at once: they collect it less often.
 process.execArgv.push("--max-semi-space-size=64");
 // Node.js 22 follows every promise for jest's AsyncLocalStorage, which takes a tenth of the processor's time, unless it is
