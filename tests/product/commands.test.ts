@@ -35,6 +35,15 @@ describe("npm run", () => {
     expect(running.map(([script]) => script)).toEqual(known);
   });
 
+  it("takes no script that only a POSIX shell understands", () => {
+    const commands = Object.entries(scripts).flatMap(([script, line]) =>
+      line.split(" && ").map((command) => ({ script, command })),
+    );
+    // A variable before the command, a path as the command, single quotes, and what separates commands there alone.
+    const isPosix = /^\w+=|^\S*\/|['`;]|\$\(| \|\| | & /;
+    expect(commands.filter(({ command }) => isPosix.test(command))).toEqual([]);
+  });
+
   it.each(programs.map(({ script }, index) => ({ script, index })))(
     "$script says with --help what it does, and ends with 2 and one line at what it does not know",
     async ({ script, index }) => {
