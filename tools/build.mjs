@@ -23,9 +23,7 @@ const esbuild = await import("esbuild").catch(() => stop("Packages are missing: 
 for (const folder of ["dist", "build"]) {
   await mkdir(folder, { recursive: true })
     .then(() => access(folder, constants.W_OK))
-    .catch(({ code }) =>
-      stop(`The folder ${folder} cannot be written (${code}). Build in a copy that you may write to.`),
-    );
+    .catch(() => stop(`The folder ${folder} cannot be written. Build in a copy that you may write to.`));
 }
 
 /** esbuild has printed what is wrong. */
