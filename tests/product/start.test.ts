@@ -1,52 +1,40 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createServer, request, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import { createServer as createSocketServer } from "node:net";
-import { text } from "node:stream/consumers";
 import { CosmosClient } from "@azure/cosmos";
 import { close, decodePort, listen } from "../../local/server";
 import { decodeConfig, settingNames } from "../../shared/config";
 import { call, discountId, fiscalCode, makeApi } from "../../tools/support/api";
 import { right } from "../../tools/support/either";
+import {
+  describeMissingPowerShell,
+  hasPowerShell,
+  paste,
+  patienceMs,
+  posix,
+  powershell,
+} from "../support/shells";
 import { startTokenEndpoint } from "../support/token-endpoint";
 import { startEmbeddedCosmosDb } from "../../local/embedded-cosmos-db";
 import { startHostProcess, startProgram } from "../../tools/support/processes";
 import { readItems, startService } from "../../tools/support/service";
 
-const powershell = ["tool", "run", "pwsh", "--"] as const;
-
 /** Those into which the printed lines are pasted. */
 const shells = [
   {
-    ...{ shell: "posix", command: "sh", args: ["-s"], echo: 'echo "$CGN_URL $CGN_API_KEY"' },
+    ...{ name: "posix", shell: posix, echo: 'echo "$CGN_URL $CGN_API_KEY"' },
     isThere: spawnSync("curl", ["--version"]).status === 0,
     hint: "curl is not installed",
   },
   {
-    ...{ shell: "powershell", command: "dotnet", echo: '"$env:CGN_URL $env:CGN_API_KEY"' },
-    args: [...powershell, "-NoProfile", "-NonInteractive", "-Command", "-"],
-    isThere: spawnSync("dotnet", [...powershell, "--version"]).status === 0,
-    hint: "dotnet tool restore has not brought PowerShell",
+    ...{ name: "powershell", shell: powershell, echo: '"$env:CGN_URL $env:CGN_API_KEY"' },
+    ...{ isThere: hasPowerShell(), hint: describeMissingPowerShell },
   },
   {
-    ...{ shell: "cmd", command: "cmd", args: ["/d", "/q"], echo: "echo %CGN_URL% %CGN_API_KEY%" },
-    isThere: process.platform === "win32",
-    hint: "there is cmd on Windows only",
+    ...{ name: "cmd", shell: { command: "cmd", args: ["/d", "/q"] }, echo: "echo %CGN_URL% %CGN_API_KEY%" },
+    ...{ isThere: process.platform === "win32", hint: "there is cmd on Windows only" },
   },
 ] as const;
-type Shell = (typeof shells)[number];
-
-/** A shell may start slowly. */
-const patienceMs = 110_000;
-
-/** What these lines print when they are pasted. The store may run in this process, and must answer meanwhile. */
-const paste = async ({ command, args }: Shell, lines: string): Promise<string> => {
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], timeout: patienceMs });
-  child.stdin.end(`${lines}\n`);
-  const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  expect(errors).toBe("");
-  // PowerShell switches the keys of a terminal that is not there.
-  return output.replaceAll(/\x1b\[\?1[hl]|\r/g, "");
-};
 
 /** The lines that are printed for pasting, in order, and the one that sets the test key. */
 const linesOf = (output: string): { readonly commands: string; readonly settings: string } => {
@@ -59,9 +47,9 @@ const linesOf = (output: string): { readonly commands: string; readonly settings
 };
 
 /** Pastes all lines, and asks about a test code with what they set. Resolves with what the calls printed. */
-const tryLines = async (shell: Shell, output: string): Promise<string> => {
+const tryLines = async ({ shell, echo }: (typeof shells)[number], output: string): Promise<string> => {
   const { commands, settings } = linesOf(output);
-  const printed = await paste(shell, `${commands}\n${settings}\n${shell.echo}`);
+  const printed = await paste(shell, `${commands}\n${settings}\n${echo}`);
   const [, calls = "", baseUrl = "", apiKey = ""] = /^([^]*\n)(\S+) (\S+)\n$/.exec(printed) ?? [];
   expect(apiKey).toMatch(/^cgn_test_demo-shop_[0-9a-f]{72}$/);
   expect((await makeApi(baseUrl).ask(apiKey, "TESTLIVE000")).status).toBe(200);
@@ -74,13 +62,13 @@ describe("npm start", () => {
     const why = shell.isThere ? "" : ` (${shell.hint})`;
 
     itThere(
-      `prints lines for ${shell.shell} that give 200, 200 and 404, and set the test key${why}`,
+      `prints lines for ${shell.name} that give 200, 200 and 404, and set the test key${why}`,
       async () => {
-        const program = startProgram(["build/start.js", "--shell", shell.shell], { PORT: "0" });
+        const program = startProgram(["build/start.js", "--shell", shell.name], { PORT: "0" });
         await program.waitFor(/Ctrl-C/);
         const printed = await tryLines(shell, program.output());
         expect(printed).toMatch(
-          shell.shell === "cmd" ? /^[A-Z0-9]{11}$/m : /^\{"code":"[A-Z0-9]{11}",.*\} 200\n/,
+          shell.name === "cmd" ? /^[A-Z0-9]{11}$/m : /^\{"code":"[A-Z0-9]{11}",.*\} 200\n/,
         );
         expect(printed).toMatch(/^\{"expires_at".*\} 200\n\{.*otp-already-used.*\} 404\n$/m);
         // Windows knows no signals.
@@ -91,10 +79,10 @@ describe("npm start", () => {
     );
 
     itThere(
-      `makes no key in a store that the settings name, and first prints for ${shell.shell} a line that makes one${why}`,
+      `makes no key in a store that the settings name, and first prints for ${shell.name} a line that makes one${why}`,
       async () => {
         const service = await startService();
-        const program = startProgram(["build/start.js", "--shell", shell.shell], {
+        const program = startProgram(["build/start.js", "--shell", shell.name], {
           ...{ PORT: "0", ...service.settings },
         });
         await program.waitFor(/Ctrl-C/);
