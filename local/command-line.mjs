@@ -20,6 +20,21 @@ import { parseArgs } from "node:util";
  * @property {string} [more] what the help says at its end
  */
 
+/** Options of ours that are npm's, too: it may have got them from elsewhere. */
+const alsoOfNpm = ["yes", "shell"];
+
+/**
+ * npm keeps an option to itself that does not follow two hyphens, and puts it into the environment. Windows PowerShell may
+ * drop the hyphens (https://github.com/npm/cli/issues/4903). The program would do something else than was asked for.
+ *
+ * @param {readonly string[]} names
+ */
+const findLost = (names) =>
+  names.find(
+    (name) =>
+      !alsoOfNpm.includes(name) && process.env[`npm_config_${name.replaceAll("-", "_")}`] !== undefined,
+  );
+
 /** @param {Program} program */
 const toHelp = ({ command }) => `${command} ${command.startsWith("npm ") ? "-- " : ""}--help`;
 
@@ -82,6 +97,13 @@ export const readCommandLine = (program) => {
   if (values.help) {
     console.log(describe(program, Object.entries(options)));
     process.exit(0);
+  }
+  const lost = findLost(Object.keys(options));
+  if (lost !== undefined) {
+    refuseCommandLine(
+      program,
+      `npm has kept --${lost} to itself: put -- before it, or '--' in Windows PowerShell`,
+    );
   }
   if (operands === undefined && positionals.length > 0) {
     refuseCommandLine(program, "There is a value without a name");

@@ -9,12 +9,12 @@ const { values } = readCommandLine({
   what: `Puts the deployed files, and nothing else, into cgn-otp.zip, for "az functionapp deployment source config-zip" or the
 portal, and into the folder cgn-otp, for azd (azure.yaml). .funcignore decides which files are deployed.`,
   options: {
-    to: { type: "string", default: "build", value: "FOLDER", help: "the folder where they go" },
+    folder: { type: "string", default: "build", value: "FOLDER", help: "where they go" },
   },
 });
 
-const archive = path.join(values.to, "cgn-otp.zip");
-const folder = path.join(values.to, "cgn-otp");
+const archive = path.join(values.folder, "cgn-otp.zip");
+const folder = path.join(values.folder, "cgn-otp");
 const deployed = (await readFile(".funcignore", "utf8"))
   .split(/\r?\n/)
   .filter((line) => line.startsWith("!/"))
@@ -44,7 +44,7 @@ const mtime = new Date(2000, 0, 1);
 const entries = await Promise.all(
   names.toSorted().map(async (name) => [name, [await readFile(name), { level: 9, mtime }]]),
 );
-await mkdir(values.to, { recursive: true });
+await mkdir(values.folder, { recursive: true });
 await writeFile(archive, zipSync(Object.fromEntries(entries)));
 // Nothing of an earlier version may stay in it.
 await rm(folder, { recursive: true, force: true });

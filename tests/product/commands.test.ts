@@ -57,6 +57,12 @@ describe("npm run", () => {
     },
   );
 
+  it("says that npm has kept an option to itself, which the program would not know of", async () => {
+    const program = startProgram(["build/verify.js"], { npm_config_skip_slow: "true" });
+    expect([await program.ended, program.output()]).toEqual([2, ""]);
+    expect(program.errors()).toMatch(/^npm has kept --skip-slow to itself: put -- before it, .*\n$/);
+  });
+
   it.each([
     [["tools/package.mjs", "very-secret"], "There is a value without a name (npm run package -- --help)"],
     [

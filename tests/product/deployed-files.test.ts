@@ -83,7 +83,7 @@ describe("the files that are deployed", () => {
   let bytes: Buffer;
   let packaged: string[];
   const pack = async (settings: Readonly<Record<string, string>>): Promise<Buffer> => {
-    const packaging = startProgram(["tools/package.mjs", "--to", place], settings);
+    const packaging = startProgram(["tools/package.mjs", "--folder", place], settings);
     expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
     return readFile(path.join(place, "cgn-otp.zip"));
   };
@@ -115,7 +115,7 @@ describe("the files that are deployed", () => {
     const clone = path.join(place, "clone");
     await mkdir(clone);
     const packIn = (): ReturnType<typeof startProgram> =>
-      startProgram([path.resolve("tools/package.mjs"), "--to", "packed"], {}, clone);
+      startProgram([path.resolve("tools/package.mjs"), "--folder", "packed"], {}, clone);
     for (const name of packaged) {
       await cp(name, path.join(clone, name));
     }

@@ -17,7 +17,7 @@ export interface UnpackedArchive {
 export const unpackArchive = async (): Promise<UnpackedArchive> => {
   const root = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
   const packaged = path.join(root, "packaged");
-  const packaging = startProgram(["tools/package.mjs", "--to", packaged], {});
+  const packaging = startProgram(["tools/package.mjs", "--folder", packaged], {});
   expect({ code: await packaging.ended, errors: packaging.errors() }).toEqual({ code: 0, errors: "" });
   const folder = path.join(root, "app");
   for (const [name, content] of Object.entries(
