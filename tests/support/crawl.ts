@@ -1,24 +1,23 @@
 /** Follows every link of a site, as a reader could. */
 import { call } from "../../tools/support/api";
 
-/** A link that leads nowhere: the page that has it, and its address. */
-export interface Broken {
-  readonly from: string;
-  readonly to: string;
-}
-
 /** What a page has links to, its images and scripts included. */
 const addressesIn = (html: string): readonly string[] =>
   [...html.matchAll(/<(?:a|link|script|use|img)\b[^>]*?\s(?:href|src)="([^"]+)"/g)].map(([, address = ""]) =>
     address.replaceAll("&amp;", "&"),
   );
 
+export interface Crawled {
+  /** The text of each page, by its path. */
+  readonly visited: ReadonlyMap<string, string>;
+  /** Each address that leads nowhere, once, though each page may have it. */
+  readonly broken: readonly string[];
+}
+
 /** Visits everything on the site that the starts lead to, and looks for each fragment on its page. */
-export const crawl = async (
-  starts: readonly URL[],
-): Promise<{ readonly visited: ReadonlyMap<string, string>; readonly broken: readonly Broken[] }> => {
+export const crawl = async (starts: readonly URL[]): Promise<Crawled> => {
   const visited = new Map<string, string>();
-  const broken: Broken[] = [];
+  const broken = new Map<string, string[]>();
   const missing = new Set<string>();
   const queue = starts.map((to) => ({ from: "", to }));
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
@@ -46,8 +45,10 @@ export const crawl = async (
       text === undefined ||
       (to.hash !== "" && !text.includes(`id="${decodeURIComponent(to.hash.slice(1))}"`))
     ) {
-      broken.push({ from, to: to.href });
+      broken.set(to.href, [...(broken.get(to.href) ?? []), from]);
     }
   }
-  return { visited, broken };
+  const describe = ([to, [from = "", ...others]]: readonly [string, readonly string[]]): string =>
+    `${to}, to which ${from === "" ? "the test" : from} leads${others.length > 0 ? `, and ${others.length} more` : ""}`;
+  return { visited, broken: [...broken].map(describe) };
 };
