@@ -1,8 +1,11 @@
-/**
- * Prints what is in the deployed file, for a release: the packages of which the last build put something into dist/main.js,
- * as CycloneDX 1.6. (`npm sbom --omit dev` leaves out each package that a tool needs as well, such as fp-ts.)
- */
+/** What is in the deployed file, for a release. (`npm sbom --omit dev` leaves out what a tool needs as well, such as fp-ts.) */
 import { readFileSync } from "node:fs";
+import { readCommandLine } from "../local/command-line.mjs";
+
+readCommandLine({
+  command: "node tools/sbom.mjs",
+  what: "Prints the packages of which the last build put something into dist/main.js, as CycloneDX 1.6.",
+});
 
 const read = (file) => JSON.parse(readFileSync(file, "utf8"));
 const { name, version, license } = read("package.json");

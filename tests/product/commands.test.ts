@@ -1,13 +1,25 @@
-/** Every program that an npm script runs says what it does, and refuses what it does not know. */
+/** Every program of an npm script, and every other of tools/, says what it does, and refuses what it does not know. */
+import { globSync } from "node:fs";
 import { scripts } from "../../package.json";
 import { startProgram } from "../../tools/support/processes";
 import { startSideBySide } from "../../tools/support/side-by-side";
 
 /** What npm appends to a script goes to its last command. */
-const programs = Object.entries(scripts).flatMap(([script, line]) => {
+const ofScripts = Object.entries(scripts).flatMap(([script, line]) => {
   const last = line.split(" && ").at(-1) ?? "";
   return last.startsWith("node ") ? [{ script, args: last.split(" ").slice(1) }] : [];
 });
+
+/** The files of tools/ that other programs import. */
+const modules = ["tools/leave-out.mjs", "tools/runtime.mjs"];
+
+const programs = [
+  ...ofScripts,
+  ...globSync("tools/*.mjs")
+    .map((file) => file.replaceAll("\\", "/"))
+    .filter((file) => !modules.includes(file) && !ofScripts.some(({ args }) => args[0] === file))
+    .map((file) => ({ script: file, args: [file] })),
+];
 
 interface Ended {
   readonly code: number | null;
@@ -15,7 +27,7 @@ interface Ended {
   readonly errors: string;
 }
 
-describe("npm run", () => {
+describe("a program", () => {
   let runs: readonly Promise<Ended>[];
   beforeAll(() => {
     const tasks = programs.flatMap(({ args }) =>
@@ -28,14 +40,14 @@ describe("npm run", () => {
   });
   afterAll(() => Promise.allSettled(runs));
 
-  it("gives what follows a script to its own program", () => {
-    expect(programs.length).toBeGreaterThan(10);
-    const known = programs.map(({ script }) => script);
+  it("of a script gets what follows it", () => {
+    expect(ofScripts.length).toBeGreaterThan(10);
+    const known = ofScripts.map(({ script }) => script);
     const running = Object.entries(scripts).filter(([, line]) => /\bnode (tools|build)\//.test(line));
     expect(running.map(([script]) => script)).toEqual(known);
   });
 
-  it("takes no script that only a POSIX shell understands", () => {
+  it("of a script is started as every shell understands", () => {
     const commands = Object.entries(scripts).flatMap(([script, line]) =>
       line.split(" && ").map((command) => ({ script, command })),
     );
@@ -50,7 +62,7 @@ describe("npm run", () => {
       const [help, refusal] = [await runs[index * 2], await runs[index * 2 + 1]];
       expect(help).toMatchObject({ code: 0, errors: "" });
       // A program of several scripts has its own name.
-      expect(help?.output).toMatch(new RegExp(`^npm (run )?${script}( |\n)|^node tools/[\\w-]+\\.mjs `));
+      expect(help?.output).toMatch(new RegExp(`^npm (run )?${script}( |\n)|^node tools/[\\w-]+\\.mjs( |\n)`));
       expect(help?.output).toMatch(/^ {2}--help +prints this text$/m);
       expect(refusal).toMatchObject({ code: 2, output: "" });
       expect(refusal?.errors).toMatch(/^Unknown option '--bogus' \(n[^\n]+ --help\)\n$/);
