@@ -61,7 +61,10 @@ const makeSamples = (method: string, template: string, operation: t.TypeOf<typeo
 
 const place = { file: "openapi.yaml", language: "en" } as const;
 
-/** Writes the document for the reference into a folder, and returns where it is, from the site's own folder. */
+/**
+ * Writes the document for the reference into a folder, and returns its address, with every character as it is: the reader of
+ * the reference encodes it, and would encode twice what is encoded, as a space in the path.
+ */
 export const writeReference = async (folder: string): Promise<string> => {
   const text = (await readFile("openapi.yaml", "utf8")).replaceAll(
     /(?<=\]\()\/[^)]+(?=\))|(?<=^ +url: )\/\S+$/gm,
@@ -89,5 +92,6 @@ export const writeReference = async (folder: string): Promise<string> => {
     file,
     JSON.stringify({ ...shown, info: { ...info, description }, tags: tags.map(({ name }) => ({ name })) }),
   );
-  return path.relative("site", file);
+  const absolute = path.resolve(file).replaceAll("\\", "/");
+  return `file://${absolute.startsWith("/") ? "" : "/"}${absolute}`;
 };
