@@ -9,5 +9,6 @@ it(`${requests} requests generated from seed ${seed} get the contract's answers,
   const { passed, findings, counts } = await fuzz(requests, seed, print);
   expect(findings).toEqual([]);
   expect(passed).toBe(requests);
-  expect([...counts].filter(([, count]) => count === 0)).toEqual([]);
+  // Only a flood is answered 429: made-up-keys.test.ts.
+  expect([...counts].filter(([answer, count]) => count === 0 && !answer.includes(" 429 "))).toEqual([]);
 }, 3_600_000);
