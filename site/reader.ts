@@ -2,8 +2,9 @@
 
 /** What a value looks like in the guides, which are also read in the repository, and in the reference. */
 const written = {
-  testKey: /cgn_test_demo-shop_…/,
-  key: /cgn_demo-shop_…/,
+  // In ASCII, so that a key copied as it is written gets an answer that names the header.
+  testKey: /cgn_test_demo-shop_(?:YOUR-KEY|LA-TUA-CHIAVE)/,
+  key: /cgn_demo-shop_(?:YOUR-KEY|LA-TUA-CHIAVE)/,
   url: /(?<=CGN_URL=)http:\/\/127\.0\.0\.1:7071|https:\/\/api\.cgn\.pagopa\.it(?=\/api\/)/,
   // Where `npm start` runs: only the local host puts another address here.
   local: /http:\/\/127\.0\.0\.1:7071/,

@@ -27,7 +27,7 @@ const Document = t.type({
 /** What a reader's key looks like in a sample, by the name of its security scheme. */
 const keys: Readonly<Record<string, { readonly name: string; readonly value: string }>> = {
   functionKey: { name: "x-functions-key", value: "cgn-function-key" },
-  merchantApiKey: { name: "Ocp-Apim-Subscription-Key", value: "cgn_demo-shop_…" },
+  merchantApiKey: { name: "Ocp-Apim-Subscription-Key", value: "cgn_demo-shop_YOUR-KEY" },
 };
 
 const languages = [

@@ -16,6 +16,7 @@ import {
   runShell,
   runWithErrors,
   slowest,
+  testKeyToFill,
   throttled,
   unavailable,
   worstCaseOf,
@@ -85,7 +86,7 @@ describe("the guides", () => {
     runShell(
       commands
         .replace("http://127.0.0.1:7071", service.baseUrl)
-        .replace("cgn_test_demo-shop_…", testKey)
+        .replace(testKeyToFill, testKey)
         .replaceAll("demo-discount", discountId),
     );
 
@@ -97,6 +98,18 @@ describe("the guides", () => {
       expect(shown).toMatch(/^\{.+\}(?: 200)?\n$/);
       expect(normalise(`${await runCommands(command)}\n`.replace("\n\n", "\n"))).toBe(normalise(shown));
     });
+  }
+
+  for (const { page, text } of shopGuides) {
+    itWithCurl(
+      `begin with a call that is refused by name if the key is copied as written (${page})`,
+      async () => {
+        const [, command = ""] = /^```sh.*\n([^]*?)^```$/m.exec(text) ?? [];
+        const answer = await runShell(command.replace("http://127.0.0.1:7071", service.baseUrl));
+        expect(answer).toContain('"status":401');
+        expect(answer).toContain("Ocp-Apim-Subscription-Key");
+      },
+    );
   }
 
   it.each(

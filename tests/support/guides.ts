@@ -24,6 +24,9 @@ export const sectionOf = (text: string, heading: string): string => {
   return after.replace(/\n## [^]*/, "");
 };
 
+/** What stands for the reader's test key in the first steps, in the language of the page. */
+export const testKeyToFill = /cgn_test_demo-shop_(?:YOUR-KEY|LA-TUA-CHIAVE)/;
+
 export interface Ended {
   readonly code: number | null;
   readonly output: string;
