@@ -1,5 +1,5 @@
 /** `npm run package`: puts the deployed files, and nothing else, into an archive and a folder. */
-import { cp, glob, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, glob, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { zipSync } from "fflate";
 import { readCommandLine } from "../local/command-line.mjs";
@@ -28,15 +28,25 @@ for await (const entry of glob(
     names.push(path.relative(".", path.join(entry.parentPath, entry.name)).replaceAll(path.sep, "/"));
   }
 }
+const stop = (fault) => {
+  console.error(`Nothing was packaged: ${fault}`);
+  process.exit(1);
+};
+
 // Without one of these no function would be there, and Azure would not say why.
 const missing = ["dist/main.js", "dist/main.js.map", "host.json", "package.json"].filter(
   (name) => !names.includes(name),
 );
 if (missing.length > 0) {
-  console.error(
-    `Nothing was packaged: ${missing.join(", ")} would be missing. npm run build makes dist; .funcignore names what is deployed.`,
+  stop(
+    `${missing.join(", ")} would be missing. npm run build makes dist; .funcignore names what is deployed.`,
   );
-  process.exit(1);
+}
+
+// The folder is emptied, and a clone has its name.
+const inFolder = await readdir(folder).catch(() => []);
+if (inFolder.some((name) => [".git", "package-lock.json"].includes(name))) {
+  stop("--folder holds a folder cgn-otp with sources. Name another.");
 }
 
 // The same content must give the same bytes, so no file carries its build time.
@@ -44,8 +54,12 @@ const mtime = new Date(2000, 0, 1);
 const entries = await Promise.all(
   names.toSorted().map(async (name) => [name, [await readFile(name), { level: 9, mtime }]]),
 );
-await mkdir(values.folder, { recursive: true });
-await writeFile(archive, zipSync(Object.fromEntries(entries)));
+try {
+  await mkdir(values.folder, { recursive: true });
+  await writeFile(archive, zipSync(Object.fromEntries(entries)));
+} catch {
+  stop("--folder names none that can be written.");
+}
 // Nothing of an earlier version may stay in it.
 await rm(folder, { recursive: true, force: true });
 for (const name of names) {

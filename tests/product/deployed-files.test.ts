@@ -130,6 +130,24 @@ describe("the files that are deployed", () => {
     expect(await readdir(clone)).not.toContain("packed");
   });
 
+  it("replace no sources, as a clone beside which they are put, and need a folder that can be written", async () => {
+    const isFile = path.join(place, "file");
+    await writeFile(isFile, "");
+    const hasClone = path.join(place, "with-clone");
+    const clone = path.join(hasClone, "cgn-otp");
+    await mkdir(clone, { recursive: true });
+    await writeFile(path.join(clone, "package-lock.json"), "");
+    for (const [folder, fault] of [
+      [isFile, "--folder names none that can be written."],
+      ["", "--folder names none that can be written."],
+      [hasClone, "--folder holds a folder cgn-otp with sources. Name another."],
+    ] as const) {
+      const refused = startProgram(["tools/package.mjs", "--folder", folder], {});
+      expect([await refused.ended, refused.errors()]).toEqual([1, `Nothing was packaged: ${fault}\n`]);
+    }
+    expect([await readdir(hasClone), await readdir(clone)]).toEqual([["cgn-otp"], ["package-lock.json"]]);
+  });
+
   it("are chosen from every file of the folder, built or not", () => {
     expect(candidates).toEqual(
       expect.arrayContaining(["LICENSE", ".npmrc", "main.ts", "dist/main.js", "build/start.js"]),
