@@ -209,6 +209,9 @@ describe("a payment whose answer is lost", () => {
     story.giveTestKey().send({ tag: "use-key", keyType: "test" });
     expect([story.state.shop.uses, stageOf(story.state).tag]).toEqual(["primary", "unknown"]);
     expect(story.send({ tag: "pay" }).refuse(401, "unauthorized").state.cart.stage.tag).toBe("unknown");
+    expect(tellAtCheckout(story.state, locale).map(({ text }) => text)).toContain(texts.keyRefused);
+    story.send({ tag: "use-key", keyType: "primary" });
+    expect(tellAtCheckout(story.state, locale).map(({ text }) => text)).toEqual([texts.answerLost]);
     expect(story.listKeys("primary").send({ tag: "pay" }).validate().checkout).toEqual([
       "paid",
       reduced,

@@ -38,7 +38,7 @@ const it = {
   loseAnswer: "Simula una risposta persa",
   loseAnswerHint: "Il servizio usa il codice e risponde, ma la risposta non arriva al negozio.",
   answerLost:
-    "La risposta non è arrivata: il negozio non sa se il codice è stato usato. Riprova: la Idempotency-Key è la stessa e il codice non si usa due volte. Puoi anche ricaricare la pagina: carrello e chiave restano.",
+    "L'esito non è arrivato: il negozio non sa se il codice è stato usato. Riprova: la Idempotency-Key è la stessa e il codice non si usa due volte. Puoi anche ricaricare la pagina: carrello e chiave restano.",
   paid: (price: string) => `Ordine confermato: hai pagato ${price}.`,
   paidOnRetry: "Riprovare con la stessa Idempotency-Key non ha usato il codice due volte.",
   newCart: "Nuovo carrello",
@@ -149,7 +149,7 @@ const en: Texts = {
   loseAnswer: "Simulate a lost answer",
   loseAnswerHint: "The service uses the code and answers, but the answer does not reach the shop.",
   answerLost:
-    "The answer did not arrive: the shop does not know whether the code was used. Try again: the Idempotency-Key is the same, and the code is not used twice. You may also reload the page: it keeps the cart and the key.",
+    "The outcome did not arrive: the shop does not know whether the code was used. Try again: the Idempotency-Key is the same, and the code is not used twice. You may also reload the page: it keeps the cart and the key.",
   paid: (price) => `Order confirmed: you paid ${price}.`,
   paidOnRetry: "Trying again with the same Idempotency-Key did not use the code twice.",
   newCart: "New cart",

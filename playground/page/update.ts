@@ -196,11 +196,16 @@ const equip = (state: State, keyType: KeyType, key: string, uuid: string): State
   if ((uses === "test") !== isTesting(state)) {
     return { ...equipped, cart: makeCart(uuid) };
   }
-  return stage.tag === "open"
-    ? withStage(equipped, { ...stage, refusal: undefined })
-    : stage.tag === "applied"
-      ? withStage(equipped, { ...stage, failure: undefined })
-      : equipped;
+  switch (stage.tag) {
+    case "open":
+      return withStage(equipped, { ...stage, refusal: undefined });
+    case "applied":
+      return withStage(equipped, { ...stage, failure: undefined });
+    case "unknown":
+      return withStage(equipped, { ...stage, failure: { tag: "lost" } });
+    default:
+      return equipped;
+  }
 };
 
 /** What an answer changes. An answer that its caller never got is handled as none. */
