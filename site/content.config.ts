@@ -22,7 +22,9 @@ const split = (text: string): Text => {
 const takePart = ({ title, body }: Text, language: Language): Text => {
   const [head = "", ...parts] = body.split(/^(?=## )/m);
   const heading = { it: "## Italiano\n", en: "## English\n" }[language];
-  return { title, body: head + (parts.find((part) => part.startsWith(heading)) ?? "").slice(heading.length) };
+  const part = (parts.find((each) => each.startsWith(heading)) ?? "").slice(heading.length);
+  // Without the language's heading, those below it would skip a level.
+  return { title, body: head + part.replaceAll(/^###/gm, "##") };
 };
 
 const readText = async ({ file, language }: SitePage): Promise<Text> => {

@@ -51,6 +51,16 @@ export const onRequest = defineRouteMiddleware((context) => {
     ...starlightRoute.head.filter(
       ({ attrs }) => !isAlternate(attrs) && !(description.length > 0 && attrs?.["name"] === "description"),
     ),
+    {
+      tag: "meta" as const,
+      attrs: {
+        property: "og:image:alt",
+        content:
+          language === "it"
+            ? "L'app, il negozio e il portale di prova"
+            : "The app, the shop and the portal to try",
+      },
+    },
     ...description.map((content) => ({ tag: "meta" as const, attrs: { name: "description", content } })),
     ...(paths.length < 2 ? [] : paths).map(([hreflang, path]) => ({
       tag: "link" as const,
