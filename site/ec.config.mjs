@@ -12,6 +12,7 @@ const names = {
   html: "HTML",
   java: "Java",
   js: "JavaScript",
+  mermaid: "Mermaid",
   ts: "TypeScript",
   php: "PHP",
   powershell: "PowerShell",
@@ -25,7 +26,7 @@ const names = {
 };
 
 /** What a program prints, and what a message looks like, is nothing to copy. */
-const isOutput = (language) => ["text", "plaintext", "http", "console"].includes(language);
+const isOutput = (language) => ["", "text", "plaintext", "http", "console"].includes(language);
 
 const readersValues = {
   name: "reader's values",
