@@ -18,14 +18,14 @@ export const playground = {
     title: "Prova il servizio sul tuo computer",
     description: "Genera un codice sconto, usalo in un negozio di prova e guarda ogni chiamata al servizio.",
     body: `<div id="playground" class="not-content">
-<noscript><p>Questa pagina funziona con JavaScript. I <a href="/primi-passi">primi passi</a> si fanno anche senza.</p></noscript>
+<noscript><p>Questa pagina funziona con JavaScript. I <a href="primi-passi.md">primi passi</a> si fanno anche senza.</p></noscript>
 </div>`,
   },
   en: {
     title: "See the service work on your computer",
     description: "Generate a discount code, use it in a test shop and see each call to the service.",
     body: `<div id="playground" class="not-content">
-<noscript><p>This page needs JavaScript. The <a href="/en/get-started">first steps</a> do not.</p></noscript>
+<noscript><p>This page needs JavaScript. The <a href="get-started.md">first steps</a> do not.</p></noscript>
 </div>`,
   },
 };

@@ -201,6 +201,9 @@ const startHost = async (): Promise<{
     await open("/", { javaScriptEnabled: false });
     expect(await page.locator("#playground").innerText()).toMatch(/^Questa pagina funziona con JavaScript\./);
     expect(await page.locator("#playground :is(section, button, input)").count()).toBe(0);
+    await page.goto(`${host.baseUrl}/en`);
+    await page.getByRole("link", { name: "first steps", exact: true }).click();
+    expect(new URL(page.url()).pathname).toBe("/en/get-started");
   });
 
   it("can be used with the keyboard alone, shows the focus then, and no ring after a click", async () => {
