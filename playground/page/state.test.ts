@@ -169,7 +169,7 @@ it.each([
 it("hears no answer to an earlier question, and forgets a refusal of its key with the key", () => {
   const story = visit().generate().ask();
   const [late] = story.state.calls;
-  story.send({ tag: "type", text: "XXX" }, { tag: "apply" }).validate();
+  story.send({ tag: "type", text: "nonsense" }, { tag: "apply" }).validate();
   expect(story.checkout).toEqual(["asking", full, undefined]);
   story.validate().send({ tag: "pay" });
   story.send({ tag: "arrive", id: late?.id ?? 0, response: undefined, ms: 1 });
