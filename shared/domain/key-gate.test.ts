@@ -57,7 +57,7 @@ describe("the gate before the store", () => {
     expect(gate.admits(old)).toBe(false);
   });
 
-  it("takes a key that was replaced or revoked for an unknown one", () => {
+  it("admits a key that was replaced or revoked as often as it comes: it is told 401", () => {
     const gate = makeGate();
     const revoked = newKey(first);
     gate.note(revoked, false);
@@ -66,7 +66,7 @@ describe("the gate before the store", () => {
         gate,
         Array.from({ length: 1000 }, () => revoked),
       ),
-    ).toBe(strangersPerSecond);
+    ).toBe(1000);
   });
 
   it("remembers no made-up key, and of the others the ten thousand seen last", () => {

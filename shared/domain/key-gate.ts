@@ -12,7 +12,7 @@ const rememberedForMs = 3_600_000;
 const maxRemembered = 10_000;
 
 export interface KeyGate {
-  /** Whether the store may be asked about a key: always if it is expected to be in force, otherwise as long as the budget lasts. */
+  /** Whether the store may be asked about a key: always if this service made it, otherwise as long as the budget lasts. */
   admits(presented: PresentedApiKey): boolean;
   /** What the store says of a key. */
   note(presented: PresentedApiKey, isInForce: boolean): void;
@@ -23,20 +23,15 @@ export const makeKeyGate = (
   { first, second }: Keyrings,
   now: () => number = () => performance.now(),
 ): KeyGate => {
-  /**
-   * The keys whose seal misleads: those in force that were made with an earlier secret, and those that were replaced or revoked.
-   * The longest ago first.
-   */
-  const remembered = new Map<ApiKeyHash, { readonly isInForce: boolean; readonly at: number }>();
+  /** When each key without a seal, which an earlier secret made, was last seen in force. The longest ago first. */
+  const known = new Map<ApiKeyHash, number>();
   let budget = strangersPerSecond;
   let filledAt = now();
 
   const isSealed = (presented: PresentedApiKey): boolean =>
     first.isSealed(presented) || second?.isSealed(presented) === true;
-  const isExpectedInForce = (presented: PresentedApiKey): boolean => {
-    const last = remembered.get(presented.hash);
-    return last !== undefined && now() - last.at < rememberedForMs ? last.isInForce : isSealed(presented);
-  };
+  const isKnown = ({ hash }: PresentedApiKey): boolean =>
+    now() - (known.get(hash) ?? -Infinity) < rememberedForMs;
   const spend = (): boolean => {
     const time = now();
     budget = Math.min(strangersPerSecond, budget + ((time - filledAt) / 1000) * strangersPerSecond);
@@ -49,16 +44,16 @@ export const makeKeyGate = (
   };
 
   return {
-    admits: (presented) => isExpectedInForce(presented) || spend(),
+    admits: (presented) => isSealed(presented) || isKnown(presented) || spend(),
     note: (presented, isInForce) => {
-      remembered.delete(presented.hash);
-      if (isInForce === isSealed(presented)) {
+      known.delete(presented.hash);
+      if (!isInForce || isSealed(presented)) {
         return;
       }
-      remembered.set(presented.hash, { isInForce, at: now() });
-      const [oldest] = remembered.keys();
-      if (remembered.size > maxRemembered && oldest !== undefined) {
-        remembered.delete(oldest);
+      known.set(presented.hash, now());
+      const [oldest] = known.keys();
+      if (known.size > maxRemembered && oldest !== undefined) {
+        known.delete(oldest);
       }
     },
   };
