@@ -23,7 +23,7 @@ export const makeKeyGate = (
   { first, second }: Keyrings,
   now: () => number = () => performance.now(),
 ): KeyGate => {
-  /** When each key without a seal, which an earlier secret made, was last seen in force. The longest ago first. */
+  /** When each key was last seen in force, the longest ago first. It spares a merchant's next call the seal. */
   const known = new Map<ApiKeyHash, number>();
   let budget = strangersPerSecond;
   let filledAt = now();
@@ -44,13 +44,13 @@ export const makeKeyGate = (
   };
 
   return {
-    admits: (presented) => isSealed(presented) || isKnown(presented) || spend(),
-    note: (presented, isInForce) => {
-      known.delete(presented.hash);
-      if (!isInForce || isSealed(presented)) {
+    admits: (presented) => isKnown(presented) || isSealed(presented) || spend(),
+    note: ({ hash }, isInForce) => {
+      known.delete(hash);
+      if (!isInForce) {
         return;
       }
-      known.set(presented.hash, now());
+      known.set(hash, now());
       const [oldest] = known.keys();
       if (known.size > maxRemembered && oldest !== undefined) {
         known.delete(oldest);
