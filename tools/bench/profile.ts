@@ -5,8 +5,7 @@ import type { Profiler } from "node:inspector";
 const owners = [
   ["`@azure/cosmos` and its HTTP client", /\/node_modules\/(@azure\/(?!functions)|@typespec\/)/],
   ["`@azure/functions`: the request and its body", /\/node_modules\/@azure\/functions\//],
-  ["`io-ts` and `fp-ts`: decoding", /\/node_modules\/(io|fp)-ts\//],
-  ["the service itself", /\/build\/bench\.js$/],
+  ["the service itself, with `io-ts` and `fp-ts`", /\/build\/bench\.js$/],
 ] as const;
 const nodeInternals = "Node.js: sockets, streams, promises, timers";
 const garbageCollection = "garbage collection";
