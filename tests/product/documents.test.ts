@@ -1,23 +1,13 @@
 /** What the documents and publiccode.yml name is there: files, sections, tests, scripts and pictures. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import packageJson from "../../package.json";
 import { problemNames } from "../../shared/http/problem";
+import { listFiles } from "../support/work-tree";
 
-const entries = readdirSync(".", { withFileTypes: true });
-const folders = entries
-  .filter(
-    (entry) => entry.isDirectory() && !/^\.(?!ci$|github$)|^(node_modules|dist|build)$/.test(entry.name),
-  )
-  .map(({ name }) => name);
-
-/** Every file of the repository. */
-const files = [
-  ...entries.filter((entry) => entry.isFile()).map(({ name }) => name),
-  ...folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => path.join(folder, name)),
-  ),
-];
+/** Every file of the repository, but of its dot folders only some. */
+const files = listFiles().filter((name) => !/^(?:\.(?!ci\/|github\/).*|dist|build)\//.test(name));
+const folders = files.filter((name) => name.includes("/")).map((name) => name.split("/")[0]);
 
 const documents = files.filter((name) => /^(?:docs\/.*|[^/]*)\.md$/.test(name));
 
