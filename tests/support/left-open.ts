@@ -6,60 +6,27 @@
 import { ChildProcess } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { Server, Socket } from "node:net";
-import path from "node:path";
 
-/** Each server or process, with the calls that opened it. */
-const opened = new Map<Server | ChildProcess, string>();
+const opened = new Set<Server | ChildProcess>();
 const connections = new Set<Socket>();
 
-const stackFrame = /^ +at (?:(.+) \()?([^()]+):(\d+):\d+\)?$/;
+const channels = ["tracing:net.server.listen:asyncStart", "child_process", "net.server.socket"];
 
-/** The call stack, within this project: `listen (local/server.ts:7) < … < Object.<anonymous> (tests/a.test.ts:7)`. */
-const describeCalls = (): string => {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 50;
-  const lines = (new Error().stack ?? "").split("\n");
-  Error.stackTraceLimit = limit;
-  const calls: string[] = [];
-  for (const line of lines) {
-    const [, name = "", absolute = "", lineNumber = ""] = stackFrame.exec(line) ?? [];
-    const file = path.relative(process.cwd(), absolute);
-    if (path.isAbsolute(absolute) && absolute !== __filename && !/^\.\.|node_modules/.test(file)) {
-      calls.push(`${name} (${file}:${lineNumber})`);
+const remember = (message: unknown): void => {
+  const values: unknown[] = Object.values(message ?? {});
+  for (const value of values) {
+    if (value instanceof Server || value instanceof ChildProcess) {
+      opened.add(value);
+    } else if (value instanceof Socket) {
+      connections.add(value);
+      value.on("close", () => connections.delete(value));
     }
   }
-  return calls.join(" < ");
 };
 
-const channels: Readonly<Record<string, (message: unknown) => void>> = {
-  "tracing:net.server.listen:asyncStart": (message) => {
-    if (typeof message === "object" && message !== null && "server" in message) {
-      if (message.server instanceof Server) {
-        opened.set(message.server, describeCalls());
-      }
-    }
-  },
-  child_process: (message) => {
-    if (typeof message === "object" && message !== null && "process" in message) {
-      if (message.process instanceof ChildProcess) {
-        opened.set(message.process, describeCalls());
-      }
-    }
-  },
-  "net.server.socket": (message) => {
-    if (typeof message === "object" && message !== null && "socket" in message) {
-      const { socket } = message;
-      if (socket instanceof Socket) {
-        connections.add(socket);
-        socket.on("close", () => connections.delete(socket));
-      }
-    }
-  },
-};
-
-for (const [name, listener] of Object.entries(channels)) {
-  subscribe(name, listener);
-}
+channels.forEach((channel) => {
+  subscribe(channel, remember);
+});
 
 /** Closes a server or a process. Returns whether it was open. */
 const end = (each: Server | ChildProcess): boolean => {
@@ -77,17 +44,14 @@ const nameOf = (each: Server | ChildProcess): string =>
 
 // The `afterAll` hooks inside a file's `describe` blocks run before this one.
 afterAll(() => {
-  for (const [name, listener] of Object.entries(channels)) {
-    unsubscribe(name, listener);
-  }
-  const left = [...opened].filter(([each]) => end(each));
+  channels.forEach((channel) => {
+    unsubscribe(channel, remember);
+  });
+  const left = [...opened].filter(end).map(nameOf);
   connections.forEach((socket) => socket.destroy());
   if (left.length > 0) {
     throw new Error(
-      [
-        "This file left open what follows. A test that failed may not have come to stop it.",
-        ...left.map(([each, calls]) => `- ${nameOf(each)}: ${calls}`),
-      ].join("\n"),
+      `This file left open what follows. A test that failed may not have come to stop it.\n- ${left.join("\n- ")}`,
     );
   }
 });
