@@ -9,19 +9,18 @@ const program = {
   command: "node tools/bicep.mjs",
   what: `The Bicep compiler, for whoever changes infra/:
 
-  lint   no warning, no rule broken, each file formatted
-  build  formats each file and writes infra/main.json anew
-  find   prints the command of the compiler that is there, and fails if none is`,
-  operands: "lint|build|find",
+  lint   no warning, no rule broken, each file formatted, infra/main.json up to date
+  build  formats each file and writes infra/main.json anew`,
+  operands: "lint|build",
   options: {
     required: { type: "boolean", default: false, help: "fails where there is no compiler" },
   },
-  more: "lint and build restore it with the .NET SDK where it is missing. Without any they say so and change nothing.",
+  more: "Both restore it with the .NET SDK where it is missing. Without any they say so and change nothing.",
 };
 const { values, operands } = readCommandLine(program);
 const [name] = operands;
-if (operands.length !== 1 || !["lint", "build", "find"].includes(name)) {
-  refuseCommandLine(program, "Expected one of lint, build, find");
+if (operands.length !== 1 || !["lint", "build"].includes(name)) {
+  refuseCommandLine(program, "Expected one of lint, build");
 }
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -57,57 +56,50 @@ const restore = () => {
   }
 };
 
-/** What a command of the compiler prints, and whether all is well: a warning is none to it. */
-const ask = ({ command, file }, name, source, ...options) => {
-  const { status, stdout, stderr } = run(command, [name, ...file, source, ...options]);
-  return { isWell: status === 0 && stderr.trim() === "", stdout, stderr: stderr.trim() };
-};
-
 let bicep = find();
-if (bicep === undefined && name !== "find") {
+if (bicep === undefined) {
   restore();
   bicep = find();
 }
 if (bicep === undefined) {
-  const isRequired = name === "find" || values.required;
   console.error(
-    `${isRequired ? "" : "SKIPPED: "}there is no Bicep compiler. Install the .NET SDK (on Linux, x64), Bicep, or the Azure CLI.`,
+    `${values.required ? "" : "SKIPPED: "}there is no Bicep compiler. Install the .NET SDK (on Linux, x64), Bicep, or the Azure CLI.`,
   );
-  process.exit(isRequired ? 1 : 0);
-}
-if (name === "find") {
-  console.log(JSON.stringify(bicep));
-  process.exit();
+  process.exit(values.required ? 1 : 0);
 }
 
+/** What a command of the compiler prints. */
+const ask = (command, source) => run(bicep.command, [command, ...bicep.file, source, "--stdout"]);
+
+/** Any version of the compiler may have made it. */
+const withoutGenerator = (text) => text.replaceAll(/"_generator": \{[^}]*\}/g, "").trim();
+
 const sources = globSync(path.join(folder, "**/*.bicep"));
-const unformatted = sources.filter((source) => {
-  const { stdout } = ask(bicep, "format", source, "--stdout");
-  const isFormatted = stdout === readFileSync(source, "utf8");
-  if (!isFormatted && name === "build") {
-    writeFileSync(source, stdout);
-  }
-  return !isFormatted;
-});
+const formatted = sources.map((source) => [source, ask("format", source).stdout]);
+const unformatted = formatted.filter(([source, text]) => text !== readFileSync(source, "utf8"));
+// It says with the rules of infra/bicepconfig.json what is wrong. A warning is a fault here, and none to it.
+const { stdout: built, stderr, status } = ask("build", main);
+const faults = status === 0 && stderr.trim() === "" ? [] : [stderr.trim()];
 if (name === "build") {
-  const { isWell, stdout, stderr } = ask(bicep, "build", main, "--stdout");
-  if (!isWell) {
-    console.error(stderr);
-    process.exit(1);
+  unformatted.forEach(([source, text]) => {
+    writeFileSync(source, text);
+  });
+  if (faults.length === 0) {
+    writeFileSync(template, `${built.trimEnd()}\n`);
   }
-  writeFileSync(template, stdout.endsWith("\n") ? stdout : `${stdout}\n`);
-  console.log(`${path.relative("", template)}: ${(stdout.length / 1000).toFixed(0)} kB`);
 } else {
-  const { isWell, stdout, stderr } = ask(bicep, "lint", main);
-  const faults = [
-    ...(isWell && stdout.trim() === "" ? [] : [`${stdout}${stderr}`.trim()]),
+  const isCurrent = withoutGenerator(built) === withoutGenerator(readFileSync(template, "utf8"));
+  faults.push(
     ...unformatted.map(
-      (source) => `${path.relative("", source)}: not formatted, npm run build:infra does it`,
+      ([source]) => `${path.relative("", source)}: not formatted, npm run build:infra does it`,
     ),
-  ];
-  if (faults.length > 0) {
-    console.error(faults.join("\n"));
-    process.exit(1);
-  }
-  console.log(`${sources.length} files of Bicep: no warning`);
+    ...(isCurrent ? [] : ["infra/main.json: not up to date, npm run build:infra makes it"]),
+  );
 }
+if (faults.length > 0) {
+  console.error(faults.join("\n"));
+  process.exit(1);
+}
+console.log(
+  `${sources.length} files of Bicep, ${(built.length / 1000).toFixed(0)} kB of template: no warning`,
+);

@@ -82,7 +82,7 @@ describe("a program", () => {
       "fuzz has its own files (node tools/run-tests.mjs --help)",
     ],
     [["tools/run-tests.mjs"], "Expected one of soak, fuzz, unit-24 (node tools/run-tests.mjs --help)"],
-    [["tools/bicep.mjs", "lint", "build"], "Expected one of lint, build, find (node tools/bicep.mjs --help)"],
+    [["tools/bicep.mjs", "lint", "build"], "Expected one of lint, build (node tools/bicep.mjs --help)"],
     [
       ["build/start.js", "very-secret"],
       "What follows is no setting: expected NAME=VALUE (npm start -- --help)",

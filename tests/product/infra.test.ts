@@ -545,22 +545,3 @@ describe("the parameters", () => {
     }
   });
 });
-
-describe("infra/main.json", () => {
-  // Any version of the compiler may have made it.
-  const withoutGenerator = (text: string): string => text.replaceAll(/"_generator": \{[^}]*\}/g, "").trim();
-  const found = spawnSync(process.execPath, ["tools/bicep.mjs", "find"], { encoding: "utf8" });
-
-  if (found.status === 0) {
-    it("is what the compiler makes of infra/main.bicep", () => {
-      const { command, file } = parseJson(found.stdout);
-      const [program = "", ...first] = toArray(command).map(toText);
-      const args = [...first, "build", ...toArray(file).map(toText), "infra/main.bicep", "--stdout"];
-      const built = spawnSync(program, args, { encoding: "utf8", maxBuffer: 2 ** 26 });
-      expect(built.stderr).toBe("");
-      expect(withoutGenerator(built.stdout)).toBe(withoutGenerator(readFileSync("infra/main.json", "utf8")));
-    });
-  } else {
-    it.skip(`is not compared with infra/main.bicep: ${found.stderr.trim()}`, () => undefined);
-  }
-});
