@@ -37,9 +37,5 @@ export default {
   maxWorkers: 2,
   testSequencer: "<rootDir>/tools/config/longest-first.cjs",
   // The summary comes last.
-  reporters: [
-    "<rootDir>/tools/config/slowest-reporter.cjs",
-    "<rootDir>/tools/config/skipped-reporter.cjs",
-    "default",
-  ],
+  reporters: ["<rootDir>/tools/config/skipped-reporter.cjs", "default"],
 };
