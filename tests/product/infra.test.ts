@@ -534,14 +534,4 @@ describe("the parameters", () => {
     };
     expect([min - 1, min, max, max + 1].map(isTaken)).toEqual([false, true, true, false]);
   });
-
-  // https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
-  it.each([
-    [types.keyVault, /^(?!.*--)[a-z][a-z0-9-]{1,22}[a-z0-9]$/],
-    [types.storage, /^[a-z0-9]{3,24}$/],
-  ])("leave the name of %s, which may be as long as no other, one that Azure takes", (type, pattern) => {
-    for (const name of ["1-2", "a-b-c-d-e-f1"]) {
-      expect(one(type, deploy(template, { name }))["name"]).toMatch(pattern);
-    }
-  });
 });

@@ -129,7 +129,6 @@ const functions: Readonly<Record<string, (inputs: readonly Json[]) => Json>> = {
     Object.fromEntries(
       inputs.flatMap((name, index) => (index % 2 ? [] : [[toText(name), inputs[index + 1] ?? null]])),
     ),
-  div: ([left, right]) => Math.trunc(Number(left) / Number(right)),
   empty: ([value]) => ["null", '""', "[]", "{}"].includes(JSON.stringify(value)),
   endsWith: ([text, end]) => toText(text).endsWith(toText(end)),
   equals: ([left, right]) => JSON.stringify(left) === JSON.stringify(right),
@@ -140,13 +139,10 @@ const functions: Readonly<Record<string, (inputs: readonly Json[]) => Json>> = {
   format: ([text, ...inputs]) =>
     toText(text).replaceAll(/\{(\d+)\}/g, (_, index: string) => toText(inputs[Number(index)])),
   greater: ([left, right]) => Number(left) > Number(right),
-  items: ([object]) => Object.entries(toObject(object)).map(([key, value]) => ({ key, value })),
-  json: ([text]) => decode(Json, JSON.parse(toText(text))),
   join: ([values, between]) => toArray(values).map(toText).join(toText(between)),
   length: ([value = null]) => (typeof value === "string" ? value : toArray(value)).length,
   less: ([left, right]) => Number(left) < Number(right),
   mod: ([left, right]) => Number(left) % Number(right),
-  mul: ([left, right]) => Number(left) * Number(right),
   newGuid: () => "00000000-0000-4000-8000-000000000000",
   not: ([value]) => value !== true,
   null: () => null,
@@ -229,26 +225,15 @@ const repeat = <T>(loop: JsonObject, scope: Scope, make: (scope: Scope, index: n
     make({ ...scope, indexes: { ...scope.indexes, [toText(loop["name"])]: index } }, index),
   );
 
-type Member = readonly [name: string, value: () => Json];
-
-/** The members of an object and those that its loops make, each evaluated when it is asked for. */
-const membersOf = ({ copy = [], ...members }: JsonObject, scope: Scope): readonly Member[] => [
-  ...Object.entries(members).map(([name, member]): Member => [
-    toText(evaluate(name, scope)),
-    () => evaluate(member, scope),
-  ]),
-  ...toArray(copy).map((loop): Member => {
-    const { name = "", input = null } = toObject(loop);
-    return [toText(name), () => repeat(toObject(loop), scope, (inner) => evaluate(input, inner))];
-  }),
-];
+const evaluateLoop = (loop: Json, scope: Scope): readonly Json[] =>
+  repeat(toObject(loop), scope, (inner) => evaluate(at(loop, "input") ?? null, inner));
 
 const valueOf = (variable: string, scope: Scope): Json => {
-  const known = scope.values.get(variable);
-  if (known !== undefined) {
-    return known;
-  }
-  const value = membersOf(scope.variables, scope).find(([name]) => name === variable)?.[1]() ?? null;
+  const { copy = [], [variable]: declared = null } = scope.variables;
+  const loop = toArray(copy).find((each) => at(each, "name") === variable);
+  const value =
+    scope.values.get(variable) ??
+    (loop === undefined ? evaluate(declared, scope) : evaluateLoop(loop, scope));
   scope.values.set(variable, value);
   return value;
 };
@@ -261,9 +246,16 @@ const evaluate = (value: Json, scope: Scope): Json => {
   if (isArray(value)) {
     return value.map((member) => evaluate(member, scope));
   }
-  return isObject(value)
-    ? Object.fromEntries(membersOf(value, scope).map(([name, member]) => [name, member()]))
-    : value;
+  if (!isObject(value)) {
+    return value;
+  }
+  const { copy = [], ...members } = value;
+  return Object.fromEntries([
+    ...Object.entries(members).map(
+      ([name, each]) => [toText(evaluate(name, scope)), evaluate(each, scope)] as const,
+    ),
+    ...toArray(copy).map((loop) => [toText(at(loop, "name")), evaluateLoop(loop, scope)] as const),
+  ]);
 };
 
 export interface Deployed {

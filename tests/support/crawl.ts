@@ -17,9 +17,10 @@ export interface Crawled {
 /** Visits everything on the site that the starts lead to, and looks for each fragment on its page. */
 export const crawl = async (starts: readonly URL[]): Promise<Crawled> => {
   const visited = new Map<string, string>();
-  const broken = new Map<string, string[]>();
   const missing = new Set<string>();
-  const queue = starts.map((to) => ({ from: "", to }));
+  /** With a page that leads there. */
+  const broken = new Map<string, string>();
+  const queue = starts.map((to) => ({ from: "the test", to }));
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const { from, to } = next;
     if (!starts.some(({ origin }) => origin === to.origin)) {
@@ -30,25 +31,18 @@ export const crawl = async (starts: readonly URL[]): Promise<Crawled> => {
       if (status === 200) {
         visited.set(to.pathname, text);
         const isPage = headers.get("content-type")?.startsWith("text/html") === true;
-        queue.push(
-          ...(isPage ? addressesIn(text) : []).map((address) => ({
-            from: to.pathname,
-            to: new URL(address, to),
-          })),
-        );
+        for (const address of isPage ? addressesIn(text) : []) {
+          queue.push({ from: to.pathname, to: new URL(address, to) });
+        }
       } else {
         missing.add(to.pathname);
       }
     }
     const text = visited.get(to.pathname);
-    if (
-      text === undefined ||
-      (to.hash !== "" && !text.includes(`id="${decodeURIComponent(to.hash.slice(1))}"`))
-    ) {
-      broken.set(to.href, [...(broken.get(to.href) ?? []), from]);
+    const hasFragment = to.hash === "" || text?.includes(`id="${decodeURIComponent(to.hash.slice(1))}"`);
+    if (text === undefined || hasFragment !== true) {
+      broken.set(to.href, from);
     }
   }
-  const describe = ([to, [from = "", ...others]]: readonly [string, readonly string[]]): string =>
-    `${to}, to which ${from === "" ? "the test" : from} leads${others.length > 0 ? `, and ${others.length} more` : ""}`;
-  return { visited, broken: [...broken].map(describe) };
+  return { visited, broken: [...broken].map(([to, from]) => `${to}, to which ${from} leads`) };
 };
