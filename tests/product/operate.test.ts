@@ -6,7 +6,7 @@ import host from "../../host.json";
 import { makeFunctionsWithoutConfig } from "../../functions";
 import { at, deploy, parseJson, toText } from "../support/arm-template";
 import { fullLines } from "../support/log-lines";
-import { startService } from "../../tools/support/service";
+import { startService, type Service } from "../../tools/support/service";
 
 /** Made before any call is answered here: only the first of a process has every field. */
 const lines = fullLines();
@@ -17,6 +17,12 @@ const sectionOf = (title: string, level = "##"): string =>
   page.split(`\n${level} ${title}\n`)[1]?.split(new RegExp(`\n#{2,${level.length}} `))[0] ?? "";
 
 describe("docs/operate.md", () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
   it("lists each alert that the template raises, by its severity and in the ten incidents, and has a page for it", () => {
     const template = parseJson(readFileSync("infra/main.json", "utf8"));
     const ofTemplate = deploy(template).flatMap(({ name, body }) => {
@@ -38,21 +44,16 @@ describe("docs/operate.md", () => {
     ["A key leaked", '{"merchant_id":"shop-1","api_keys":[{"key_type":"primary"', ["secondary", "test"]],
     ["A merchant leaves", '{"merchant_id":"shop-1","api_keys":[]}', []],
   ])("has commands for the drill %s", async (title, printed, left) => {
-    const service = await startService();
-    try {
-      for (const keyType of ["primary", "secondary", "test"]) {
-        await service.regenerate("shop-1", keyType);
-      }
-      const [, script = ""] = /^ *```sh\n(.*?)^ *```$/ms.exec(sectionOf(title, "###")) ?? [];
-      const settings = { FUNCTION_KEY: "unused", MERCHANT: "shop-1", KEY_TYPE: "primary" };
-      const env = { PATH: process.env["PATH"], SERVICE: service.baseUrl, ...settings };
-      const { stdout } = await promisify(execFile)("sh", ["-euc", script], { env });
-      expect(stdout).toContain(printed);
-      const { text } = await service.list("shop-1");
-      expect([...text.matchAll(/"key_type":"(\w+)"/g)].map(([, keyType]) => keyType)).toEqual(left);
-    } finally {
-      await service.stop();
+    for (const keyType of ["primary", "secondary", "test"]) {
+      await service.regenerate("shop-1", keyType);
     }
+    const [, script = ""] = /^ *```sh\n(.*?)^ *```$/ms.exec(sectionOf(title, "###")) ?? [];
+    const settings = { FUNCTION_KEY: "unused", MERCHANT: "shop-1", KEY_TYPE: "primary" };
+    const env = { PATH: process.env["PATH"], SERVICE: service.baseUrl, ...settings };
+    const { stdout } = await promisify(execFile)("sh", ["-euc", script], { env });
+    expect(stdout).toContain(printed);
+    const { text } = await service.list("shop-1");
+    expect([...text.matchAll(/"key_type":"(\w+)"/g)].map(([, keyType]) => keyType)).toEqual(left);
   });
 
   it("names each event and each field of a line, and no other", () => {
