@@ -1,3 +1,4 @@
+import * as E from "fp-ts/Either";
 import { right } from "../../tools/support/either";
 import { decodeApiKey, type PresentedApiKey } from "./api-key";
 import { MerchantId } from "./identifiers";
@@ -7,13 +8,8 @@ import { makeKeyring, type Keyrings } from "./keyring";
 const keyringOf = (byte: number): ReturnType<typeof makeKeyring> => makeKeyring(Buffer.alloc(32, byte));
 const [first, second, earlier] = [keyringOf(1), keyringOf(2), keyringOf(3)];
 const shop = right(MerchantId.decode("shop-1"));
-const newKey = (keyring = earlier): PresentedApiKey => {
-  const decoded = decodeApiKey(keyring.newApiKey(shop, "primary"));
-  if (decoded === undefined) {
-    throw new Error("a new key cannot be decoded");
-  }
-  return decoded;
-};
+const newKey = (keyring = earlier): PresentedApiKey =>
+  right(E.fromNullable("no API key")(decodeApiKey(keyring.newApiKey(shop, "primary"))));
 
 describe("the gate before the store", () => {
   let nowMs = 0;
@@ -61,12 +57,7 @@ describe("the gate before the store", () => {
     const gate = makeGate();
     const revoked = newKey(first);
     gate.note(revoked, false);
-    expect(
-      countAdmitted(
-        gate,
-        Array.from({ length: 1000 }, () => revoked),
-      ),
-    ).toBe(1000);
+    expect(countAdmitted(gate, Array<PresentedApiKey>(1000).fill(revoked))).toBe(1000);
   });
 
   it("remembers no made-up key, and of the others the ten thousand seen last", () => {

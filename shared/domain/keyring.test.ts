@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { right } from "../../tools/support/either";
 import { decodeApiKey, keyTypes, type PresentedApiKey } from "./api-key";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
-import { makeKeyring, partitionsOfMerchant, type DrawnOtp, type ItemRef } from "./keyring";
+import { makeKeyring, partitionsOfMerchant, type ItemRef } from "./keyring";
 
 const fiscalCodes = fc
   .stringMatching(/^[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]$/)
@@ -35,10 +35,6 @@ const slots = fc.tuple(fiscalCodes, merchantIds, discountIds).map(([beneficiary,
   slot: keyring.slotRefOfHolding({ beneficiary, merchantId: merchant, discountId: discount }),
 }));
 
-/** OTPs as the service draws them: one for each of many beneficiaries. */
-const drawOtps = (count: number): DrawnOtp[] =>
-  Array.from({ length: count }, (_, index) => keyring.drawOtp(merchantId, slotOfPerson(index)));
-
 const alphabet = "BCDFGHJKMPQRTVWXY2346789";
 
 /** Pearson's statistic of how often each of these values was seen, against a uniform source. */
@@ -52,27 +48,28 @@ const chiSquared = (seen: readonly string[], values: readonly string[]): number 
 };
 
 describe("OTP codes", () => {
-  const otps = drawOtps(6_000);
+  const otps = Array.from({ length: 3_000 }, (_, index) => keyring.drawOtp(merchantId, slotOfPerson(index)));
   const codes = otps.map(({ code }) => code);
 
   it("are made of 24 characters that nobody takes for another, and that spell no word", () => {
-    expect(codes.filter((code) => !/^[BCDFGHJKMPQRTVWXY2346789]{11}$/.test(code))).toEqual([]);
+    expect(codes.filter((code) => !RegExp(`^[${alphabet}]{11}$`).test(code))).toEqual([]);
     expect(alphabet).not.toMatch(/[AEIOU01LNSZ5]/);
   });
 
-  // 23 degrees of freedom: a uniform source exceeds 75 once in about 10⁶ draws. `byte % 24`, whose first 16 characters come up
-  // 11/10 times as often as the others, gives 12 at this size; a position that misses one character gives 260.
-  it.each(Array.from({ length: 11 }, (_, position) => position))(
-    "are uniform over the alphabet at position %i",
-    (position) => {
-      const seen = codes.map((code) => code.charAt(position));
-      expect(chiSquared(seen, Array.from(alphabet))).toBeLessThan(75);
-    },
-  );
+  // 23 degrees of freedom: a uniform source exceeds 75 once in about 10⁶ draws. A position that misses one character gives 130.
+  it("are uniform over the alphabet at each position", () => {
+    const statistics = Array.from({ length: 11 }, (_, position) =>
+      chiSquared(
+        codes.map((code) => code.charAt(position)),
+        Array.from(alphabet),
+      ),
+    );
+    expect(statistics.filter((statistic) => statistic >= 75)).toEqual([]);
+  });
 
   it("of one person and discount begin with any character", () => {
     const slot = slotOfPerson(0);
-    const seen = Array.from({ length: 1_500 }, () => keyring.drawOtp(merchantId, slot).code.charAt(0));
+    const seen = Array.from({ length: 500 }, () => keyring.drawOtp(merchantId, slot).code.charAt(0));
     expect(chiSquared(seen, Array.from(alphabet))).toBeLessThan(75);
   });
 
@@ -116,18 +113,6 @@ describe("item names", () => {
         expect(keyring.slotRefWithId(merchant, slot.id)).toEqual(slot);
         expect([keyring.codeFor(slot, nonce), keyring.otpRefFor(merchant, code)]).toEqual([code, ref]);
       }),
-    );
-  });
-
-  it("tell apart what differs in any part, wherever one part ends and the next begins", () => {
-    const slotOf = (merchant: string, discount: string): string =>
-      keyring.slotRefOfHolding({
-        beneficiary: right(FiscalCode.decode("AAAAAA00A00A000A")),
-        merchantId: right(MerchantId.decode(merchant)),
-        discountId: right(DiscountId.decode(discount)),
-      }).id;
-    expect(new Set([slotOf("ab", "c"), slotOf("a", "bc"), slotOf("c", "ab"), slotOf("ab", "d")]).size).toBe(
-      4,
     );
   });
 
@@ -187,13 +172,7 @@ describe("derived API keys", () => {
 });
 
 describe("the seal of an API key", () => {
-  const decoded = (apiKey: string): PresentedApiKey => {
-    const presented = decodeApiKey(apiKey);
-    if (presented === undefined) {
-      throw new Error("not an API key");
-    }
-    return presented;
-  };
+  const decoded = (apiKey: string): PresentedApiKey => right(E.fromNullable(apiKey)(decodeApiKey(apiKey)));
 
   it("is of the secret that the key was made with, and of no other", () => {
     const other = makeKeyring(randomBytes(32));
