@@ -74,22 +74,22 @@ describe("the outcome", () => {
 });
 
 describe("a store call", () => {
-  const call = { operation: "findOtp", durationMs: 1.6, requestUnits: 1 } as const;
+  const call = { durationMs: 1.6, requestUnits: 1 } as const;
 
   it.each([
-    ["failed at once", 1, "store: 403"],
-    ["failed after several attempts", 3, "store: 500"],
-    ["took several attempts", 2, undefined],
-  ])("that %s is one line", (_, attempts, failure) => {
+    ["failed at once", 1, "store: 403", "findOtp", "findOtp"],
+    ["failed after several attempts", 3, "store: 500", "checkGuarantees", "describeAccount"],
+    ["took several attempts", 2, undefined, "findOtp", "findOtp"],
+  ] as const)("that %s is one line", (_, attempts, failure, operation, logged) => {
     const [line, ...others] = linesOf((log) => {
-      log.storeCall({ ...call, attempts, failure });
+      log.storeCall({ ...call, operation, attempts, failure });
     });
     expect([line?.level, others]).toEqual(["warning", []]);
     expect(JSON.parse(line?.text ?? "")).toEqual({
       function: "Test",
       invocation_id: "id",
       event: "store-call",
-      operation: "findOtp",
+      operation: logged,
       attempts,
       ...(failure === undefined ? {} : { failure }),
       duration_ms: 2,
@@ -98,7 +98,7 @@ describe("a store call", () => {
 
   it("that did what it was to do at once is none", () => {
     const lines = linesOf((log) => {
-      log.storeCall({ ...call, attempts: 1, failure: undefined });
+      log.storeCall({ ...call, operation: "findOtp", attempts: 1, failure: undefined });
     });
     expect(lines).toEqual([]);
   });
