@@ -7,7 +7,7 @@ import { discountId, type Reply } from "../tools/support/api";
 import { nameOf } from "../tools/support/document";
 import { decode, right } from "../tools/support/either";
 import type { Fault, StoreRequest } from "../tools/support/fault-proxy";
-import { applyLate, countOf, inOrder } from "../tools/support/fault-scripts";
+import { applyLate, countOf, firstOf, inOrder, type Script } from "../tools/support/fault-scripts";
 import {
   readItems,
   startBehindFaults,
@@ -218,7 +218,6 @@ describe("ValidateOtp", () => {
 
     /** The first write does not arrive yet, and the OTP's end comes before the service looks. */
     const startWithLostWrite = async (
-      deadlineMs: number,
       meetLater: (lost: StoreRequest) => Fault | undefined,
     ): Promise<FaultyInstance & { readonly writes: readonly StoreRequest[] }> => {
       const writes: StoreRequest[] = [];
@@ -226,7 +225,7 @@ describe("ValidateOtp", () => {
         service.clock.advance(600);
         return Promise.resolve();
       };
-      const faulty = await startBehindFaults(service, deadlineMs, (request) => {
+      const faulty = await startBehindFaults(service, 5000, (request) => {
         const [lost] = writes;
         if (request.operation === "replace") {
           writes.push(request);
@@ -238,7 +237,7 @@ describe("ValidateOtp", () => {
     };
 
     it("refuses an OTP whose end came meanwhile only once the use can no longer be applied", async () => {
-      const { instance, writes } = await startWithLostWrite(5000, () => undefined);
+      const { instance, writes } = await startWithLostWrite(() => undefined);
       const code = await service.newCode();
       expectProblem(await instance.use(apiKey, code, "cart 1"), 404, "otp-expired");
       const [lost, ...later] = writes;
@@ -248,11 +247,15 @@ describe("ValidateOtp", () => {
     });
 
     it("refuses it to the same call again only once the use of the first can no longer be applied", async () => {
-      const { instance, writes } = await startWithLostWrite(300, () => ({ kind: "reset-before" }));
       const code = await service.newCode();
+      const { proxy, instance } = await startBehindFaults(service, 5000);
+      const afterwards: Script = () =>
+        countOf(proxy, "write") > 0 ? { kind: "status", status: 403 } : undefined;
+      proxy.script(firstOf(inOrder("write", { kind: "reset-before" }), afterwards));
       expectProblem(await instance.use(apiKey, code, "cart 1"), 503, "service-unavailable");
+      service.clock.advance(600);
       expectProblem(await service.use(apiKey, code, "cart 1"), 404, "otp-expired");
-      const [lost] = writes;
+      const lost = proxy.requests.find(({ operation }) => operation === "replace");
       expect(lost && (await applyLate(service.config.cosmos.endpoint, lost))).toBe(412);
       expect(await readUses()).toEqual([null]);
     });
@@ -267,7 +270,7 @@ describe("ValidateOtp", () => {
     });
 
     it("grants it when the use was applied after all, though its end has come", async () => {
-      const { instance, writes } = await startWithLostWrite(5000, (lost) => ({
+      const { instance, writes } = await startWithLostWrite((lost) => ({
         kind: "rival",
         run: () => applyLate(service.config.cosmos.endpoint, lost),
       }));
