@@ -19,7 +19,6 @@ import {
 import { status } from "./Status/status";
 import { validateOtp } from "./ValidateOtp/validate-otp";
 
-/** What the functions are made of: each takes what it needs. */
 interface Parts {
   readonly keyrings: Keyrings;
   readonly keyGate: KeyGate;
@@ -40,13 +39,13 @@ export const functions: readonly FunctionDefinition<Parts>[] = [
   status,
 ];
 
-/** Without its optional parameter, an address with one leads nowhere: the host answers it, and no function reads it. */
+/** Without the optional parameter, the host answers an address with one, and no function reads it. */
 const withoutPathForm = (definition: FunctionDefinition<Parts>): FunctionDefinition<Parts> => ({
   ...definition,
   route: definition.route.replace(/\/\{\w+\?\}$/, ""),
 });
 
-/** Every function of the service, for any host to mount. */
+/** For any host to mount. */
 export const makeFunctions = (
   config: Config,
   storeForCall: StoreForCall,

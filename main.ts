@@ -7,7 +7,7 @@ import type { HttpFunction } from "./shared/http/function";
 
 const makeConfiguredFunctions = (config: Config): readonly HttpFunction[] => {
   const store = makeCosmosStore(config);
-  // Opens the connections before the first request needs them. A failure here loses nothing.
+  // Opens the connections before the first request needs them.
   const signal = AbortSignal.timeout(config.requestDeadlineMs);
   store
     .forCall({ signal, onCall: () => undefined })

@@ -34,7 +34,7 @@ const Path = t.type({ fiscalcode: FiscalCode });
 const BodyOfPathForm = t.type({ fiscal_code: t.undefined, ...discount });
 
 /**
- * The fiscal code is in the body. In the deprecated form it is in the path, which hosts, gateways and proxies write down:
+ * In the deprecated form the fiscal code is in the path, which hosts, gateways and proxies write down:
  * docs/decisions/0022-fiscal-code-in-the-body.md.
  */
 const decodeHolding = async (request: HttpRequest): Promise<Either<Failure, Holding>> => {
@@ -77,10 +77,10 @@ export const generateOtp: FunctionDefinition<Dependencies> = {
 
 /**
  * Takes the slot of this beneficiary and discount. One of many callers can; the others answer with its OTP. All attempts use one
- * nonce, so a call whose answer was lost recognises its own write. It draws another once that OTP is over: another call may have
- * shown the code, and somebody used it.
+ * nonce, by which a call recognises its own write. It draws another once that OTP is over: another call may have shown the code,
+ * and somebody used it.
  *
- * The slot under the second secret is another item, which no condition of the write can cover. So each attempt reads it first.
+ * No condition of the write can cover the slot under the second secret, so each attempt reads it first.
  */
 const issueOtp = async (
   holding: Holding,
@@ -105,7 +105,7 @@ const issueOtp = async (
         return other;
       }
       if (other.right !== undefined && isLive(other.right.otp, clock())) {
-        // No refusal is final while the write may still put a second live OTP beside this one.
+        // The write may still put a second live OTP beside this one.
         if (isPending) {
           return E.left(unknownWrite);
         }

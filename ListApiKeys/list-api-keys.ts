@@ -10,8 +10,8 @@ import { decodeFields } from "../shared/http/request";
 const Path = t.type({ merchant_id: MerchantId });
 
 /**
- * Called by the merchants' portal: lists the keys in force without showing any. A merchant's keys are one item, so one read
- * shows them as they were at one instant.
+ * Called by the merchants' portal: lists the keys in force without showing any. They are one item, so one read shows them as
+ * they were at one instant.
  */
 export const listApiKeys: FunctionDefinition<unknown> = {
   name: "ListApiKeys",

@@ -29,7 +29,7 @@ interface Dependencies {
 const Input = t.type({
   merchant_id: MerchantId,
   key_type: KeyType,
-  // A derived key is safe only if nobody can guess this, so short ones are refused. A UUID has 32 characters without its dashes.
+  // A key is derived from it, so nobody may guess it: short ones are refused.
   "Idempotency-Key": t.union([
     t.refinement(t.string, (value) => /^[\x20-\x7e]{16,255}$/.test(value)),
     t.undefined,
@@ -60,15 +60,13 @@ export const regenerateApiKey: FunctionDefinition<Dependencies> = {
 interface Regeneration {
   readonly merchantId: MerchantId;
   readonly keyType: KeyType;
-  /** A repetition of the call with it gets the same key. */
   readonly idempotencyKey: string | undefined;
 }
 
 /**
- * Replaces one key and keeps the others, on condition that none changed since they were read. Each attempt draws a key of its
- * own, so none that a rival replaced comes back in force. A call recognises its own write by the hash of its key, also when a
- * rival has ended that key since: it logs the change, and draws another, so that the answer is a key in force. It recognises an
- * earlier call by the hash of its `Idempotency-Key`.
+ * Replaces one key, on condition that none changed since they were read. Each attempt draws a key of its own, so none that a
+ * rival replaced comes back in force. A call recognises its own write by the hash of its key. If a rival has ended that key
+ * since, it logs the change and draws another, so that the answer is a key in force.
  */
 const regenerate = async (
   regeneration: Regeneration,
@@ -153,11 +151,9 @@ const toBody = (
     created_at: createdAt.toISOString(),
   } satisfies ApiKeyBody);
 
-/** A key that this call tried to put in force. */
 interface DrawnApiKey {
   readonly apiKey: string;
   readonly stored: StoredApiKey;
-  /** The key that it replaces. */
   readonly former: StoredApiKey | undefined;
 }
 

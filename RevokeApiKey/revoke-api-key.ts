@@ -35,7 +35,7 @@ export const revokeApiKey: FunctionDefinition<Dependencies> = {
 
 /**
  * Writes even if there is no key: the write of a regeneration that ended without an answer may still arrive, and this one makes
- * its condition fail. A call recognises its own write, also when a rival has made another key since.
+ * its condition fail.
  */
 const revoke = async (
   { merchant_id: merchantId, key_type: keyType }: t.TypeOf<typeof Path>,

@@ -40,7 +40,7 @@ const Headers = t.type({
 
 const Body = t.type({
   otp_code: t.string,
-  /** `false`: the merchant only asks. It is required, so that a misspelt name cannot turn a use into a question. */
+  /** Required, so that a misspelt name cannot turn a use into a question. */
   invalidate_otp: t.boolean,
 });
 
@@ -80,7 +80,6 @@ export const validateOtp: FunctionDefinition<Dependencies> = {
 interface Validation {
   readonly apiKey: string | undefined;
   readonly code: OtpCode;
-  /** True: the call uses the OTP up. False: the merchant only asks. */
   readonly invalidate: boolean;
   readonly idempotencyKey: string | undefined;
 }
@@ -102,9 +101,8 @@ const validate = async (
     invocation.note({ claimedMerchantId: merchantId });
     return E.left({ tag: "too-many-requests", retryAfterSeconds: 1 });
   }
-  // The key names the merchant, so both are read at once. Keys are never cached, so every instance refuses a replaced one. A
-  // test key knows no OTP. Until the key is known to be in force nothing waits for the OTP: the time of a 401 would reveal
-  // whether a code exists.
+  // Both are read at once. Keys are never cached, so every instance refuses a replaced one. Until the key is known to be in
+  // force nothing waits for the OTP: the time of a 401 would reveal whether a code exists.
   const findOtp = presented.isTest ? undefined : startFindingOtp(merchantId, code, { store, keyrings });
   const apiKeys = await store.findApiKeys(merchantId);
   if (E.isLeft(apiKeys)) {
@@ -139,7 +137,6 @@ const validate = async (
   return decideAndUse({ merchantId, found: found.right, mark }, invocation, dependencies);
 };
 
-/** A validation whose merchant is authenticated. */
 interface AuthenticatedValidation {
   readonly merchantId: MerchantId;
   readonly found: FoundOtp;
@@ -148,11 +145,11 @@ interface AuthenticatedValidation {
 }
 
 /**
- * Decides on the OTP that was read. A use is written on condition that the OTP has not changed since. If another call came
- * first, or the answer was lost, the OTP is read again and decides anew.
+ * A use is written on condition that the OTP has not changed since it was read. If another call came first, or the answer was
+ * lost, the OTP is read again and decides anew.
  *
- * An OTP is refused as expired only once no use of this call, or of an earlier one with its `Idempotency-Key`, can be applied any
- * more: the OTP is written once, unchanged, so that the condition of such a use fails.
+ * An OTP is refused as expired only once no pending use can be applied any more: the OTP is written once, unchanged, so that the
+ * condition of such a use fails.
  */
 const decideAndUse = async (
   { merchantId, found, mark }: AuthenticatedValidation,
@@ -162,7 +159,7 @@ const decideAndUse = async (
   const nextAttempt = makeBackoff(signal);
   const { keyring, ref } = found;
   let { stored } = found;
-  /** A use with this condition may still be applied: one of this call, or of an earlier one with its `Idempotency-Key`. */
+  /** A use with this condition is pending: one of this call, or of an earlier one with its `Idempotency-Key`. */
   let pendingEtag = mark?.idempotencyKeyHash === undefined ? undefined : stored.etag;
   while (await nextAttempt()) {
     const { value, etag } = stored;

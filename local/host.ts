@@ -1,7 +1,6 @@
 /**
- * A Functions host for a machine without Core Tools. It mounts the functions on Node's HTTP server and gives them the
- * routes, methods, parameters, request and response objects of the platform. Like `func start` it does not enforce
- * function keys.
+ * A Functions host for a machine without Core Tools, on Node's HTTP server. Like `func start` it does not enforce function
+ * keys.
  */
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
@@ -15,17 +14,16 @@ import type { DemoShop, Site } from "./site";
 /** The Functions host's own limit (its `ScriptConstants.cs`). */
 const maxRequestBytes = 100 * 1024 * 1024;
 
-/** Shows only the warnings and errors that the functions log, on standard error. */
 const logToStandardError: LogHandler = (level, ...args) => {
   if (level === "warning" || level === "error" || level === "critical") {
     console.error(...args);
   }
 };
 
-/** The start of a line that a function logged after its answer. The platform would lose that line. */
+/** The platform would lose what a function logs after its answer. */
 export const lateLogPrefix = "Logged after the answer:";
 
-/** A line of the Functions host's own log, as the real one was seen to write it: it quotes addresses. */
+/** A line of the host's own log, as the real one was seen to write it: it quotes addresses. */
 export interface HostLine {
   readonly category: string;
   readonly level: "Information" | "Error";
@@ -37,11 +35,9 @@ const noSite: Site = () => Promise.resolve(false);
 export interface HostOptions {
   /** The shop whose keys the pages put into their commands, once it has some. */
   readonly demoShop?: () => DemoShop | undefined;
-  /** By default there is none, as on the platform. */
   readonly site?: Site;
   /** What a request may call this machine, besides loopback. */
   readonly allowedHosts?: readonly string[];
-  /** Only tests read the host's own log. */
   readonly onHostLine?: (line: HostLine) => void;
 }
 
@@ -120,7 +116,7 @@ export const makeHost = (
   });
 };
 
-/** Matches `api/{name}` and `api/{name?}` as the Functions host does: it ignores case, and a parameter is one segment. */
+/** As the Functions host matches a route: it ignores case, and a parameter is one segment. */
 const toPattern = (route: string): RegExp => {
   const pattern = route
     .replaceAll(".", "\\.")
@@ -134,14 +130,12 @@ const definedOf = (groups: Readonly<Record<string, string | undefined>> = {}): R
     Object.entries(groups).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
 
-/** A request, and the function to which its route leads. */
 interface RoutedRequest {
   readonly mounted: HttpFunction;
   readonly request: PlatformRequest;
   readonly params: Record<string, string>;
 }
 
-/** The incoming request as Node has it, and where its answer and its log go. */
 interface Exchange {
   readonly incoming: IncomingMessage;
   readonly response: ServerResponse;

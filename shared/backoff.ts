@@ -5,9 +5,8 @@ const longestPauseMs = 1000;
 const longestTimerMs = 2 ** 31 - 1;
 
 /**
- * Pauses that double from 20 ms to 1 s. Each is shortened at random, so that callers that conflicted do not retry at the
- * same moment. The signal ends a pause at once.
- * @param random which share of a pause remains: from 0 to 1.
+ * Pauses that double from 20 ms to 1 s, shortened at random so that rivals do not retry together. The signal ends a pause.
+ * @param random the share of a pause that remains, from 0 to 1.
  */
 export const makePauses = (
   signal: AbortSignal,
@@ -17,12 +16,12 @@ export const makePauses = (
   return async (atLeastMs = 0) => {
     ceilingMs = Math.min(ceilingMs * 2, longestPauseMs);
     const ms = Math.min(Math.max(random() * ceilingMs, atLeastMs), longestTimerMs);
-    // The timer must not keep the process alive. It rejects when the signal ends it; the next step checks the signal.
+    // It rejects when the signal ends it, and keeps no process alive.
     await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
   };
 };
 
-/** `while (await nextAttempt()) …`: the first attempt comes at once, the later ones after pauses, until the signal ends the call. */
+/** `while (await nextAttempt()) …`: at once, then after pauses, until the signal ends the call. */
 export const makeBackoff = (signal: AbortSignal, random?: () => number): (() => Promise<boolean>) => {
   const pause = makePauses(signal, random);
   let isFirst = true;

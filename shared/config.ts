@@ -1,4 +1,4 @@
-/** The settings of the service. They are read once, all together, so a mistake shows before the first request. */
+/** The settings, read once, so that a mistake shows before the first request. */
 import { hash } from "node:crypto";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
@@ -20,17 +20,17 @@ export interface CosmosConfig {
   readonly endpoint: string;
   readonly credential: CosmosCredential;
   readonly databaseName: string;
-  /** The store is one copy of the data: an emulator or the embedded server. */
+  /** An emulator or the embedded server. */
   readonly isSingleCopy: boolean;
 }
 
 export interface Config {
   readonly cosmos: CosmosConfig;
   readonly otpSecret: Buffer;
-  /** While the secret is replaced: the service also finds OTPs issued under this one. */
+  /** While the secret is replaced: OTPs issued under this one are found, too. */
   readonly otpSecretSecond: Buffer | undefined;
   readonly otpLifetime: OtpLifetime;
-  /** Whether GenerateOtp also takes its deprecated form, with the fiscal code in the path. */
+  /** GenerateOtp's deprecated form, with the fiscal code in the path. */
   readonly generateOtpPathForm: boolean;
   readonly requestDeadlineMs: number;
 }
@@ -105,7 +105,7 @@ const Settings = t.type({
   OTP_SECRET_SECOND: optional(secret),
   GENERATE_OTP_PATH_FORM: flag,
   OTP_TTL_IN_SECONDS: integer(1, day),
-  // The contract tells expired and used OTPs apart from unknown ones for at least 24 hours.
+  // The contract knows expired and used OTPs for at least 24 hours.
   OTP_RETENTION_IN_SECONDS: integer(day, 365 * day),
   REQUEST_DEADLINE_IN_MS: integer(100, 60_000),
 });
@@ -121,7 +121,7 @@ const defaults = {
 
 export const settingNames: readonly string[] = [...Object.keys(Settings.props), "AZURE_CLIENT_ID"];
 
-/** The platform sets the first two where the app has a managed identity. Operators may name one of several. */
+/** The platform sets the first two. Operators may name one of several identities. */
 const PlatformIdentity = t.type({
   IDENTITY_ENDPOINT: setting("an http or https URL, which the platform sets", (text) =>
     /^https?:$/.test(URL.parse(text)?.protocol ?? "") ? text : undefined,
@@ -132,16 +132,16 @@ const PlatformIdentity = t.type({
   AZURE_CLIENT_ID: optional(clientId),
 });
 
-/** The bytes of the public `OTP_SECRET` in `local.settings.json.example`. */
+/** The public one in `local.settings.json.example`. */
 const exampleSecret = Buffer.from("local-development-only-not-a-secret");
 
-/** A sequence shorter than a secret must be, over and over: `0000…`, `abab…`. */
+/** `0000…`, `abab…` */
 const repeatsItself = (secret: Buffer): boolean =>
   Array.from({ length: minSecretBytes - 1 }, (_, index) => index + 1).some(
     (period) => secret.length >= 2 * period && secret.subarray(period).equals(secret.subarray(0, -period)),
   );
 
-/** Each byte differs from the one before it by the same: `00 01 02 …`. */
+/** `00 01 02 …`, or by another step. */
 const countsUp = (secret: Buffer): boolean => {
   const step = (index: number): number => ((secret[index + 1] ?? 0) - (secret[index] ?? 0) + 256) % 256;
   return Array.from({ length: secret.length - 1 }, (_, index) => step(index)).every(
@@ -210,7 +210,7 @@ const decodeCredential = (
       });
 };
 
-/** The key that HMAC-SHA-256 makes of a secret (RFC 2104, section 2): one of more than 64 bytes is hashed, zeros fill the rest. */
+/** The key that HMAC-SHA-256 makes of a secret (RFC 2104, section 2). */
 const toHmacKey = (secret: Buffer): Buffer => {
   const key = secret.length > 64 ? hash("sha256", secret, "buffer") : secret;
   return Buffer.concat([key, Buffer.alloc(64 - key.length)]);
@@ -237,7 +237,7 @@ const isGuessable = (text: string | undefined): boolean => {
   );
 };
 
-/** Settings of a laptop, copied to a service for others: each is well-formed, but not safe with this endpoint. */
+/** Settings of a laptop, copied to a service for others. */
 const faultsWithEndpoint = (given: Environment): readonly Fault[] => {
   const url = URL.parse(given["COSMOSDB_ENDPOINT"] ?? "");
   if (url === null || isLoopback(url.hostname)) {

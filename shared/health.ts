@@ -1,4 +1,4 @@
-/** Whether the service can keep its promises. Calls that ask at about the same time share one look-up. */
+/** Whether the service can keep its promises. */
 import type { Either } from "fp-ts/Either";
 import type { ServiceUnavailable } from "./domain/failure";
 import type { StoreCall, StoreForCall } from "./domain/store";
@@ -8,7 +8,7 @@ export type Health = Either<ServiceUnavailable, void>;
 
 /**
  * Gives the last answer if it is less than 5 s old, else looks, once for all who ask meanwhile. Rejects only on a defect.
- * @param onStoreCall receives the store call, if this call makes the look-up.
+ * @param onStoreCall told of the look-up, if this call makes it.
  */
 export type CheckHealth = (onStoreCall: (call: StoreCall) => void) => Promise<Health>;
 
@@ -26,20 +26,20 @@ interface LookUp {
 const maxAgeMs = 5000;
 
 /**
- * Anybody may ask, and Azure throttles reads of metadata at any throughput (learn.microsoft.com/azure/cosmos-db/nosql/
- * troubleshoot-request-rate-too-large): without sharing, a flood of calls would make the service look unhealthy.
+ * Azure throttles reads of metadata at any throughput (learn.microsoft.com/azure/cosmos-db/nosql/
+ * troubleshoot-request-rate-too-large), so a flood of look-ups would make the service look unhealthy.
  */
 export const makeHealthCheck = ({ storeForCall, deadlineMs, clock }: Dependencies): CheckHealth => {
   let latest: LookUp | undefined;
 
   const look = (onStoreCall: (call: StoreCall) => void): Promise<Health> => {
-    // Callers share the look-up, so it has its own deadline: a caller that disconnects does not end it for the others.
+    // Callers share it, so none of their deadlines may end it.
     const deadline = new AbortController();
     const store = storeForCall({ signal: deadline.signal, onCall: onStoreCall });
     return beforeDeadline(store.checkGuarantees(), deadline, deadlineMs);
   };
 
-  /** If the clock was set back, the age is unknown, and the answer does not count as recent. */
+  /** Not if the clock was set back: then the age is unknown. */
   const isRecent = ({ endedAtMs }: LookUp): boolean => {
     const ageMs = endedAtMs === undefined ? 0 : clock().getTime() - endedAtMs;
     return ageMs >= 0 && ageMs < maxAgeMs;

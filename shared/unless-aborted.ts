@@ -1,4 +1,4 @@
-/** What aborts: an `AbortSignal`, of the platform's or of the Azure SDK's. */
+/** An `AbortSignal` of the platform or of the Azure SDK. */
 export interface Signal {
   readonly aborted: boolean;
   addEventListener(type: "abort", listener: () => void): void;

@@ -9,15 +9,15 @@ import type { AccountRegions, Regions } from "./regions";
 export interface AccountTiming {
   /** A request that finds the description older than this starts a read in the background. */
   readonly maxAgeMs: number;
-  /** When a region does not answer usefully, the account is read, but not again within this time. */
+  /** A region that fails starts a read, too, but not within this time of the last. */
   readonly minAgeMs: number;
-  /** A write is sent only under a description that was asked for less than this ago: until then it is a lease. */
+  /** A write is sent only under a description that was asked for less than this ago. */
   readonly leaseMs: number;
-  /** How long one endpoint may take to describe the account, at most. */
+  /** How long one endpoint may take. */
   readonly patienceMs: number;
 }
 
-/** With six endpoints of which five do not answer, a failover is noticed after 20 + 5 × 1.5 s: within half a minute. */
+/** With six endpoints of which five do not answer, a failover is noticed after 20 + 5 × 1.5 s. */
 export const accountTiming: AccountTiming = {
   maxAgeMs: 20_000,
   minAgeMs: 2_000,
@@ -25,7 +25,7 @@ export const accountTiming: AccountTiming = {
   patienceMs: 1_500,
 };
 
-/** The pauses between reads that fail, in ms, while requests wait for the first description or for a lease. */
+/** Between reads that fail while requests wait, in ms. */
 const shortestPauseMs = 20;
 const longestPauseMs = 500;
 
@@ -39,7 +39,7 @@ export interface AccountWatch {
   readonly stop: () => void;
 }
 
-/** A moment on both clocks of the machine, in ms. */
+/** On both clocks of the machine, in ms. */
 interface Moment {
   readonly monotonic: number;
   readonly wall: number;
@@ -67,7 +67,7 @@ export const makeAccountWatch = ({
   let reading: Promise<AccountResponse> | undefined;
   let isStopped = false;
 
-  /** One clock stands still while a machine is suspended, the other can be set: no change of a clock makes a description younger. */
+  /** One clock stands still while a machine is suspended, the other can be set: neither makes a description younger. */
   const age = (): number => {
     if (heardAt === undefined) {
       return Infinity;
@@ -84,8 +84,8 @@ export const makeAccountWatch = ({
   };
 
   /**
-   * Asks the endpoints until one names a write region that has not failed the last write. If all name one that has, the one
-   * that failed the longest ago is tried again.
+   * Asks the endpoints until one names a write region that has not failed the last write. If there is none, the one that
+   * failed the longest ago is tried again.
    */
   const readInTurn = async (): Promise<AccountResponse> => {
     let doubted: { readonly failedAt: number; readonly follow: () => AccountResponse } | undefined;
@@ -118,7 +118,6 @@ export const makeAccountWatch = ({
 
   const start = async (): Promise<AccountResponse> => {
     try {
-      // A cold instance that cannot read the account tries again at once, then less and less often.
       await sleep(pauseMs, undefined, { ref: false });
       lastStartedAt = now().monotonic;
       const response = await readInTurn();
@@ -162,7 +161,7 @@ export const makeAccountWatch = ({
   };
 };
 
-/** No endpoint described the account, so nothing was sent. Its message is words for the log. */
+/** No endpoint described the account, so nothing was sent. */
 export class UnknownAccount extends Error {
   constructor(failure: unknown) {
     super(failure === undefined ? "no answer in time" : String(toStoreError(failure).status));
@@ -171,7 +170,7 @@ export class UnknownAccount extends Error {
 
 const isHttp = (url: string): boolean => /^https?:$/.test(URL.parse(url)?.protocol ?? "");
 
-/** A description that can be followed. Rejects what no account says, such as `{}`. */
+/** Throws for what no account says, such as `{}`. */
 const toAccountRegions = ({ resource, statusCode }: AccountResponse): AccountRegions => {
   const isLocated = [resource?.writableLocations, resource?.readableLocations].every(
     (locations) =>

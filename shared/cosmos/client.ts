@@ -40,21 +40,21 @@ export const makeRegionalClient = (
       ...(credential.kind === "key"
         ? { key: credential.key }
         : {
-            // `aadCredentials` refuses plain HTTP and keeps a token that the store refused. This makes the SDK date its requests
-            // (request/request.js), and our HTTP client puts the token.
+            // `aadCredentials` refuses plain HTTP and keeps a token that the store refused. With this the SDK dates its
+            // requests (request/request.js), and our HTTP client puts the token.
             tokenProvider: () => Promise.resolve(""),
           }),
       httpClient,
-      // All that is said of the SDK here was read in its version 4.10.1.
+      // What is said of the SDK was read in its version 4.10.1.
       connectionPolicy: {
         // The SDK repeats nothing elsewhere (globalEndpointManager.js, retry/endpointDiscoveryRetryPolicy.js,
         // retry/timeoutFailoverRetryPolicy.js, retry/sessionRetryPolicy.js): our HTTP client chooses the region.
         enableEndpointDiscovery: false,
         // Otherwise a second write region would accept writes (ClientContext.js, request/request.js).
         useMultipleWriteLocations: false,
-        // An account with one write region fails over as a whole, so the SDK need not query how a container is partitioned.
+        // An account with one write region fails over as a whole.
         enablePartitionLevelFailover: false,
-        // A call that hangs is given up while there is time left to look what became of it (request/RequestHandler.js).
+        // A write that hangs leaves time to look what became of it (request/RequestHandler.js).
         requestTimeout,
         // The SDK would wait as long as a 429 says, even past the end of the call (retry/resourceThrottleRetryPolicy.js).
         retryOptions: {
@@ -65,7 +65,7 @@ export const makeRegionalClient = (
       },
     });
 
-  // A setting may make it shorter, so that Info sees the next endpoint within its time, but never longer.
+  // Info must see the next endpoint within its time.
   const accountPatienceMs = Math.min(timing.patienceMs, patienceMs);
   /** The SDK sends all requests of a client to one endpoint (retry/retryUtility.js), so each endpoint has a reader. */
   const readers = new Map<string, CosmosClient>();

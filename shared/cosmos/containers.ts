@@ -1,9 +1,9 @@
-/** The containers of the database: how the service creates them, and what it checks of those that it finds. */
+/** How the service creates its containers, and what it checks of those that it finds. */
 import type { ContainerDefinition, ContainerResponse, IndexingPolicy } from "@azure/cosmos";
 
 export type ContainerName = "otps" | "api-keys";
 
-/** How a container partitions and purges its items. The guarantees depend on both. */
+/** What the guarantees depend on. */
 export interface ContainerShape {
   readonly partitionKeyPaths: readonly string[];
   /** -1: the store purges only items with a time to live of their own. Undefined: it purges none. */
@@ -11,13 +11,13 @@ export interface ContainerShape {
 }
 
 export const containerShapes = {
-  /** OTPs and slots. Each item has a time to live of its own. */
+  /** OTPs and slots, each with a time to live of its own. */
   otps: { partitionKeyPaths: ["/partitionKey"], defaultTtlSeconds: -1 },
-  /** The keys of each merchant, in one item whose id is the merchant's. The store never purges them. */
+  /** One item for each merchant, which the store never purges. */
   "api-keys": { partitionKeyPaths: ["/id"], defaultTtlSeconds: undefined },
 } as const satisfies Readonly<Record<ContainerName, ContainerShape>>;
 
-// The service reaches every item by its id. The time to live needs indexing to stay on.
+// The service makes no queries, but the time to live needs indexing.
 const indexingPolicy = {
   indexingMode: "consistent",
   includedPaths: [],

@@ -19,7 +19,7 @@ const codeOf = (error: unknown): number | string => {
   return "name" in error && typeof error.name === "string" ? error.name : "error";
 };
 
-/** The headers of the answer that an SDK call rejected with, if there was one. */
+/** Of the answer that an SDK call rejected with. */
 export const headersOf = (error: unknown): CosmosHeaders | undefined => {
   const origin = unwrap(error);
   return origin instanceof ErrorResponse ? origin.headers : undefined;
@@ -29,7 +29,7 @@ export interface StoreError {
   readonly cause: string;
   readonly status: number | string;
   readonly substatus?: number | undefined;
-  /** How long the store wants to be left alone; 0 when it does not say. */
+  /** 0 when the store does not say. */
   readonly retryAfterMs: number;
 }
 
@@ -38,7 +38,7 @@ export const toStoreError = (error: unknown): StoreError => {
   const status = codeOf(origin);
   const { substatus, retryAfterInMs = 0 }: Partial<ErrorResponse> =
     origin instanceof ErrorResponse ? origin : {};
-  // Of a header that is no number it is NaN.
+  // NaN if the header is not a number.
   return {
     cause: `store: ${status}`,
     status,
@@ -47,13 +47,13 @@ export const toStoreError = (error: unknown): StoreError => {
   };
 };
 
-/** An answer of a form that no documentation names: what it came to is unknown. */
+/** An answer that no documentation names: its outcome is unknown. */
 export const unforeseen = (status: number | string): StoreError => {
   const code = `unforeseen answer (${status})`;
   return { cause: `store: ${code}`, status: code, retryAfterMs: 0 };
 };
 
-/** `ReadSessionNotAvailable` in the SDK's `common/statusCodes.ts`: the replica that was asked lags behind. */
+/** `ReadSessionNotAvailable` in the SDK's `common/statusCodes.ts`. */
 const laggingReplica = 1002;
 
 /** No answer, half an answer, 408, 449, 5xx, 410 while a partition moves, 404/1002; a 429 has been heeded already. */
@@ -73,14 +73,14 @@ export const toUnavailable = ({ cause, retryAfterMs }: StoreError): ServiceUnava
 
 const reasonsNotToSend = ["no token", "the account", "several write regions", "disposed of"] as const;
 
-/** The code of a request that was not sent: the store has not seen it. */
+/** The code of a request that the store has not seen. */
 export const notSent = (reason: (typeof reasonsNotToSend)[number], detail?: string): string =>
   detail === undefined ? reason : `${reason} (${detail})`;
 
 export const wasNotSent = (status: unknown): boolean =>
   typeof status === "string" && reasonsNotToSend.some((reason) => status.startsWith(reason));
 
-/** What a conditional write that failed came to, alone or as part of a batch. */
+/** How a conditional write ended, alone or as part of a batch. */
 export const toWriteOutcome = (error: StoreError): Either<ServiceUnavailable, WriteOutcome> => {
   const { status } = error;
   if (status === 429 || wasNotSent(status)) {
@@ -92,12 +92,12 @@ export const toWriteOutcome = (error: StoreError): Either<ServiceUnavailable, Wr
     return E.right("unknown");
   }
   switch (status) {
-    // 404: what was to be replaced is gone. 409: what was to be created is there. 412: what was read has changed.
+    // The item is gone (404), is there already (409), or has changed (412).
     case 404:
     case 409:
     case 412:
       return E.right("conflict");
-    // Whatever else was answered, or nothing: most of these were not applied, but none is certain not to be.
+    // Most of these were not applied, but none is certain.
     default:
       return E.right("unknown");
   }

@@ -1,4 +1,4 @@
-/** Checks that the account has the properties on which the contract's guarantees depend. */
+/** What the contract's guarantees need of the account. */
 import { containerShapes, type ContainerName, type ContainerShape } from "./containers";
 
 export interface StoreAccount {
@@ -10,14 +10,14 @@ export interface StoreAccount {
   readonly containers: Readonly<Record<ContainerName, ContainerShape>>;
 }
 
-/** The reasons, in fixed words for the log. */
+/** In fixed words for the log. */
 export const missingGuarantee = (account: StoreAccount, isSingleCopy: boolean): string | undefined => {
   const { otps, "api-keys": apiKeys } = account.containers;
   const faults = [
     ...(isSingleCopy ? [] : faultsOfRegions(account)),
     ...faultsOfPartitioning("otps", otps),
     ...faultsOfPartitioning("api-keys", apiKeys),
-    // Without a default, the store ignores an item's own time to live. Any default will do: each item has its own.
+    // Without any default, the store ignores an item's own time to live.
     ...(otps.defaultTtlSeconds === undefined
       ? ["forgetting: the container otps must have a time to live, such as -1"]
       : []),

@@ -13,7 +13,7 @@ import { makeNameLookup } from "./name-lookup";
 export const maxConnections = 100;
 
 export interface PooledHttpClient extends HttpClient {
-  /** Looks up the names of these origins, so that the first request to them finds an address. */
+  /** Looks up the names of these origins, before the first request needs them. */
   prepare(origins: readonly string[]): void;
   close(): void;
 }

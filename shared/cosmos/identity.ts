@@ -11,9 +11,9 @@ import type { ManagedIdentity } from "../config";
 import { parseJson } from "../json";
 import { notSent } from "./error";
 
-/** When the token endpoint is asked, and for how long, in ms. */
+/** When the token endpoint is asked, in ms. */
 export interface IdentityTiming {
-  /** Longer than a call, which gets the token with its next try: a first token was seen to take 5.7 s (dotnet/SqlClient, issue 1403). */
+  /** Longer than a call: a first token was seen to take 5.7 s (dotnet/SqlClient, issue 1403). */
   readonly patienceMs: number;
   readonly afterFailureMs: number;
   readonly betweenRefusalsMs: number;
@@ -25,17 +25,17 @@ export const identityTiming: IdentityTiming = {
   betweenRefusalsMs: 3_000,
 };
 
-/** Renew after so long at the latest, in ms, whatever lifetime the token claims. */
+/** Whatever lifetime the token claims, in ms. */
 const longestUntilRenewal = 12 * 60 * 60 * 1000;
 
 export interface Identity {
-  /** The token in force. Rejects with a `TokenError` when there is none to be had. */
+  /** Rejects with a `TokenError` when there is none. */
   readonly token: () => Promise<string>;
   /** Another token than this one, which the store refused; undefined if there is none. */
   readonly replace: (refused: string) => Promise<string | undefined>;
 }
 
-/** Why there is no token, in words for the log. They hold nothing that the endpoint said but its status. */
+/** Why there is no token, in words for the log: nothing that the endpoint said but its status. */
 export class TokenError extends Error {
   constructor(reason: string) {
     super(notSent("no token", reason));
@@ -51,12 +51,12 @@ interface Token {
 
 const TokenAnswer = t.type({ access_token: t.string, expires_on: t.union([t.string, t.number]) });
 
-/** What a header can carry: RFC 6750, section 2.1, `b64token`; and no more of it than servers take. */
+/** `b64token` of RFC 6750, section 2.1, and no more of it than servers take. */
 const tokenPattern = /^[\w.~+/-]{1,16000}={0,2}$/;
 
 const secondsPattern = /^\d{1,15}$/;
 
-/** What the endpoint's answer says when the tenant does not know the account by its name (the SDK's `common/constants.ts`). */
+/** The tenant does not know the account by its name (the SDK's `common/constants.ts`). */
 const unknownResource = "AADSTS500011";
 
 /** The name under which every tenant knows Azure Cosmos DB (`AAD_DEFAULT_SCOPE` in the SDK's `common/constants.ts`). */
@@ -126,7 +126,7 @@ export const makeIdentity = ({
     }
   };
 
-  /** Fetches a token, once for all who ask at the same time. */
+  /** Once for all who ask at the same time. */
   const renew = async (): Promise<Token> => {
     if (lastFailure !== undefined && now() - lastFailure.at < timing.afterFailureMs) {
       throw lastFailure.error;
@@ -141,7 +141,7 @@ export const makeIdentity = ({
         return (await renew()).value;
       }
       if (time >= inForce.renewAt) {
-        // The one in force serves until there is another; when there is none to be had, the next call tries again.
+        // The one in force serves until there is another.
         renew().catch(() => undefined);
       }
       return inForce.value;

@@ -9,11 +9,11 @@ import type { LookupFunction } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface LookupTiming {
-  /** How long a connection waits for the first address of a name, in ms. */
+  /** How long a connection waits for the first address, in ms. */
   readonly patienceMs: number;
-  /** Addresses of this age, in ms, still serve, and are looked up anew meanwhile. */
+  /** Older addresses still serve, and are looked up anew meanwhile, in ms. */
   readonly maxAgeMs: number;
-  /** After this time without an answer of the system, DNS is asked past the pool, in ms. */
+  /** When DNS is asked past the pool, in ms. */
   readonly secondOpinionMs: number;
 }
 
@@ -21,7 +21,7 @@ export const lookupTiming: LookupTiming = { patienceMs: 1_000, maxAgeMs: 10_000,
 
 type Addresses = readonly LookupAddress[];
 
-/** How a name is looked up. The first may hang, and cannot be ended. */
+/** The first may hang, and cannot be ended. */
 export interface Resolvers {
   readonly bySystem: (name: string) => Promise<Addresses>;
   readonly byDns: (name: string) => Promise<Addresses>;
@@ -48,10 +48,10 @@ const makeResolvers = (): Resolvers => {
 };
 
 interface KnownName {
-  /** The last good addresses. They stay when a later look-up fails. */
+  /** They stay when a later look-up fails. */
   addresses: Addresses | undefined;
   foundAt: number;
-  /** The look-up by the system that has not ended, and the answer that connections wait for. */
+  /** The look-up that has not ended, and the answer that connections wait for. */
   bySystem: Promise<Addresses> | undefined;
   looking: { readonly startedAt: number; readonly answer: Promise<Addresses> } | undefined;
 }
@@ -60,7 +60,7 @@ const noAddress = (): Error => Object.assign(new Error("no address"), { code: "E
 
 export interface NameLookup {
   readonly lookup: LookupFunction;
-  /** Looks a name up, so that its address is there before the first connection. */
+  /** Looks a name up before the first connection needs it. */
   readonly prepare: (name: string) => void;
 }
 

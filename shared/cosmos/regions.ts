@@ -1,7 +1,6 @@
 /** Which region of the account a request goes to, and why: docs/decisions/0011-regions.md. */
 import { ConsistencyLevel, type DatabaseAccount, type Location } from "@azure/cosmos";
 
-/** The properties of an account that decide where requests go. */
 export type AccountRegions = Pick<
   DatabaseAccount,
   "consistencyPolicy" | "enableMultipleWritableLocations" | "readableLocations" | "writableLocations"
@@ -11,22 +10,22 @@ export type AccountRegions = Pick<
 export const hasSeveralWriteRegions = (account: AccountRegions): boolean =>
   account.enableMultipleWritableLocations || account.writableLocations.length > 1;
 
-/** How long requests avoid a region that did not answer usefully, in ms. After that, one request tries it again. */
+/** How long requests avoid a useless region, in ms. Then one request tries it again. */
 export const suspicionMs = 10_000;
 
 /** `passing`: a retry in place may mend it, once. `read-only`: it takes no writes. */
 export type Usefulness = "useful" | "passing" | "read-only" | "useless";
 
-/** What the account last said of its regions, and how each of them answered. An endpoint is an origin. */
+/** What the account last said of its regions, and how each answered. An endpoint is an origin. */
 export interface Regions {
   readonly follow: (account: AccountRegions) => void;
-  /** When the write region that this description names as the only one last failed a write, if it has taken none since. */
+  /** When the only write region of this description failed a write, if it has taken none since. */
   readonly failedWriteAt: (account: AccountRegions) => number | undefined;
-  /** Where to read the account: its own name first, since Azure leads it to the write region. Each region can describe it. */
+  /** Where to read the account: first at its own name, which Azure leads to the write region. */
   readonly forAccount: () => readonly string[];
   readonly forRead: () => string;
   readonly countForRead: () => number;
-  /** Undefined when this instance must not write, because another instance may write to another region. */
+  /** Undefined when another instance may write to another region. */
   readonly forWrite: () => string | undefined;
   /** @param sentAt when the request was sent; now, if it is missing. */
   readonly note: (endpoint: string, isWrite: boolean, usefulness: Usefulness, sentAt?: number) => void;
@@ -63,8 +62,7 @@ export const makeRegions = (
       if (!isDivided || !isKnown) {
         writeRegion = first;
       }
-      // With several write regions, a new instance writes to the first. An instance that knew another region stops
-      // writing, so that the two do not write to different regions.
+      // With several, a new instance writes to the first. One that knew another stops writing, or both would write.
       isWritable = !isDivided || writeRegion === first;
       // Only Strong consistency lets every region return the latest write.
       const isSameEverywhere = account.consistencyPolicy === ConsistencyLevel.Strong && !isDivided;
@@ -80,7 +78,7 @@ export const makeRegions = (
     forRead: () => {
       const [chosen = writeRegion] = byPromise(readable);
       if (suspectedAt.has(chosen)) {
-        // This request tries it. Until the region answers, the other requests keep avoiding it.
+        // This request tries it. The others go on avoiding it until it answers.
         suspectedAt.set(chosen, now());
       }
       return chosen;
@@ -90,7 +88,7 @@ export const makeRegions = (
     note: (endpoint, isWrite, usefulness, sentAt = now()) => {
       if (usefulness === "useful") {
         passing.delete(endpoint);
-        // One partition of a region may fail while others answer: only a read that was sent later speaks for reads.
+        // Only a read that was sent later clears a region: one of its partitions may fail while others answer.
         if (!isWrite && (suspectedAt.get(endpoint) ?? -Infinity) <= sentAt) {
           suspectedAt.delete(endpoint);
         }

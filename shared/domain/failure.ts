@@ -7,7 +7,7 @@ export type Failure =
   /** Only GenerateOtp gives the live OTP, because it answers the beneficiary. A merchant never gets a code. */
   | { readonly tag: "otp-conflict"; readonly otp?: IssuedOtp }
   | ServiceUnavailable
-  /** Too many calls with API keys of which this instance does not know that the service made them. */
+  /** Too many calls with API keys that this instance does not know. */
   | { readonly tag: "too-many-requests"; readonly retryAfterSeconds: number }
   | {
       readonly tag:
@@ -24,7 +24,6 @@ export type Failure =
 export type BodyFault =
   "empty" | "gzip" | "utf-16" | "not-utf-8" | "form" | "multipart" | "not-json" | "not-an-object";
 
-/** The store did not answer, or throttled the call, or the service cannot keep its promises with it. */
 export interface ServiceUnavailable {
   readonly tag: "service-unavailable";
   readonly retryAfterSeconds: number;
@@ -40,5 +39,5 @@ export const deadlinePassed: ServiceUnavailable = {
 /** A write of the call may still be applied, so no refusal would be final. */
 export const unknownWrite: ServiceUnavailable = { ...deadlinePassed, cause: "unknown write" };
 
-/** A bug, or an item that another program wrote. Its message is fixed words for the log. */
+/** A bug, or an item that another program wrote. Its message is fixed words. */
 export class Defect extends Error {}

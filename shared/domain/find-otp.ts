@@ -6,7 +6,7 @@ import type { ItemRef, Keyring, Keyrings } from "./keyring";
 import type { Otp } from "./otp";
 import type { OtpStore, StoreResult, Versioned } from "./store";
 
-/** An OTP as it was read, and the keyring under which it is stored: all that is derived for it comes from that one. */
+/** An OTP as it was read, and the keyring under which it is stored. */
 export interface FoundOtp {
   readonly keyring: Keyring;
   readonly ref: ItemRef;
@@ -45,7 +45,7 @@ export interface LatestOtp {
   readonly otp: Otp;
 }
 
-/** Follows a slot to its OTP. Undefined when nobody has taken the slot, or the store has purged it since. */
+/** Undefined when nobody has taken the slot, or the store has purged it. */
 export const findLatestOtp = async (
   merchantId: MerchantId,
   slotId: string,
@@ -63,7 +63,7 @@ export const findLatestOtp = async (
     return otp;
   }
   if (otp.right === undefined) {
-    // One batch writes both, and the store keeps the OTP longer. The slot may not be free, so nobody may take it.
+    // One batch writes both, and the store keeps the OTP longer. Nobody may take the slot.
     throw new Defect("a slot without its OTP");
   }
   return E.right({ nonce: value.nonce, slotEtag: etag, code, otp: otp.right.value });

@@ -9,11 +9,11 @@ export interface Otp {
   readonly use: OtpUse | undefined;
 }
 
-/** What a call writes into the OTP that it uses. A call that lost the store's answer recognises its own use by it. */
+/** What a call writes into the OTP that it uses. After a lost answer it recognises its own use by it. */
 export interface UseMark {
-  /** Each call draws one. It tells a use that this call wrote from a rival's. */
+  /** Drawn anew by each call. */
   readonly callId: string;
-  /** Of the call's `Idempotency-Key`, if it sent one. It tells a repetition of that call from a rival. */
+  /** A repetition of the call has the same. */
   readonly idempotencyKeyHash: string | undefined;
 }
 
@@ -21,20 +21,20 @@ export interface OtpUse extends UseMark {
   readonly usedAt: Date;
 }
 
-/** What one beneficiary holds for one discount: the nonce from which the code of the latest OTP is derived. */
+/** The code of the latest OTP of a beneficiary and discount is derived from its nonce. */
 export interface Slot {
   readonly nonce: string;
 }
 
 export interface OtpLifetime {
   readonly ttlSeconds: number;
-  /** How long after its expiry the service still knows an OTP from one that never existed, in seconds. */
+  /** How long an OTP is still known after its expiry. */
   readonly retentionSeconds: number;
 }
 
 /**
- * How much longer, in seconds, the store keeps an item than the service needs it: more than clocks can differ. The service
- * takes a purged slot as free, so only its own clock may decide.
+ * The store keeps an item longer than the service needs it, by more than clocks can differ: a purged slot is free, and only
+ * the service's own clock may decide that.
  */
 const graceSeconds = 300;
 
@@ -49,7 +49,7 @@ export const expiryOf = (issuedAt: Date, lifetime: OtpLifetime): Date =>
 const forgottenAt = (otp: Otp, lifetime: OtpLifetime): Date =>
   addSeconds(otp.expiresAt, lifetime.retentionSeconds);
 
-/** The store's time to live for an OTP written now, in seconds: the rest of its life, its retention, and the grace. */
+/** In seconds, for an OTP written now: the rest of its life, its retention, and the grace. */
 export const otpItemTtl = (otp: Otp, now: Date, lifetime: OtpLifetime): number =>
   secondsBetween(now, forgottenAt(otp, lifetime)) + graceSeconds;
 
@@ -72,14 +72,14 @@ export type Decision =
   | { readonly tag: "otp-already-used" | "otp-expired"; readonly otp: Otp }
   | { readonly tag: "otp-not-found" };
 
-/** Decides a validation: `mark` is undefined when the merchant only asks. */
+/** @param mark undefined when the merchant only asks. */
 export const decideValidation = (
   otp: Otp,
   mark: UseMark | undefined,
   now: Date,
   lifetime: OtpLifetime,
 ): Decision => {
-  // The clock decides this too, because the store may purge late. The embedded store never purges.
+  // The store may purge late, and the embedded one never does.
   if (now >= forgottenAt(otp, lifetime)) {
     return { tag: "otp-not-found" };
   }

@@ -9,13 +9,13 @@ import type { ItemRef } from "./keyring";
 /** Left when the store gave no reliable answer. A rejection is a defect; no caller can cause one. */
 export type StoreResult<A> = Promise<Either<ServiceUnavailable, A>>;
 
-/** An item as it was read. With its `etag` a later write fails if the item has changed. */
+/** A write with the `etag` fails if the item has changed since it was read. */
 export interface Versioned<A> {
   readonly value: A;
   readonly etag: string;
 }
 
-/** An item to write; `ttlSeconds` after the write the store forgets it. */
+/** `ttlSeconds` after the write the store forgets the item. */
 export interface Entry<A> {
   readonly ref: ItemRef;
   readonly value: A;
@@ -26,8 +26,8 @@ export interface Entry<A> {
  * How a conditional write ended:
  * - `written`: by this call;
  * - `conflict`: another call wrote first;
- * - `unknown`: the answer was lost, and the write may have been applied or may yet be. Only a read can show. After this, temporary
- *   failures (a throttled store included) are retried until the deadline.
+ * - `unknown`: the write may have been applied, or may yet be, and only a read can show. After this, temporary failures (a
+ *   throttled store included) are retried until the deadline.
  */
 export type WriteOutcome = "written" | "conflict" | "unknown";
 
@@ -38,7 +38,7 @@ export interface OtpStore {
   findOtp(ref: ItemRef): StoreResult<Versioned<Otp> | undefined>;
   findSlot(ref: ItemRef): StoreResult<Versioned<Slot> | undefined>;
   /**
-   * Puts an OTP and its slot into the store in one transaction: both or none.
+   * Puts both or none.
    * Without `slotEtag` the slot must not exist; with it, the slot must be unchanged since it was read.
    */
   putOtp(otp: Entry<Otp>, slot: Entry<Slot>, slotEtag: string | undefined): WriteResult;
@@ -52,7 +52,7 @@ export interface ApiKeyStore {
 }
 
 export interface StoreHealth {
-  /** Right when the store answers and gives the guarantees on which the contract depends. Left says in its cause which it lacks. */
+  /** Left also when the store cannot give a guarantee of the contract: the cause says which. */
   checkGuarantees(): StoreResult<void>;
 }
 

@@ -20,7 +20,7 @@ interface TestOutcomes {
 
 const always = (outcome: TestOutcome): TestOutcomes => ({ ask: outcome, use: outcome });
 
-/** The contract's table. Each code is a well-formed OTP code that says what it is for. */
+/** The contract's table. */
 const testCodes = {
   TESTLIVE000: always("valid"),
   // Another call used it between the question and the use.

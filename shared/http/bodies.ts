@@ -1,4 +1,4 @@
-/** The bodies of the contract's answers: the functions make them, the playground reads them, tests check them. */
+/** The bodies of the contract's answers. */
 import * as t from "io-ts";
 import type { IssuedOtp } from "../domain/otp";
 
@@ -24,7 +24,7 @@ export const ApiKeyBody = t.type({
 });
 export type ApiKeyBody = t.TypeOf<typeof ApiKeyBody>;
 
-/** The keys in force; `hint` is the last 4 characters of the key, or empty if the key has no hint. */
+/** The keys in force. `hint` is empty if the key has none. */
 export const ApiKeysBody = t.type({
   merchant_id: t.string,
   api_keys: t.readonlyArray(t.type({ key_type: t.string, created_at: t.string, hint: t.string })),

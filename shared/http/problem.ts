@@ -1,4 +1,4 @@
-/** Problem details (RFC 9457): what a failure looks like on the wire, in the caller's language. */
+/** Problem details (RFC 9457) of a failure, in the caller's language. */
 import Negotiator from "negotiator";
 import type { BodyFault, Failure } from "../domain/failure";
 import type { Answer } from "./answer";
@@ -13,7 +13,7 @@ type Language = (typeof languages)[number];
 /** Who reads an operation's problems: the customer at a shop's checkout, or the developer of the calling program. */
 export type Audience = "customer" | "developer";
 
-/** Two sentences that are shown together: what happened, and what to do now. */
+/** What happened, and what to do now. */
 interface Message {
   readonly title: string;
   readonly detail: string;
@@ -33,12 +33,11 @@ const statuses: Readonly<Record<Failure["tag"], number>> = {
   "service-unavailable": 503,
 };
 
-/** The name of every failure: the type of `statuses` lets none be missing. */
 export const problemNames: readonly string[] = Object.keys(statuses);
 
 export const statusOf = ({ tag }: Failure): number => statuses[tag];
 
-/** A customer cannot mend these, and does not know what an API key is. The shop reads the note, and the problem's page. */
+/** A customer cannot mend these. The shop reads the note, and the problem's page. */
 const notForCustomers: Readonly<Record<Language, Message>> = {
   it: { title: "In questo momento non possiamo verificare il codice", detail: "Riprova più tardi." },
   en: { title: "We cannot check the code at the moment", detail: "Try again later." },
@@ -68,7 +67,7 @@ const messages: Readonly<Record<Language, Readonly<Record<Failure["tag"], Messag
       title: "C'è già un altro codice sconto attivo",
       detail: "Usa quello che vedi nell'app IO.",
     },
-    // Repeating does not help. A customer who pasted a whole message can mend it.
+    // A customer who pasted a whole message can mend it.
     "request-too-large": {
       title: "Non possiamo verificare il codice",
       detail: "Controlla di aver incollato solo gli 11 caratteri.",
