@@ -62,7 +62,7 @@ export const makeRegions = (
       if (!isDivided || !isKnown) {
         writeRegion = first;
       }
-      // With several, a new instance writes to the first. One that knew another stops writing, or both would write.
+      // With several, a new instance writes to the first, so one that knew another stops writing.
       isWritable = !isDivided || writeRegion === first;
       // Only Strong consistency lets every region return the latest write.
       const isSameEverywhere = account.consistencyPolicy === ConsistencyLevel.Strong && !isDivided;
