@@ -40,6 +40,17 @@ describe("ValidateOtp", () => {
     expectProblem(await service.use(apiKey, code), 404, "otp-already-used");
   });
 
+  it("refuses what is not written as a code is", async () => {
+    expectProblem(await service.ask(apiKey, "short"), 400, "otp-invalid");
+  });
+
+  it("gives up when the store tells of the keys, but not of the OTP", async () => {
+    const { instance } = await startBehindFaults(service, 5000, ({ container }) =>
+      container === "otps" ? { kind: "status", status: 403 } : undefined,
+    );
+    expectProblem(await instance.ask(apiKey, "AAAAAAAAAAA"), 503, "service-unavailable");
+  });
+
   describe("the test key", () => {
     let testApiKey: string;
     beforeEach(async () => {
@@ -178,6 +189,8 @@ describe("ValidateOtp", () => {
       expect(reply.text).not.toContain(newer);
       await service.use(apiKey, newer);
       expectProblem(await service.ask(apiKey, code), 404, "otp-expired");
+      service.clock.advance(day);
+      expectProblem(await service.ask(apiKey, code), 404, "otp-not-found");
     });
 
     it("tells why it cannot be used when its slot has been forgotten before it", async () => {
@@ -236,15 +249,18 @@ describe("ValidateOtp", () => {
       return { ...faulty, writes };
     };
 
-    it("refuses an OTP whose end came meanwhile only once the use can no longer be applied", async () => {
-      const { instance, writes } = await startWithLostWrite(() => undefined);
-      const code = await service.newCode();
-      expectProblem(await instance.use(apiKey, code, "cart 1"), 404, "otp-expired");
-      const [lost, ...later] = writes;
-      expect(later).toHaveLength(1);
-      expect(lost && (await applyLate(service.config.cosmos.endpoint, lost))).toBe(412);
-      expect(await readUses()).toEqual([null]);
-    });
+    it.each([undefined, "cart 1"])(
+      "refuses an OTP whose end came meanwhile only once the use can no longer be applied (Idempotency-Key: %s)",
+      async (idempotencyKey) => {
+        const { instance, writes } = await startWithLostWrite(() => undefined);
+        const code = await service.newCode();
+        expectProblem(await instance.use(apiKey, code, idempotencyKey), 404, "otp-expired");
+        const [lost, ...later] = writes;
+        expect(later).toHaveLength(1);
+        expect(lost && (await applyLate(service.config.cosmos.endpoint, lost))).toBe(412);
+        expect(await readUses()).toEqual([null]);
+      },
+    );
 
     it("refuses it to the same call again only once the use of the first can no longer be applied", async () => {
       const code = await service.newCode();
