@@ -203,8 +203,8 @@ describe("Info and Status", () => {
   });
 
   it.each<[string, ContainerName, Omit<ContainerDefinition, "id"> | undefined]>([
-    ["404", "otps", undefined],
-    ["404", "api-keys", undefined],
+    ["store: 404", "otps", undefined],
+    ["store: 404", "api-keys", undefined],
     [
       "the partition key of the container otps must be /partitionKey",
       "otps",
