@@ -4,12 +4,13 @@ import { expectProblem } from "../tests/support/expect-problem";
 import { discount, fiscalCode, send, type Reply } from "../tools/support/api";
 import { decode } from "../tools/support/either";
 import type { StoreRequest } from "../tools/support/fault-proxy";
-import { applyLate, every, inOrder } from "../tools/support/fault-scripts";
+import { applyLate, every, firstOf, inOrder, type Script } from "../tools/support/fault-scripts";
 import {
   readItems,
   startBehindFaults,
   startInstance,
   startService,
+  type FaultyInstance,
   type Service,
 } from "../tools/support/service";
 
@@ -25,6 +26,7 @@ describe("GenerateOtp", () => {
   it("answers a new OTP with its expiry and its full lifetime, and later the same as long as it is live", async () => {
     const first = await service.generate();
     expect(first.status).toBe(200);
+    expect(service.log.at(-1)?.text).toContain('"store_round_trips":1,');
     expect(Object.keys(decode(t.UnknownRecord, first.json))).toEqual(["code", "expires_at", "ttl"]);
     expect(decode(OtpBody, first.json)).toMatchObject({ expires_at: "2026-03-01T10:10:00.000Z", ttl: 600 });
     service.clock.advance(599.999);
@@ -93,13 +95,18 @@ describe("GenerateOtp", () => {
     });
   });
 
-  it("tells the live OTP that lies under the second secret, and issues one under the first only after it", async () => {
+  /** An instance whose second secret is the service's. */
+  const startSwapped = (script?: Script): Promise<FaultyInstance> => {
     const settings = {
       ...service.settings,
       OTP_SECRET: Buffer.alloc(32, "another").toString("base64"),
       OTP_SECRET_SECOND: service.settings["OTP_SECRET"] ?? "",
     };
-    const { proxy, instance: swapped } = await startBehindFaults({ ...service, settings }, 5000);
+    return startBehindFaults({ ...service, settings }, 5000, script);
+  };
+
+  it("tells the live OTP that lies under the second secret, and issues one under the first only after it", async () => {
+    const { proxy, instance: swapped } = await startSwapped();
     const issued = decode(OtpBody, (await service.generate()).json);
     const reply = await swapped.generate();
     expectProblem(reply, 409, "otp-conflict");
@@ -116,5 +123,18 @@ describe("GenerateOtp", () => {
     const code = await swapped.newCode();
     expect((await swapped.ask(apiKey, code)).status).toBe(200);
     expectProblem(await service.ask(apiKey, code), 404, "otp-not-found");
+  });
+
+  it("does not tell of an OTP under the second secret while its own write may still be applied", async () => {
+    const script = firstOf(
+      inOrder("batch", { kind: "reset-before" }),
+      inOrder("read", undefined, undefined, { kind: "rival", run: () => service.generate() }),
+    );
+    const { proxy, instance } = await startSwapped(script);
+    expectProblem(await instance.generate(), 503, "service-unavailable");
+    expect(instance.log.at(-1)?.text).toContain('"cause":"unknown write"');
+    // It arrives.
+    const lost = proxy.requests.find(({ operation }) => operation === "batch");
+    expect(lost && (await applyLate(service.config.cosmos.endpoint, lost))).toBe(200);
   });
 });

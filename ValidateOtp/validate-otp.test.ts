@@ -1,5 +1,6 @@
 import * as t from "io-ts";
 import { MerchantId } from "../shared/domain/identifiers";
+import { strangersPerSecond } from "../shared/domain/key-gate";
 import { makeKeyring } from "../shared/domain/keyring";
 import { ProblemBody, ValidationBody } from "../shared/http/bodies";
 import { expectProblem } from "../tests/support/expect-problem";
@@ -157,6 +158,17 @@ describe("ValidateOtp", () => {
           claimed_merchant_id: merchantId,
         });
       }
+      const flood = Array.from({ length: 2 * strangersPerSecond }, () => {
+        return service.ask(
+          strangeKeyring.newApiKey(right(MerchantId.decode("shop-1")), "primary"),
+          "AAAAAAAAAAA",
+        );
+      });
+      const refused = (await Promise.all(flood)).find(({ status }) => status === 429);
+      expect(refused?.headers.get("retry-after")).toBe("1");
+      const lines = service.log.filter(({ text }) => text.includes('"status":429'));
+      expect(lines[0]?.text).toContain('"problem":"too-many-requests"');
+      expect(lines[0]?.text).toContain('"claimed_merchant_id":"shop-1"');
       expect(await outcomeOf(() => service.ask("not a key", "AAAAAAAAAAA"))).toEqual({
         status: 401,
         problem: "unauthorized",
