@@ -23,8 +23,6 @@ export interface RegionalRequest extends StoreRequest {
 export interface Regions {
   readonly write: readonly Region[];
   readonly read: readonly Region[];
-  /** The account's flag for several write regions. Default: whether `write` lists several. */
-  readonly hasSeveralWriteRegions?: boolean;
   readonly consistency?: string;
   readonly withoutAddress?: readonly Region[];
   /** The regions have names, such as `region-a.test`, and no addresses, in their endpoints. */
@@ -94,7 +92,7 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
     return {
       writableLocations: write.map(toLocation),
       readableLocations: read.map(toLocation),
-      enableMultipleWriteLocations: said.hasSeveralWriteRegions ?? write.length > 1,
+      enableMultipleWriteLocations: write.length > 1,
       userConsistencyPolicy: { defaultConsistencyLevel: consistency },
     };
   };

@@ -35,6 +35,8 @@ export default {
   testTimeout: 60_000,
   // Half of the time is waiting, so even a small machine has time for a second file. By itself jest would leave a core alone.
   maxWorkers: 2,
+  // Cases of `it.concurrent` mostly wait, too. More of them at once would wait for the processor.
+  maxConcurrency: 10,
   testSequencer: "<rootDir>/tools/config/longest-first.cjs",
   // The summary comes last.
   reporters: ["<rootDir>/tools/config/skipped-reporter.cjs", "default"],
