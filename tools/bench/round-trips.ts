@@ -1,7 +1,8 @@
 /** The requests of each operation to the store, counted on the wire. */
 import { randomBytes } from "node:crypto";
 import * as t from "io-ts";
-import type { Api, Reply } from "../support/api";
+import { OtpBody } from "../../shared/http/bodies";
+import { fiscalCode, type Api, type Reply } from "../support/api";
 import { decode } from "../support/either";
 import type { StoreRequest } from "../support/fault-proxy";
 import { startBehindFaults, startInstance, startService, type Service } from "../support/service";
@@ -13,8 +14,8 @@ export interface RoundTrips {
   readonly waves: Waves;
 }
 
-/** Longer than the time between two requests that do not wait for each other. */
-const answerDelayMs = 150;
+/** Longer than the time between two requests that do not wait for each other, on a busy machine too. */
+const answerDelayMs = 300;
 
 const Batch = t.array(t.type({ operationType: t.keyof({ Create: null, Replace: null }) }));
 
@@ -33,74 +34,120 @@ const chargesOf = ({ operation, body }: StoreRequest): readonly Charge[] => {
   }
 };
 
-interface Counter {
-  readonly service: Service;
-  /** Makes a call past slow answers, which tell the waves apart. */
-  readonly count: (operation: string, call: (api: Api) => Promise<Reply>) => Promise<RoundTrips>;
+type Call = (api: Api) => Promise<Reply>;
+
+/** A merchant of an operation's own, with a primary key, and how calls that no delay meets bring about what it finds. */
+interface Scene {
+  readonly direct: Api;
+  readonly merchantId: string;
+  readonly apiKey: string;
+  readonly generate: Call;
 }
 
-const startCounter = async (settings: Readonly<Record<string, string>> = {}): Promise<Counter> => {
-  const service = await startService(settings);
-  const { proxy, instance } = await startBehindFaults(service, 5000);
-  // It has made a call before, so that the client's first reads and a new connection do not count.
-  await instance.info();
-  return {
-    service,
-    count: async (operation, call) => {
-      const waves: (readonly Charge[])[][] = [];
-      let waveStart = -Infinity;
-      await proxy.reset();
-      proxy.script((request) => {
-        const now = performance.now();
-        if (now - waveStart >= answerDelayMs) {
-          waveStart = now;
-          waves.push([]);
-        }
-        waves.at(-1)?.push(chargesOf(request));
-        return { kind: "delay", ms: answerDelayMs };
-      });
-      const { status } = await call(instance);
-      return { operation, status, waves };
-    },
-  };
+/** Brings about what an operation finds, and gives its call. */
+type Prepare = (scene: Scene) => Promise<Call>;
+
+/** Makes the call of each operation past slow answers, which tell the waves apart. */
+const countAll = async (
+  service: Service,
+  operations: Readonly<Record<string, Prepare>>,
+): Promise<readonly RoundTrips[]> => {
+  const counted = Object.entries(operations).map(async ([operation, prepare], index) => {
+    const merchantId = `shop-${index}`;
+    const body = { merchant_id: merchantId, discount_id: "discount-1" };
+    const call = await prepare({
+      direct: service,
+      merchantId,
+      apiKey: await service.newApiKey(merchantId),
+      generate: (api) => api.generate(fiscalCode, body),
+    });
+    const { proxy, instance } = await startBehindFaults(service, 30_000);
+    // It has made a call before, so that the client's first reads and a new connection do not count.
+    await instance.info();
+    const waves: (readonly Charge[])[][] = [];
+    let waveStart = -Infinity;
+    proxy.script((request) => {
+      const now = performance.now();
+      if (now - waveStart >= answerDelayMs) {
+        waveStart = now;
+        waves.push([]);
+      }
+      waves.at(-1)?.push(chargesOf(request));
+      return { kind: "delay", ms: answerDelayMs };
+    });
+    const { status } = await call(instance);
+    return { operation, status, waves };
+  });
+  return Promise.all(counted).finally(() => service.stop());
 };
 
-/** Generates, and keeps the latest code. */
-const makeGenerate = (): { generate: (api: Api) => Promise<Reply>; code: () => string } => {
-  let code = "";
-  return {
-    generate: async (api) => {
-      const reply = await api.generate();
-      code = /[A-Z0-9]{11}/.exec(reply.text)?.[0] ?? "";
-      return reply;
-    },
-    code: () => code,
-  };
+/** A code that this instance issued; the scene's own does, if none is given. */
+const issue = async ({ direct, generate }: Scene, issuer = direct): Promise<string> =>
+  decode(OtpBody, (await generate(issuer)).json).code;
+
+const issueAndUse = async (scene: Scene, issuer?: Api): Promise<string> => {
+  const code = await issue(scene, issuer);
+  await scene.direct.use(scene.apiKey, code);
+  return code;
 };
 
-export const countRoundTrips = async (): Promise<readonly RoundTrips[]> => {
-  const { service, count } = await startCounter();
-  const { generate, code } = makeGenerate();
-  const apiKey = await service.newApiKey();
-  const testApiKey = await service.newApiKey(undefined, "test");
-  const counted = [
-    await count("generate", generate),
-    await count("generate while one is live", generate),
-    await count("ask", (api) => api.ask(apiKey, code())),
-    await count("use", (api) => api.use(apiKey, code())),
-    await count("ask after the use", (api) => api.ask(apiKey, code())),
-    await count("ask of a code that does not exist", (api) => api.ask(apiKey, "AAAAAAAAAAA")),
-    await count("ask with a test key", (api) => api.ask(testApiKey, "TESTLIVE000")),
-    await count("use with a test key", (api) => api.use(testApiKey, "TESTLIVE000", "cart 1")),
-    await count("generate after the use", generate),
-    await count("regenerate", (api) => api.regenerate()),
-    await count("regenerate a first key", (api) => api.regenerate("shop-2")),
-    await count("list", (api) => api.list()),
-    await count("revoke", (api) => api.revoke()),
-  ];
-  await service.stop();
-  return counted;
+const generateWhileLive =
+  (issuer?: Api): Prepare =>
+  async (scene) => {
+    await issue(scene, issuer);
+    return scene.generate;
+  };
+
+const ask =
+  (find: typeof issue, issuer?: Api): Prepare =>
+  async (scene) => {
+    const code = await find(scene, issuer);
+    return (api) => api.ask(scene.apiKey, code);
+  };
+
+const use =
+  (issuer?: Api): Prepare =>
+  async (scene) => {
+    const code = await issue(scene, issuer);
+    return (api) => api.use(scene.apiKey, code);
+  };
+
+/** Whatever secret is in force. */
+const ofCodes: Readonly<Record<string, Prepare>> = {
+  generate: ({ generate }) => Promise.resolve(generate),
+  "generate while one is live": generateWhileLive(),
+  ask: ask(issue),
+  use: use(),
+  "ask after the use": ask(issueAndUse),
+  "ask of a code that does not exist": ask(() => Promise.resolve("AAAAAAAAAAA")),
+  "generate after the use": async (scene) => {
+    await issueAndUse(scene);
+    return scene.generate;
+  },
 };
+
+const withTestKey =
+  (call: (api: Api, testApiKey: string) => Promise<Reply>): Prepare =>
+  async ({ direct, merchantId }) => {
+    const testApiKey = await direct.newApiKey(merchantId, "test");
+    return (api) => call(api, testApiKey);
+  };
+
+const ofMerchant =
+  (call: (api: Api, merchantId: string) => Promise<Reply>): Prepare =>
+  ({ merchantId }) =>
+    Promise.resolve((api) => call(api, merchantId));
+
+export const countRoundTrips = async (): Promise<readonly RoundTrips[]> =>
+  countAll(await startService(), {
+    ...ofCodes,
+    "ask with a test key": withTestKey((api, key) => api.ask(key, "TESTLIVE000")),
+    "use with a test key": withTestKey((api, key) => api.use(key, "TESTLIVE000", "cart 1")),
+    regenerate: ofMerchant((api, merchantId) => api.regenerate(merchantId)),
+    "regenerate a first key": ofMerchant((api) => api.regenerate("a-new-shop")),
+    list: ofMerchant((api, merchantId) => api.list(merchantId)),
+    revoke: ofMerchant((api, merchantId) => api.revoke(merchantId)),
+  });
 
 /** While the secret is replaced. */
 export const countRoundTripsWithSecondSecret = async (): Promise<readonly RoundTrips[]> => {
@@ -109,30 +156,14 @@ export const countRoundTripsWithSecondSecret = async (): Promise<readonly RoundT
     OTP_SECRET: current,
     OTP_SECRET_SECOND: other,
   });
-  const { service, count } = await startCounter(secrets(first, second));
+  const service = await startService(secrets(first, second));
   const swapped = await startInstance({ ...service.settings, ...secrets(second, first) }, service.clock);
   service.stopFirst(() => swapped.stop());
-  const { generate, code } = makeGenerate();
-  const apiKey = await service.newApiKey();
-  const ask = (api: Api): Promise<Reply> => api.ask(apiKey, code());
-  const use = (api: Api): Promise<Reply> => api.use(apiKey, code());
-  const counted = [
-    await count("generate", generate),
-    await count("generate while one is live", generate),
-    await count("ask", ask),
-    await count("use", use),
-    await count("generate after the use", generate),
-    await count("use the next", use),
-    await count("ask of a code that does not exist", (api) => api.ask(apiKey, "AAAAAAAAAAA")),
-  ];
-  // The next code is issued under the second secret.
-  await generate(swapped);
-  counted.push(
-    await count("generate while one is live under the second", generate),
-    await count("ask under the second", ask),
-    await count("use under the second", use),
-    await count("ask after the use under the second", ask),
-  );
-  await service.stop();
-  return counted;
+  return countAll(service, {
+    ...ofCodes,
+    "generate while one is live under the second": generateWhileLive(swapped),
+    "ask under the second": ask(issue, swapped),
+    "use under the second": use(swapped),
+    "ask after the use under the second": ask(issueAndUse, swapped),
+  });
 };
