@@ -6,13 +6,11 @@
  * `ToRpcHttp` do, without function keys. The answers to requests without a host are those of the host itself, 4.1037.0.
  */
 
-/** One connection: what the client writes to it, what it does then, and how the platform answers. */
+/** One connection: what the client writes to it, and how the platform answers. */
 export interface HostileRequest {
   readonly name: string;
   /** A character is a byte. Where there are two parts, the client writes the second after a first answer. */
   readonly parts: readonly string[];
-  /** The client closes at once. It then checks on another connection that the host still answers. */
-  readonly leaves?: boolean;
   /** Each answer's status, `Content-Type` and name of the problem, and `empty` if it has no body. */
   readonly answers: readonly string[];
 }
@@ -119,7 +117,6 @@ const hosts: readonly HostileRequest[] = [
   }),
   ...rows(found, {
     "HTTP/1.0 with Host": request(`GET ${document} HTTP/1.0`, ["Host: localhost"]),
-    "a Host with an IPv6 address": get(document, "Host: [::1]:80"),
     "a whole URL": get(`http://localhost${document}`),
   }),
 ];
@@ -139,7 +136,6 @@ const headers: readonly HostileRequest[] = [
   ...rows(refused, {
     "an è in User-Agent, in Latin-1": ask("User-Agent: caff\xe8"),
     "NUL in a header value": ask("X-Custom: a\0b"),
-    "a header name with a space": ask("X Custom: a"),
   }),
   ...rows(invalid, {
     "an è in Idempotency-Key, in UTF-8": ask(utf8("Idempotency-Key: caffè")),
@@ -193,7 +189,6 @@ const targets: readonly HostileRequest[] = [
     "a path with two dots": get("/api/v1/x/../openapi.yaml"),
     "a path with two encoded dots": get("/api/v1/x/%2e%2e/openapi.yaml"),
     "a query with broken percent signs": get(`${document}?a=%zz&%=%&b=%ff%00`),
-    "a query of 7,000 characters": get(`${document}?a=${"x".repeat(7000)}`),
   }),
   ...rows(nowhere, {
     "a path with a percent-encoded slash": get("/api/v1%2fopenapi.yaml"),
@@ -207,26 +202,16 @@ const targets: readonly HostileRequest[] = [
 const methods: readonly HostileRequest[] = [
   ...rows(nowhere, {
     "GET ValidateOtp": get(validate),
-    "HEAD ValidateOtp": request(`HEAD ${validate} HTTP/1.1`, ["Host: localhost"]),
     "OPTIONS ValidateOtp": request(`OPTIONS ${validate} HTTP/1.1`, ["Host: localhost"]),
     "an unknown method": request(`BREW ${document} HTTP/1.1`, ["Host: localhost"]),
   }),
   ...rows(found, { "a method in small letters": request(`get ${document} HTTP/1.1`, ["Host: localhost"]) }),
-  ...rows(refused, {
-    "the first bytes of TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-  }),
   ...rows(found, {
     "lines that end in LF only": `GET ${document} HTTP/1.1\nHost: localhost\nConnection: close\n\n`,
   }),
 ];
 
 const connections: readonly HostileRequest[] = [
-  {
-    name: "half a body, and away",
-    parts: [post(validate, ["Content-Length: 26"], '{"otp_code":')],
-    leaves: true,
-    answers: [found],
-  },
   {
     name: "Expect: 100-continue",
     parts: [post(validate, [sized(question), "Expect: 100-continue"]), question],
