@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
+import * as t from "io-ts";
 import type { HostLine } from "../../local/host";
 import { discount } from "../../tools/support/api";
+import { decode } from "../../tools/support/either";
 import {
   readItems,
   startInstance,
@@ -9,7 +12,25 @@ import {
   type Instance,
   type Service,
 } from "../../tools/support/service";
-import { isLoggedByHost } from "../support/host-levels";
+
+const levels = ["Trace", "Debug", "Information", "Warning", "Error", "Critical", "None"];
+
+const { logLevel } = decode(
+  t.type({ logging: t.type({ logLevel: t.record(t.string, t.string) }) }),
+  JSON.parse(readFileSync("host.json", "utf8")),
+).logging;
+
+/**
+ * Whether the real host writes a line. The longest prefix of the category decides (https://learn.microsoft.com/azure/azure-functions/configure-monitoring).
+ */
+const isLoggedByHost = ({ category, level }: Pick<HostLine, "category" | "level">): boolean => {
+  const [best] = Object.keys(logLevel)
+    .filter((prefix) => category === prefix || category.startsWith(`${prefix}.`))
+    .toSorted((one, other) => other.length - one.length);
+  // Without a level of its own a category has the host's default.
+  const least = best === undefined ? "Information" : logLevel[best];
+  return levels.indexOf(level) >= levels.indexOf(least ?? "");
+};
 
 describe("at rest", () => {
   let service: Service;
