@@ -75,7 +75,7 @@ describe("the watch over the account", () => {
     moment = { monotonic: moment.monotonic + monotonicMs, wall: moment.wall + wallMs };
   };
   /** For what is to fail: each test waits for it. */
-  const soon = (): AbortSignal => AbortSignal.timeout(300);
+  const soon = (): AbortSignal => AbortSignal.timeout(50);
   const inTime = (): AbortSignal => AbortSignal.timeout(10_000);
 
   beforeEach(() => {
@@ -147,7 +147,7 @@ describe("the watch over the account", () => {
     expect(tries).toBe(4);
     start();
     says[name] = () => Promise.reject(Object.assign(new Error("x"), { code: 404 }));
-    await expect(watch.ready(false, soon())).rejects.toThrow("404");
+    await expect(watch.ready(false, AbortSignal.timeout(300))).rejects.toThrow("404");
     // It asks less and less often.
     expect(asked.length).toBeLessThan(10);
     start();

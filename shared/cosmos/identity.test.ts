@@ -103,10 +103,8 @@ describe("a managed identity", () => {
     ["a token of another type", { access_token: 7, expires_on: inSeconds(60) }],
     ["no token", { expires_on: inSeconds(60) }],
     ["a token that no header can carry", { access_token: "a\r\nb: c", expires_on: inSeconds(60) }],
-    ["10 MB of something else", { access_token: "=".repeat(10_000_000), expires_on: inSeconds(60) }],
     ["an end that is true", { access_token: "a", expires_on: true }],
     ["an end that is empty", { access_token: "a", expires_on: "" }],
-    ["an end that is a date", { access_token: "a", expires_on: "2099-01-01T00:00:00Z" }],
     ["an end in the past", { access_token: "a", expires_on: inSeconds(-1) }],
     ["an end beyond all numbers", { access_token: "a", expires_on: `9${"0".repeat(400)}` }],
     ["a list", [{ access_token: "a", expires_on: inSeconds(60) }]],
@@ -143,7 +141,10 @@ describe("a managed identity", () => {
   });
 
   it("asks by the common name where the tenant does not know the account's, and not for another refusal", async () => {
-    tokens.knowOnly("https://cosmos.azure.com");
+    tokens.behave((response) => {
+      tokens.behave(undefined);
+      response.writeHead(400).end('{"message":"AADSTS500011: The resource principal was not found"}');
+    });
     expect(await make().token()).toBe(tokens.secrets.at(-1));
     expect(tokens.requests.map(({ url }) => url.searchParams.get("resource"))).toEqual([
       "https://account.documents.azure.com",

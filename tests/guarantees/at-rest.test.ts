@@ -20,9 +20,7 @@ const { logLevel } = decode(
   JSON.parse(readFileSync("host.json", "utf8")),
 ).logging;
 
-/**
- * Whether the real host writes a line. The longest prefix of the category decides (https://learn.microsoft.com/azure/azure-functions/configure-monitoring).
- */
+/** The longest prefix of the category decides (https://learn.microsoft.com/azure/azure-functions/configure-monitoring). */
 const isLoggedByHost = ({ category, level }: Pick<HostLine, "category" | "level">): boolean => {
   const [best] = Object.keys(logLevel)
     .filter((prefix) => category === prefix || category.startsWith(`${prefix}.`))

@@ -17,28 +17,20 @@ export interface TokenEndpoint {
   /** What it does from now on; undefined: it hands out tokens. */
   readonly behave: (answer: ((response: ServerResponse) => void) | undefined) => void;
   readonly slowDown: (ms: number) => void;
-  readonly knowOnly: (resource: string) => void;
   /** For a fault proxy: refuses a request whose token is not in force. */
   readonly guard: (refusal: Fault) => (request: StoreRequest) => Fault | undefined;
   readonly close: () => Promise<void>;
 }
 
-export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<TokenEndpoint> => {
+const lifetimeSeconds = 86_400;
+
+export const startTokenEndpoint = async (): Promise<TokenEndpoint> => {
   const header = randomBytes(16).toString("hex");
   const secrets = [header];
-  const endsAt = new Map<string, number>();
+  let inForce: string | undefined;
   const requests: { url: URL; headers: IncomingHttpHeaders }[] = [];
   let behaviour: ((response: ServerResponse) => void) | undefined;
   let delayMs = 0;
-  let onlyResource: string | undefined;
-
-  const issue = (): string => {
-    const token = `${randomBytes(24).toString("base64url")}.e30.${randomBytes(24).toString("base64url")}`;
-    secrets.push(token);
-    endsAt.set(token, (Math.floor(Date.now() / 1000) + lifetimeSeconds) * 1000);
-    return token;
-  };
-  const isInForce = (token: string): boolean => (endsAt.get(token) ?? 0) > Date.now();
 
   const server = createServer(({ url: path = "", headers }, response) => {
     const url = new URL(path, "http://127.0.0.1");
@@ -56,23 +48,15 @@ export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<Toke
       response.writeHead(401).end();
       return;
     }
-    if (onlyResource !== undefined && resource !== onlyResource) {
-      response.writeHead(400).end(
-        JSON.stringify({
-          message: `AADSTS500011: The resource principal named ${String(resource)} was not found`,
-        }),
-      );
-      return;
+    // As the platform, it keeps a token for the next who ask.
+    if (inForce === undefined) {
+      inForce = `${randomBytes(24).toString("base64url")}.e30.${randomBytes(24).toString("base64url")}`;
+      secrets.push(inForce);
     }
-    // As the platform, it keeps a token for the next who ask; unlike it, not to the end.
-    const latest = [...endsAt.keys()].at(-1);
-    const halfLifeMs = (lifetimeSeconds * 1000) / 2;
-    const isFresh = latest !== undefined && (endsAt.get(latest) ?? 0) - halfLifeMs > Date.now();
-    const token = isFresh ? latest : issue();
     response.writeHead(200, { "content-type": "application/json" }).end(
       JSON.stringify({
-        access_token: token,
-        expires_on: String((endsAt.get(token) ?? 0) / 1000),
+        access_token: inForce,
+        expires_on: String(Math.floor(Date.now() / 1000) + lifetimeSeconds),
         resource,
         token_type: "Bearer",
         client_id: "00000000-0000-0000-0000-000000000000",
@@ -87,7 +71,7 @@ export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<Toke
     requests,
     secrets,
     revoke: () => {
-      endsAt.clear();
+      inForce = undefined;
     },
     behave: (answer) => {
       behaviour = answer;
@@ -95,15 +79,12 @@ export const startTokenEndpoint = async (lifetimeSeconds = 86_400): Promise<Toke
     slowDown: (ms) => {
       delayMs = ms;
     },
-    knowOnly: (resource) => {
-      onlyResource = resource;
-    },
     guard:
       (refusal) =>
       ({ headers }) => {
-        const [, token = ""] =
+        const [, token] =
           /^type%3Daad%26ver%3D1\.0%26sig%3D([\w.-]+)$/.exec(headers.authorization ?? "") ?? [];
-        return isInForce(token) ? undefined : refusal;
+        return token !== undefined && token === inForce ? undefined : refusal;
       },
     close: () => close(server),
   };
