@@ -170,10 +170,6 @@ describe("a managed identity", () => {
     expect(await identity.token()).toBe(tokens.secrets.at(-1));
   });
 
-  it("gives the endpoint more time than a call has, as an instance's first token may need", () => {
-    expect(identityTiming.patienceMs).toBeGreaterThan(6_000);
-  });
-
   it("leaves the endpoint in peace for a while after a failure, which it tells until then", async () => {
     const identity = make();
     answerWith({}, 500);

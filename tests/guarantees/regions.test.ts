@@ -304,18 +304,6 @@ describe("an account with two regions", () => {
     );
 
     it.concurrent(
-      "is followed though every endpoint but the new write region names the old one, which refuses writes",
-      async () => {
-        const each = await startCase({ timing });
-        const code = await newCode(each);
-        each.account.describe(readable, { account: undivided, A: undivided });
-        await useUntilGranted(each, code);
-        expect(writesAt(each.account, "B")).toBe(1);
-        await finish(each);
-      },
-    );
-
-    it.concurrent(
       "takes no write of an instance that has not heard of the account within the lease, so that no code is used twice",
       async () => {
         const leaseMs = 400;
