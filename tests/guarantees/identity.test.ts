@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { identityTiming } from "../../shared/cosmos/identity";
 import { expectProblem } from "../support/expect-problem";
-import { fiscalCode, type Api, type Reply } from "../../tools/support/api";
+import { discount, fiscalCode, type Reply } from "../../tools/support/api";
 import {
   startFaultProxy,
   type AccountDescription,
@@ -11,6 +11,7 @@ import {
 } from "../../tools/support/fault-proxy";
 import { inOrder } from "../../tools/support/fault-scripts";
 import { startInstance, startService, type Instance, type Service } from "../../tools/support/service";
+import { askScenario, generateScenario, regenerateScenario, scenarios, useScenario } from "./faults";
 import { startTokenEndpoint, type TokenEndpoint } from "../support/token-endpoint";
 
 const unauthorized: Fault = { kind: "status", status: 401 };
@@ -103,41 +104,20 @@ describe("by its managed identity, the service", () => {
       }),
   );
 
-  /** The only code of a new merchant, and its key. */
-  const newCode = async (): Promise<readonly [apiKey: string, code: string]> => {
-    const merchant = `shop-${++serial}`;
-    const body = { merchant_id: merchant, discount_id: "discount-1" };
-    return [await service.newApiKey(merchant), await service.newCode(fiscalCode, body)];
-  };
-
-  it.concurrent.each<readonly [string, (faulty: Api) => Promise<() => Promise<Reply>>]>([
-    [
-      "GenerateOtp",
-      (faulty) => {
-        const body = { merchant_id: "shop-1", discount_id: `discount-${++serial}` };
-        return Promise.resolve(() => faulty.generate(fiscalCode, body));
-      },
-    ],
-    [
-      "ValidateOtp asking",
-      async (faulty) => {
-        const [apiKey, code] = await newCode();
-        return () => faulty.ask(apiKey, code);
-      },
-    ],
-    [
-      "ValidateOtp using",
-      async (faulty) => {
-        const [apiKey, code] = await newCode();
-        return () => faulty.use(apiKey, code);
-      },
-    ],
-    ["RegenerateApiKey", (faulty) => Promise.resolve(() => faulty.regenerate("regenerated-shop"))],
-    ["Info", (faulty) => Promise.resolve(() => faulty.info())],
-  ])("succeeds though the store refuses its token at any store call: %s", async (_, prepare) => {
+  it.concurrent.each([
+    generateScenario("the first OTP", "none"),
+    askScenario("of a live OTP", "live"),
+    useScenario("cart 1"),
+    regenerateScenario("in place of one", "both", false),
+    ...scenarios.filter(({ name }) => name === "Info"),
+  ])("succeeds though the store refuses its token at any store call: $name", async (scenario) => {
     for (let at = 0, calls = 1; at < calls; at += 1) {
       await withIdentity({}, async ({ tokens, proxy, instance, regenerate }) => {
-        const call = await prepare(instance);
+        const merchantId = `shop-${++serial}`;
+        const prepared = await scenario.prepare({
+          ...{ faulty: instance, direct: service, rival: service, service, merchantId },
+          ...{ beneficiary: fiscalCode, body: { ...discount, merchant_id: merchantId } },
+        });
         await regenerate();
         const before = proxy.requests.length;
         const guard = tokens.guard(unauthorized);
@@ -150,11 +130,13 @@ describe("by its managed identity, the service", () => {
           refused += fault === undefined ? 0 : 1;
           return fault;
         });
-        expect([at, (await call()).status]).toEqual([at, 200]);
+        const reply = await prepared.call();
+        expect([at, reply.status]).toEqual([at, 200]);
         expect([at, tokens.requests.length]).toEqual([at, 2]);
         expect(refused).toBeGreaterThanOrEqual(1);
         // Each that was refused is made again, once.
         calls = proxy.requests.length - before - refused;
+        await prepared.check(reply);
       });
     }
   });

@@ -5,6 +5,7 @@ import {
   generateScenario,
   isWrite,
   regenerateScenario,
+  scenarios,
   useScenario,
   type Scenario,
 } from "./faults";
@@ -150,15 +151,7 @@ describe("an account with two regions", () => {
     [useScenario("cart 1"), true],
     [generateScenario("the first OTP", "none"), true],
     [regenerateScenario("in place of one", "both", false), true],
-    [
-      {
-        name: "Info",
-        hasRival: false,
-        prepare: ({ faulty }) =>
-          Promise.resolve({ call: () => faulty.info(), check: () => Promise.resolve() }),
-      },
-      false,
-    ],
+    ...scenarios.filter(({ name }) => name === "Info").map((info) => [info, false] as const),
   ];
 
   /** No write may ever allow every region to take it. */

@@ -39,8 +39,8 @@ export const nameOf = (region: Region): string => `region-${region.toLowerCase()
 export interface RegionalAccount extends Omit<FaultProxy, "requests" | "script"> {
   readonly requests: readonly RegionalRequest[];
   script(decide: (request: RegionalRequest) => Fault | undefined): void;
-  /** From now on the account reports these regions. A door in `stale` goes on reporting what it knew. */
-  describe(regions: Regions, stale?: Partial<Record<Door, Regions>>): void;
+  /** From now on the account reports these regions. */
+  describe(regions: Regions): void;
   /** Fails over: the other region becomes the write region. These doors go on reporting what they knew. */
   failOver(stale?: readonly Door[]): void;
   /** Whether a request is for this region. The account's own name resolves to the first write region. */
@@ -127,9 +127,9 @@ export const startRegionalAccount = async (target: string): Promise<RegionalAcco
     script: (next) => {
       decide = next;
     },
-    describe: (next, staleNext = {}) => {
+    describe: (next) => {
       regions = next;
-      stale = staleNext;
+      stale = {};
     },
     failOver: (behind = []) => {
       stale = Object.fromEntries(behind.map((door) => [door, stale[door] ?? regions]));
