@@ -81,7 +81,6 @@ await build({
     "tools/screenshots.ts",
     "tools/site.ts",
     "tools/verify/verify.ts",
-    "tools/bench/write-capacity.ts",
   ],
   entryNames: "[name]",
   outdir: "build",

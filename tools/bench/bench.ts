@@ -7,15 +7,13 @@ import { readCommandLine } from "../../local/command-line.mjs";
 import { callLoopbackDirectly } from "../../local/direct-calls.mjs";
 import { dependencies, devDependencies } from "../../package.json";
 import { startProgram } from "../support/processes";
-import { assumed, unitsOf } from "./capacity";
 import { measureColdStart } from "./cold-start";
 import { makeOperations, subjects, type Operations } from "./operations";
 import { floodPerSecond, runFlood } from "./flood";
 import { profile, profiledParts, type Profile } from "./profile";
-import { countRoundTrips } from "./round-trips";
+import { countRoundTrips, describeWaves, unitsOf } from "./round-trips";
 import { formatSpread, interleave, ratioOf, spreadOf } from "./statistics";
-import { describeWaves, table } from "./tables";
-import { writeMeasured } from "./write-measured";
+import { table, writeMeasured } from "./tables";
 
 const coldStart = async (
   { apiKey, code }: Operations,
@@ -101,7 +99,7 @@ const roundTrips = async (): Promise<string> =>
       String(waves.flat().length),
       String(waves.length),
       describeWaves(waves),
-      unitsOf(waves, assumed).toFixed(1),
+      unitsOf(waves).toFixed(1),
     ]),
   );
 
