@@ -1,13 +1,11 @@
 /** `npm run load`: purchases at a given rate against a service, what they took, and whether it kept its promises. */
-import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import * as E from "fp-ts/Either";
 import { readCommandLine, refuseCommandLine } from "../../local/command-line.mjs";
 import { callLoopbackDirectly } from "../../local/direct-calls.mjs";
 import { isOnThisMachine } from "../support/origin";
-import { decodeOptions, describeRun, program, type LoadOptions } from "./options";
-import { plot } from "./plot";
+import { decodeOptions, program, type LoadOptions } from "./options";
 import { describeProgress, describeResult, exitCodeOf } from "./report";
 import { run } from "./run";
 
@@ -67,14 +65,6 @@ const main = async (): Promise<void> => {
     fail(describeCost(options));
     return;
   }
-  const { svg } = options;
-  try {
-    // Found out now, and not after the run.
-    await (svg === undefined ? undefined : writeFile(svg, ""));
-  } catch {
-    fail("--svg names a file that cannot be written.");
-    return;
-  }
 
   const isLive = process.stderr.isTTY;
   const clearLine = (): void => {
@@ -128,10 +118,6 @@ const main = async (): Promise<void> => {
       return;
     }
     console.log(`\n${describeResult(result)}`);
-    if (svg !== undefined) {
-      await writeFile(svg, await plot(result.measures, `${result.origin}: ${describeRun(options)}`));
-      console.log(`The plot is in ${svg}.`);
-    }
     process.exitCode = exitCodeOf(result);
   } finally {
     await target.stop();

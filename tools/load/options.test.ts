@@ -15,18 +15,18 @@ describe("the options", () => {
     expect(Object.fromEntries(defaults)).toEqual(usual);
     expect(right(decodeOptions(usual))).toEqual({
       ...{ rate: 20, seconds: 30, rampSeconds: 6, concurrency: 200, merchants: 5, contested: 0.05, sides: 4 },
-      ...{ url: undefined, svg: undefined, isAgreed: false },
+      ...{ url: undefined, isAgreed: false },
     });
   });
 
   it("are taken", () => {
     const given = {
       ...{ url: "https://example.org:8443", rate: "2.5", seconds: "60", ramp: "5", concurrency: "9" },
-      ...{ merchants: "2", contested: "1", sides: "3", svg: "a.svg", yes: true },
+      ...{ merchants: "2", contested: "1", sides: "3", yes: true },
     };
     expect(right(decodeOptions(given))).toEqual({
       ...{ url: "https://example.org:8443", rate: 2.5, seconds: 60, rampSeconds: 5, concurrency: 9 },
-      ...{ merchants: 2, contested: 1, sides: 3, svg: "a.svg", isAgreed: true },
+      ...{ merchants: 2, contested: 1, sides: 3, isAgreed: true },
     });
   });
 

@@ -24,7 +24,6 @@ export interface LoadOptions extends Readonly<Record<keyof typeof numbers, numbe
   /** An origin. Undefined: the run starts a local host of its own. */
   readonly url: string | undefined;
   readonly rampSeconds: number;
-  readonly svg: string | undefined;
   readonly isAgreed: boolean;
 }
 
@@ -59,7 +58,6 @@ export const program = {
       value: "N",
       help: "how long the rate rises, of these seconds: a fifth, and at most 10 s, unless given",
     },
-    svg: { type: "string", value: "FILE", help: "where the plot goes" },
     yes: { type: "boolean", default: false, help: "goes on although the service is not on this machine" },
   },
   more: `At most ${maxPurchases} purchases. A deployed service asks for its function key: the environment variable FUNCTION_KEY.
@@ -68,7 +66,7 @@ It ends with 0, with 1 if a code was used twice or a live one refused, or with 2
 } as const;
 
 export type LoadArguments = Readonly<
-  Record<keyof typeof numbers, string> & Partial<Record<"url" | "ramp" | "svg", string>>
+  Record<keyof typeof numbers, string> & Partial<Record<"url" | "ramp", string>>
 > & { readonly yes: boolean };
 
 /** @returns a left with the first fault, which repeats no value. */
@@ -94,7 +92,7 @@ export const decodeOptions = (values: LoadArguments): Either<string, LoadOptions
   }
   const ramp = { what: "", least: 0, most: seconds, usual: Math.min(10, seconds / 5) };
   const options: LoadOptions = {
-    ...{ url: E.isRight(url) ? url.right : undefined, svg: values.svg, isAgreed: values.yes },
+    ...{ url: E.isRight(url) ? url.right : undefined, isAgreed: values.yes },
     ...{ rate, seconds, rampSeconds: decode("ramp", ramp) },
     concurrency: decode("concurrency", numbers.concurrency),
     merchants: decode("merchants", numbers.merchants),

@@ -6,11 +6,11 @@ import type { Result } from "./run";
 
 const options: LoadOptions = {
   ...{ rate: 20, seconds: 30, rampSeconds: 6, concurrency: 50, merchants: 5, contested: 0.05, sides: 4 },
-  ...{ url: undefined, svg: undefined, isAgreed: false },
+  ...{ url: undefined, isAgreed: false },
 };
 const checked = { codes: 540, contested: 27, usedOnceMore: 540, undecided: 0, findings: [] };
 const good: Result = {
-  ...{ origin: "https://example.org", options, measures: makeMeasures(0, 30), elapsedSeconds: 31 },
+  ...{ origin: "https://example.org", options, measures: makeMeasures(), elapsedSeconds: 31 },
   ...{ begun: 540, completed: 540, isStopped: false, lagP99Ms: 3, waited: 0, checked, unrevoked: [] },
 };
 const finding = { kind: "used twice", merchantId: "load-1-1", reasons: ["first\nsecond"] } as const;
@@ -38,7 +38,7 @@ describe("a run", () => {
   });
 
   it("counts the time of a call from when it was due, with all that it waited", () => {
-    const measures = makeMeasures(0, 30);
+    const measures = makeMeasures();
     const times = { dueMs: 0, sentMs: 900, answeredMs: 1000, hasWaited: true };
     measures.record("generate", { ...times, reply: undefined, outcome: E.right({}) }, false);
     expect(describeResult({ ...good, measures })).toMatch(/^generate +1 +0 +1000 +1000 /m);
