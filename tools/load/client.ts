@@ -1,7 +1,7 @@
 /** The calls of the contract, many at once, with the time that each took from when it was due. */
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
-import type * as t from "io-ts";
+import * as t from "io-ts";
 import { ProblemBody } from "../../shared/http/bodies";
 import { problemNames, problemTypeBase } from "../../shared/http/problem";
 import { makeApi, send, type Api, type Reply } from "../support/api";
@@ -56,14 +56,15 @@ const toOutcome = <A>({ status, headers, json }: Reply, codec: t.Decoder<unknown
 };
 
 /** Node.js names what went wrong on a connection by a code in capital letters. */
+const ConnectionError = t.type({ cause: t.type({ code: t.string }) });
+
 const nameOf = (error: unknown): string => {
-  const { name, cause } = error instanceof Error ? error : {};
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  return name === "TimeoutError"
-    ? `no answer in ${patienceMs / 1000} s`
-    : /^[A-Z][A-Z_\d]*$/.test(code)
-      ? code
-      : "connection failed";
+  if (t.type({ name: t.literal("TimeoutError") }).is(error)) {
+    return `no answer in ${patienceMs / 1000} s`;
+  }
+  return ConnectionError.is(error) && /^[A-Z][A-Z_\d]*$/.test(error.cause.code)
+    ? error.cause.code
+    : "connection failed";
 };
 
 export interface ClientOptions {

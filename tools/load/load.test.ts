@@ -1,9 +1,14 @@
 /** `npm run load` against a real local host, and against fronts of it that lie, refuse, fail or die. */
+import { parseArgs } from "node:util";
 import { problemTypeBase } from "../../shared/http/problem";
+import { right } from "../support/either";
 import { startLyingFront, type FrontReply, type FrontRequest, type Lie } from "../support/lying-front";
 import { startProgram, type Program } from "../support/processes";
 import { readItems, startService, type Service } from "../support/service";
 import { startSideBySide } from "../support/side-by-side";
+import { decodeOptions, program as ourProgram, type LoadArguments } from "./options";
+import { describeResult, exitCodeOf } from "./report";
+import { run } from "./run";
 
 type IsMeant = (request: FrontRequest) => boolean;
 const isUse: IsMeant = ({ body }) => body.includes('"invalidate_otp":true');
@@ -57,33 +62,37 @@ const lose = (): Lie =>
     throw new Error("lost");
   });
 
-const refuseKey: Lie = (request, passOn) => (isInfo(request) ? passOn(request) : reply(401));
-const wrongKey = { FUNCTION_KEY: "wrong-key" };
+/** Asks for a function key, as the platform does. */
+const closed: Lie = (request, passOn) =>
+  request.path.startsWith("/api/v1/cgn/") && request.headers.get("x-functions-key") !== "a-key"
+    ? reply(401)
+    : passOn(request);
 
 const kept = /^No code was used twice, and no live code was refused\.$/m;
 const usedTwice =
   /^BROKEN: 1 codes [^]*^ {2}A code of load-\w+-\d+ was used twice [^]*^ {4}not linearizable: /m;
 const wrong = /^ {2}A code of load-\w+-\d+ was answered wrongly /m;
-const [allContested, noneContested] = ["--contested 1", "--contested 0"];
+const [allContested, noneContested] = [{ contested: "1" }, { contested: "0" }];
 
-/** What a run of a second sees: its exit code, and what it prints to either stream. */
+type Given = Partial<LoadArguments>;
+
+/** What a run of a second sees: its exit code, and what it reports. */
 const runs: readonly (readonly [
   sees: string,
   lie: Lie,
-  args: string,
+  given: Given,
   code: number,
-  prints: readonly RegExp[],
-  settings?: Readonly<Record<string, string>>,
+  reports: readonly RegExp[],
+  functionKey?: string,
 ])[] = [
   ["a code used twice at once", grantTwice(), allContested, 1, [usedTwice]],
   ["a code used twice at the end", grantTwice(), noneContested, 1, [usedTwice]],
-  ["a live code that has expired", refuseLive(isAsk, "otp-expired"), "", 1, [wrong]],
-  ["a live code that is not found", refuseLive(isAsk, "otp-not-found"), "", 1, [wrong]],
+  ["a live code that has expired", refuseLive(isAsk, "otp-expired"), {}, 1, [wrong]],
   ["a live code refused as used", refuseLive(isUse, "otp-already-used"), noneContested, 1, [wrong]],
-  ["a code that two beneficiaries got", issueTwice(), "--merchants 1", 1, [/was issued twice\.$/m]],
+  ["a code that two beneficiaries got", issueTwice(), { merchants: "1" }, 1, [/was issued twice\.$/m]],
   [
     "failures, by their problem and with the wait that was asked for, and no broken promise",
-    ...([fail(), "", 0] as const),
+    ...([fail(), {}, 0] as const),
     [
       /generate: 503 service-unavailable, Retry-After up to 7 s +1$/m,
       /ask: 429 no problem of the contract +1$/m,
@@ -92,83 +101,80 @@ const runs: readonly (readonly [
   ],
   [
     "what became of a use whose answer was lost",
-    ...([lose(), "--contested 0.5", 0, [/use: (UND_ERR_SOCKET|ECONNRESET) +\d+$/m, kept]] as const),
+    ...([lose(), { contested: "0.5" }, 0, [/use: (UND_ERR_SOCKET|ECONNRESET) +\d+$/m, kept]] as const),
   ],
-  ["a missing function key", refuseKey, "", 2, [/asks for its function key: set FUNCTION_KEY\.$/m]],
-  ["a wrong function key", refuseKey, "", 2, [/FUNCTION_KEY is not a function key/], wrongKey],
-  ["an unwell service", () => problem(503, "service-unavailable"), "", 2, [/says that it is unavailable/]],
-  ["another service", () => reply(404, "<html>"), "", 2, [/not this service: \/api\/v1\/info gave 404/]],
+  ["a missing function key", closed, {}, 2, [/asks for its function key: set FUNCTION_KEY\.$/m]],
+  ["a wrong function key", closed, {}, 2, [/^FUNCTION_KEY is not a function key/], "wrong-key"],
+  ["an unwell service", () => problem(503, "service-unavailable"), {}, 2, [/says that it is unavailable/]],
+  ["another service", () => reply(404, "<html>"), {}, 2, [/not this service: \/api\/v1\/info gave 404/]],
 ];
 
-interface Ended {
+interface Seen {
   readonly code: number | null;
-  readonly output: string;
-  readonly errors: string;
+  readonly text: string;
 }
 
-const endOf = async (program: Program): Promise<Ended> => {
-  const code = await program.ended;
-  return { code, output: program.output(), errors: program.errors() };
-};
+const usual = { ...parseArgs({ options: ourProgram.options, args: [] }).values, seconds: "1" };
 
-const startLoad = (args: readonly string[], settings = {}): Program =>
-  startProgram(["build/load.js", "--seconds", "1", "--rate", "20", ...args], settings);
+/** A run as the command makes it, without a process of its own. */
+const runAt = async (origin: string, given: Given, functionKey?: string): Promise<Seen> => {
+  const phases: string[] = [];
+  const result = await run({
+    ...{ origin, functionKey, options: right(decodeOptions({ ...usual, ...given })) },
+    stop: new AbortController().signal,
+    onProgress: () => undefined,
+    onPhase: (phase) => phases.push(phase),
+  });
+  return "reason" in result
+    ? { code: 2, text: result.reason }
+    : { code: exitCodeOf(result), text: [...phases, describeResult(result)].join("\n") };
+};
 
 describe("npm run load", () => {
   let service: Service;
-  let ended: readonly Promise<Ended>[];
-  /** Runs against a front, and does something at the first use. */
-  const runThrough = async (
+  let seen: readonly Promise<Seen>[];
+  /** Does something at a front, and something else at its first use. */
+  const withFront = async <A>(
     lie: Lie,
-    args: readonly string[],
-    settings = {},
-    atUse: (program: Program, stopFront: () => Promise<void>) => unknown = () => undefined,
-  ): Promise<Ended> => {
+    act: (url: string) => Promise<A>,
+    atUse: (stopFront: () => Promise<void>) => unknown = () => undefined,
+  ): Promise<A> => {
     let isUsed = false;
     const front = await startLyingFront(service.baseUrl, (request, passOn) => {
       if (isUse(request) && !isUsed) {
         isUsed = true;
-        atUse(program, () => front.stop());
+        atUse(() => front.stop());
       }
       return lie(request, passOn);
     });
-    const program = startLoad(["--url", front.url, ...args], settings);
-    return endOf(program).finally(() => front.stop().catch(() => undefined));
+    return act(front.url).finally(() => front.stop().catch(() => undefined));
   };
   beforeAll(async () => {
     service = await startService();
     const tasks = runs.map(
-      ([, lie, args, , , settings]) =>
+      ([, lie, given, , , functionKey]) =>
         () =>
-          runThrough(lie, args.split(" ").filter(Boolean), settings),
+          withFront(lie, (url) => runAt(url, given, functionKey)),
     );
-    ended = startSideBySide(tasks, 4);
+    seen = startSideBySide(tasks, 4);
   });
   afterAll(async () => {
-    await Promise.allSettled(ended);
+    await Promise.allSettled(seen);
     await service.stop();
   });
 
-  it.each(runs.map(([sees, , , code, prints], index) => ({ sees, code, prints, index })))(
+  it.each(runs.map(([sees, , , code, reports], index) => ({ sees, code, reports, index })))(
     "sees $sees",
-    async ({ index, code, prints }) => {
-      const run = await ended[index];
-      expect(run).toMatchObject({ code });
-      for (const text of prints) {
-        expect(`${run?.output ?? ""}${run?.errors ?? ""}`).toMatch(text);
+    async ({ index, code, reports }) => {
+      const one = await seen[index];
+      expect(one).toMatchObject({ code });
+      for (const text of reports) {
+        expect(one?.text).toMatch(text);
       }
-      expect(run?.errors).not.toContain("wrong-key");
     },
   );
 
-  it("starts a local host, finds every promise kept, and ends all of it", async () => {
-    const { code, output } = await endOf(startLoad([]));
-    expect(code).toBe(0);
-    expect(output).toMatch(kept);
-    expect(output).toMatch(/^generate +\d+ +0 +\d[^]*^ask +\d+ +0 +\d[^]*^use +\d+ +0 +\d/m);
-  });
-
-  it("uses codes from several sides, revokes its keys, sends FUNCTION_KEY only where it is asked for, and prints no secret", async () => {
+  it("uses codes from several sides, revokes its keys, sends the function key only where it is asked for, and reports no secret", async () => {
     const secrets = ["the-function-key"];
     const merchantIds = new Set<string>();
     const functionKeys = { open: new Set<unknown>(), closed: new Set<unknown>() };
@@ -181,13 +187,13 @@ describe("npm run load", () => {
       functionKeys[isOpen ? "open" : "closed"].add(request.headers.get("x-functions-key"));
       return answered;
     };
-    const args = ["--contested", "1", "--sides", "6", "--merchants", "3"];
-    const { code, output, errors } = await runThrough(watch, args, { FUNCTION_KEY: "the-function-key" });
+    const given = { contested: "1", sides: "6", merchants: "3" };
+    const { code, text } = await withFront(watch, (url) => runAt(url, given, "the-function-key"));
     expect(code).toBe(0);
-    expect(output).toMatch(/^use from 6 sides +\d+ +0 +\d/m);
-    expect(output).toMatch(/^The keys of the run's merchants are revoked\.$/m);
+    expect(text).toMatch(/^use from 6 sides +\d+ +0 +\d/m);
+    expect(text).toMatch(/^The keys of the run's merchants are revoked\.$/m);
     expect(secrets.length).toBeGreaterThan(10);
-    expect(secrets.filter((secret) => (output + errors).includes(secret))).toEqual([]);
+    expect(secrets.filter((secret) => text.includes(secret))).toEqual([]);
     expect(functionKeys).toEqual({ open: new Set([null]), closed: new Set(["the-function-key"]) });
     const items = (await readItems(service.apiKeys)).filter(({ id }) => merchantIds.has(id));
     expect(items).toHaveLength(3);
@@ -195,28 +201,49 @@ describe("npm run load", () => {
   });
 
   it("says which keys it left when the service dies", async () => {
-    const args = ["--ramp", "0", "--merchants", "2"];
-    const { code, output } = await runThrough(honest, args, {}, (_, stopFront) => void stopFront());
+    const given = { ramp: "0", merchants: "2" };
+    const { code, text } = await withFront(
+      honest,
+      (url) => runAt(url, given),
+      (stopFront) => void stopFront(),
+    );
     expect(code).toBe(2);
-    expect(output).toMatch(/generate: ECONNREFUSED +\d+$/m);
-    expect(output).toMatch(/^Not revoked are the keys of load-\w+-1, load-\w+-2: /m);
+    expect(text).toMatch(/generate: ECONNREFUSED +\d+$/m);
+    expect(text).toMatch(/^Not revoked are the keys of load-\w+-1, load-\w+-2: /m);
   });
 
-  it.each(["SIGINT", "SIGTERM"] as const)("reports until %s, and revokes its keys", async (signal) => {
-    const kill = ({ child }: Program): boolean => child.kill(signal);
-    const { code, output } = await runThrough(honest, ["--seconds", "60"], {}, kill);
-    expect(code).toBe(0);
-    expect(output).toMatch(/It was ended early\.$/m);
-    expect(output).toMatch(/^The keys of the run's merchants are revoked\.$/m);
-  });
+  describe("on the command line", () => {
+    const start = (args: readonly string[], settings = {}): Program =>
+      startProgram(["build/load.js", ...args], settings);
 
-  it.each([
-    [["--sides", "1"], /^--sides is malformed: [^]* \(npm run load -- --help\)\n$/],
-    [["--url", "http://127.0.0.1:9"], /^Nothing answers at \S+ \(connection failed\)/m],
-    [["--url", "https://cgn.example", "--merchants", "7"], /make 7 merchants there[^]*add --yes\.$/m],
-  ])("does nothing, says why and ends with 2, with %j", async (args, text) => {
-    const { code, output, errors } = await endOf(startLoad(args));
-    expect({ code, output }).toEqual({ code: 2, output: "" });
-    expect(errors).toMatch(text);
+    it("starts a local host, finds every promise kept, and ends all of it", async () => {
+      const program = start(["--seconds", "1"]);
+      expect(await program.ended).toBe(0);
+      expect(program.output()).toMatch(kept);
+      expect(program.output()).toMatch(/^generate +\d+ +0 +\d[^]*^ask +\d+ +0 +\d[^]*^use +\d+ +0 +\d/m);
+    });
+
+    it("takes the function key from the environment, reports until Ctrl-C, and revokes its keys", async () => {
+      let kill = (): unknown => undefined;
+      const run60 = async (url: string): Promise<Seen> => {
+        const program = start(["--url", url, "--seconds", "60"], { FUNCTION_KEY: "a-key" });
+        kill = () => program.child.kill("SIGINT");
+        return { code: await program.ended, text: program.output() };
+      };
+      const { code, text } = await withFront(closed, run60, () => kill());
+      expect(code).toBe(0);
+      expect(text).toMatch(/It was ended early\.$/m);
+      expect(text).toMatch(/^The keys of the run's merchants are revoked\.$/m);
+    });
+
+    it.each([
+      [["--sides", "1"], /^--sides is malformed: [^]* \(npm run load -- --help\)\n$/],
+      [["--url", "http://127.0.0.1:9"], /^Nothing answers at \S+ \(connection failed\)/m],
+      [["--url", "https://cgn.example", "--merchants", "7"], /make 7 merchants there[^]*add --yes\.$/m],
+    ])("does nothing, says why and ends with 2, with %j", async (args, text) => {
+      const program = start(args);
+      expect([await program.ended, program.output()]).toEqual([2, ""]);
+      expect(program.errors()).toMatch(text);
+    });
   });
 });
