@@ -1,26 +1,17 @@
 /**
  * The wire contract as checks from outside, over HTTP alone: any host that serves the API can be held against them. Each
- * works with beneficiaries, merchants and keys of its own, and asserts with Node's own assertions.
+ * works with beneficiaries, merchants and keys of its own, and asserts with Node's own assertions. What `openapi.yaml` says of
+ * each answer is not repeated here: the given API holds every exchange to it.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import * as t from "io-ts";
-import { ApiKeyBody, ApiKeysBody, OtpBody, ValidationBody } from "../../shared/http/bodies";
+import type * as t from "io-ts";
+import { ApiKeyBody, ApiKeysBody, OtpBody, ProblemBody, ValidationBody } from "../../shared/http/bodies";
 import type { Api, Reply } from "../support/api";
 import { nameOf } from "../support/document";
 import { decode } from "../support/either";
 
-const Problem = t.type({
-  type: t.string,
-  title: t.string,
-  status: t.number,
-  detail: t.string,
-  instance: t.string,
-});
-const Conflict = t.type({ otp: OtpBody });
-
-const codePattern = /^[A-Z0-9]{11}$/;
 const unknownCode = "AAAAAAAAAAA";
 
 /** Another one each time, so that no check meets what another left. The name tells an operator who made it. */
@@ -55,24 +46,19 @@ const makeScene = async (api: Api): Promise<Scene> => {
   };
 };
 
-const assertProblem = (reply: Reply, status: number, name: string): void => {
-  const problem = decode(Problem, reply.json);
-  assert.deepEqual(
-    [reply.status, reply.headers.get("content-type"), nameOf(problem.type), problem.status],
-    [status, "application/problem+json", name, status],
-  );
-  assert.match(problem.instance, /^urn:uuid:[0-9a-f-]{36}$/);
+const assertProblem = ({ status, json }: Reply, wanted: number, name: string): void => {
+  assert.deepEqual([status, nameOf(decode(ProblemBody, json).type)], [wanted, name]);
 };
 
-const assertRecent = (time: string): void => {
-  const agoMs = Date.now() - new Date(time).getTime();
-  assert.ok(Math.abs(agoMs) < 30_000, `${time} is not now`);
+/** @returns the body of a 200. */
+const bodyOf = <A>(codec: t.Decoder<unknown, A>, { status, json }: Reply): A => {
+  assert.equal(status, 200);
+  return decode(codec, json);
 };
 
-/** Every answer names no cache and no other type than its own. */
-const assertCommonHeaders = ({ headers }: Reply): void => {
-  assert.equal(headers.get("cache-control"), "no-store");
-  assert.equal(headers.get("x-content-type-options"), "nosniff");
+const assertNear = (time: string, secondsFromNow = 0): void => {
+  const awayMs = new Date(time).getTime() - Date.now() - secondsFromNow * 1000;
+  assert.ok(Math.abs(awayMs) < 30_000, `${time} is not ${secondsFromNow} s from now`);
 };
 
 const times = <A>(count: number, make: (index: number) => Promise<A>): Promise<A[]> =>
@@ -100,16 +86,8 @@ export interface ContractCheck {
   readonly run: (api: Api, ttlSeconds: number, signal?: AbortSignal) => Promise<void>;
 }
 
-const makeCheck = (promise: string, run: ContractCheck["run"]): ContractCheck => ({
-  promise,
-  run,
-  takesLifetime: false,
-});
-
-const makeSlowCheck = (promise: string, run: ContractCheck["run"]): ContractCheck => ({
-  promise,
-  run,
-  takesLifetime: true,
+const makeCheck = (promise: string, run: ContractCheck["run"], takesLifetime = false): ContractCheck => ({
+  ...{ promise, run, takesLifetime },
 });
 
 export const contractChecks: readonly ContractCheck[] = [
@@ -117,30 +95,26 @@ export const contractChecks: readonly ContractCheck[] = [
     "GenerateOtp issues a code, and tells the live one to whoever asks again",
     async (api, ttlSeconds) => {
       const { generate } = await makeScene(api);
-      const issued = await generate();
-      assert.equal(issued.status, 200);
-      assertCommonHeaders(issued);
-      const otp = decode(OtpBody, issued.json);
-      assert.match(otp.code, codePattern);
+      const otp = bodyOf(OtpBody, await generate());
       assert.equal(otp.ttl, ttlSeconds);
-      assertRecent(new Date(new Date(otp.expires_at).getTime() - ttlSeconds * 1000).toISOString());
+      assertNear(otp.expires_at, ttlSeconds);
       const again = await generate();
       assertProblem(again, 409, "otp-conflict");
-      assert.deepEqual(decode(Conflict, again.json).otp, otp);
+      assert.deepEqual(decode(ProblemBody, again.json).otp, otp);
     },
   ),
   makeCheck(
     "GenerateOtp with the fiscal code in the path is the same call, or does not exist",
     async (api) => {
       const { generate, generateByPath, beneficiary } = await makeScene(api);
-      const otp = decode(OtpBody, (await generate()).json);
+      const otp = bodyOf(OtpBody, await generate());
       const again = await generateByPath({});
       if (again.status === 404) {
         assert.equal(again.text, "");
         return;
       }
       assertProblem(again, 409, "otp-conflict");
-      assert.deepEqual(decode(Conflict, again.json).otp, otp);
+      assert.deepEqual(decode(ProblemBody, again.json).otp, otp);
       assertProblem(await generateByPath({ fiscal_code: beneficiary }), 400, "invalid-request");
     },
   ),
@@ -152,18 +126,13 @@ export const contractChecks: readonly ContractCheck[] = [
   makeCheck("ValidateOtp answers a question without using the code", async (api) => {
     const { apiKey, discountId, newCode } = await makeScene(api);
     const code = await newCode();
-    const reply = await api.ask(apiKey, code);
-    assert.equal(reply.status, 200);
-    assertCommonHeaders(reply);
-    assert.equal(decode(ValidationBody, reply.json).discount_id, discountId);
+    assert.equal(bodyOf(ValidationBody, await api.ask(apiKey, code)).discount_id, discountId);
     assert.equal((await api.use(apiKey, code)).status, 200);
   }),
   makeCheck("ValidateOtp uses a code once, and says when", async (api) => {
     const { apiKey, newCode, generate } = await makeScene(api);
     const code = await newCode();
-    const used = await api.use(apiKey, code);
-    assert.equal(used.status, 200);
-    assertRecent(decode(ValidationBody, used.json).expires_at);
+    assertNear(bodyOf(ValidationBody, await api.use(apiKey, code)).expires_at);
     assertProblem(await api.use(apiKey, code), 404, "otp-already-used");
     assertProblem(await api.ask(apiKey, code), 404, "otp-already-used");
     // The next code is there at once, and the old one then says so.
@@ -191,18 +160,11 @@ export const contractChecks: readonly ContractCheck[] = [
   }),
   makeCheck("ValidateOtp refuses a bad code, a bad body and a large one", async (api) => {
     const { apiKey } = await makeScene(api);
+    const otp_code = unknownCode;
     assertProblem(await api.ask(apiKey, "short"), 400, "otp-invalid");
-    assertProblem(await api.validate(apiKey, {}), 400, "invalid-request");
-    assertProblem(
-      await api.validate(apiKey, { otp_code: unknownCode, invalidateOtp: true }),
-      400,
-      "invalid-request",
-    );
-    assertProblem(
-      await api.validate(apiKey, { otp_code: unknownCode, invalidate_otp: "yes" }),
-      400,
-      "invalid-request",
-    );
+    for (const wrong of [{}, { otp_code, invalidateOtp: true }, { otp_code, invalidate_otp: "yes" }]) {
+      assertProblem(await api.validate(apiKey, wrong), 400, "invalid-request");
+    }
     assertProblem(await api.validate(apiKey, { padding: "x".repeat(4096) }), 413, "request-too-large");
   }),
   makeCheck(
@@ -211,9 +173,7 @@ export const contractChecks: readonly ContractCheck[] = [
       const { apiKey } = await makeScene(api);
       const unknown = apiKey.replace(/.$/, (last) => (last === "0" ? "1" : "0"));
       for (const key of ["", "not a key", unknown]) {
-        const reply = await api.ask(key, unknownCode);
-        assertProblem(reply, 401, "unauthorized");
-        assert.match(reply.headers.get("www-authenticate") ?? "", /^ApiKey /);
+        assertProblem(await api.ask(key, unknownCode), 401, "unauthorized");
       }
     },
   ),
@@ -223,32 +183,25 @@ export const contractChecks: readonly ContractCheck[] = [
       const { merchantId, apiKey, newCode } = await makeScene(api);
       const testApiKey = await api.newApiKey(merchantId, "test");
       assert.ok(testApiKey.startsWith(`cgn_test_${merchantId}_`));
-      const assertValid = (reply: Reply, isUse: boolean): void => {
-        assert.equal(reply.status, 200);
-        assertCommonHeaders(reply);
-        const { expires_at, discount_id } = decode(ValidationBody, reply.json);
-        assert.equal(discount_id, "test-discount");
-        assertRecent(
-          new Date(new Date(expires_at).getTime() - (isUse ? 0 : ttlSeconds * 1000)).toISOString(),
-        );
-      };
       for (const isUse of [false, true, true]) {
         const validate = (code: string): Promise<Reply> =>
           isUse ? api.use(testApiKey, code) : api.ask(testApiKey, code);
-        assertValid(await validate("TESTLIVE000"), isUse);
-        const raced = await validate("TESTRACE000");
-        if (isUse) {
-          assertProblem(raced, 404, "otp-already-used");
-        } else {
-          assertValid(raced, isUse);
+        for (const code of isUse ? ["TESTLIVE000"] : ["TESTLIVE000", "TESTRACE000"]) {
+          const { expires_at, discount_id } = bodyOf(ValidationBody, await validate(code));
+          assert.equal(discount_id, "test-discount");
+          assertNear(expires_at, isUse ? 0 : ttlSeconds);
         }
-        assertProblem(await validate("TESTEXPIRED"), 404, "otp-expired");
-        assertProblem(await validate("TESTUSED000"), 404, "otp-already-used");
-        assertProblem(await validate("TESTNEWER00"), 409, "otp-conflict");
-        const down = await validate("TESTDOWN000");
-        assertProblem(down, 503, "service-unavailable");
-        assert.equal(down.headers.get("retry-after"), "1");
-        assertProblem(await validate(unknownCode), 404, "otp-not-found");
+        for (const [code, status, name] of [
+          ...(isUse ? [["TESTRACE000", 404, "otp-already-used"] as const] : []),
+          ["TESTEXPIRED", 404, "otp-expired"],
+          ["TESTUSED000", 404, "otp-already-used"],
+          ["TESTNEWER00", 409, "otp-conflict"],
+          ["TESTDOWN000", 503, "service-unavailable"],
+          [unknownCode, 404, "otp-not-found"],
+        ] as const) {
+          assertProblem(await validate(code), status, name);
+        }
+        assert.equal((await validate("TESTDOWN000")).headers.get("retry-after"), "1");
       }
       const code = await newCode();
       assertProblem(await api.use(testApiKey, code), 404, "otp-not-found");
@@ -263,12 +216,9 @@ export const contractChecks: readonly ContractCheck[] = [
     const secondary = await api.newApiKey(merchantId, "secondary");
     for (let old = first, round = 0; round < 5; round++) {
       await askEverywhere(api, old);
-      const reply = await api.regenerate(merchantId, "primary");
-      assert.equal(reply.status, 200);
-      assertCommonHeaders(reply);
-      const renewed = decode(ApiKeyBody, reply.json);
+      const renewed = bodyOf(ApiKeyBody, await api.regenerate(merchantId, "primary"));
       assert.deepEqual([renewed.merchant_id, renewed.key_type], [merchantId, "primary"]);
-      assertRecent(renewed.created_at);
+      assertNear(renewed.created_at);
       await assertRefusedEverywhere(api, old);
       assertProblem(await api.ask(renewed.api_key, unknownCode), 404, "otp-not-found");
       assertProblem(await api.ask(secondary, unknownCode), 404, "otp-not-found");
@@ -283,10 +233,9 @@ export const contractChecks: readonly ContractCheck[] = [
       const { merchantId } = await makeScene(api);
       const idempotencyKey = randomUUID();
       const told = await api.regenerate(merchantId, "primary", idempotencyKey);
-      assert.equal(told.status, 200);
+      const { api_key: apiKey } = bodyOf(ApiKeyBody, told);
       const again = await api.regenerate(merchantId, "primary", idempotencyKey);
       assert.deepEqual([again.status, again.text], [200, told.text]);
-      const { api_key: apiKey } = decode(ApiKeyBody, told.json);
       assertProblem(await api.ask(apiKey, unknownCode), 404, "otp-not-found");
       const renewed = await api.newApiKey(merchantId, "primary", randomUUID());
       assertProblem(await api.regenerate(merchantId, "primary", idempotencyKey), 400, "invalid-request");
@@ -304,10 +253,7 @@ export const contractChecks: readonly ContractCheck[] = [
     const { merchantId, apiKey } = await makeScene(api);
     const secondary = await api.newApiKey(merchantId, "secondary");
     const test = await api.newApiKey(merchantId, "test");
-    const reply = await api.list(merchantId);
-    assert.equal(reply.status, 200);
-    assertCommonHeaders(reply);
-    const listed = decode(ApiKeysBody, reply.json);
+    const listed = bodyOf(ApiKeysBody, await api.list(merchantId));
     assert.equal(listed.merchant_id, merchantId);
     assert.deepEqual(
       listed.api_keys.map(({ key_type, hint }) => [key_type, hint]),
@@ -318,10 +264,9 @@ export const contractChecks: readonly ContractCheck[] = [
       ],
     );
     for (const { created_at } of listed.api_keys) {
-      assertRecent(created_at);
+      assertNear(created_at);
     }
-    const none = await api.list(makeMerchantId());
-    assert.deepEqual(decode(ApiKeysBody, none.json).api_keys, []);
+    assert.deepEqual(bodyOf(ApiKeysBody, await api.list(makeMerchantId())).api_keys, []);
     assertProblem(await api.list("a_b"), 400, "invalid-request");
   }),
   makeCheck(
@@ -333,7 +278,6 @@ export const contractChecks: readonly ContractCheck[] = [
       for (let round = 0; round < 2; round++) {
         const reply = await api.revoke(merchantId, "primary");
         assert.deepEqual([reply.status, reply.text], [204, ""]);
-        assertCommonHeaders(reply);
         await assertRefusedEverywhere(api, apiKey);
         assertProblem(await api.ask(secondary, unknownCode), 404, "otp-not-found");
       }
@@ -354,9 +298,7 @@ export const contractChecks: readonly ContractCheck[] = [
       const question = { otp_code: unknownCode, invalidate_otp: false };
       const reply = await api.validate(apiKey, question, { "Accept-Language": preferred });
       assertProblem(reply, 404, "otp-not-found");
-      assertCommonHeaders(reply);
       assert.equal(reply.headers.get("content-language"), language);
-      assert.equal(reply.headers.get("vary"), "Accept-Language");
     }
   }),
   makeCheck("of 50 simultaneous uses one is answered 200", async (api) => {
@@ -372,12 +314,12 @@ export const contractChecks: readonly ContractCheck[] = [
   makeCheck("of 50 simultaneous generates one is answered 200, and the others tell its code", async (api) => {
     const { generate } = await makeScene(api);
     const replies = await times(50, generate);
-    const [issued, ...others] = replies.filter(({ status }) => status === 200);
-    assert.equal(others.length, 0);
-    const otp = decode(OtpBody, issued?.json);
-    for (const reply of replies.filter(({ status }) => status !== 200)) {
+    const refused = replies.filter(({ status }) => status !== 200);
+    assert.equal(refused.length, 49);
+    const otp = decode(OtpBody, replies.find(({ status }) => status === 200)?.json);
+    for (const reply of refused) {
       assertProblem(reply, 409, "otp-conflict");
-      assert.deepEqual(decode(Conflict, reply.json).otp, otp);
+      assert.deepEqual(decode(ProblemBody, reply.json).otp, otp);
     }
   }),
   makeCheck("of both keys of a merchant, regenerated at once, none is lost", async (api) => {
@@ -392,25 +334,24 @@ export const contractChecks: readonly ContractCheck[] = [
       }
     }
   }),
-  makeSlowCheck("an OTP expires, and the next one is there at once", async (api, ttlSeconds, signal) => {
-    const { apiKey, generate, newCode } = await makeScene(api);
-    const code = await newCode();
-    await pause(ttlSeconds * 1000 + 100, undefined, signal && { signal });
-    assertProblem(await api.use(apiKey, code), 404, "otp-expired");
-    assert.equal((await generate()).status, 200);
-    assertProblem(await api.ask(apiKey, code), 409, "otp-conflict");
-  }),
+  makeCheck(
+    "an OTP expires, and the next one is there at once",
+    async (api, ttlSeconds, signal) => {
+      const { apiKey, generate, newCode } = await makeScene(api);
+      const code = await newCode();
+      await pause(ttlSeconds * 1000 + 100, undefined, signal && { signal });
+      assertProblem(await api.use(apiKey, code), 404, "otp-expired");
+      assert.equal((await generate()).status, 200);
+      assertProblem(await api.ask(apiKey, code), 409, "otp-conflict");
+    },
+    true,
+  ),
   makeCheck("Info, Status and the document are answered, and nothing else is there", async (api) => {
-    const info = await api.info();
-    assert.equal(info.status, 200);
-    assertCommonHeaders(info);
-    const status = await api.status();
-    assert.deepEqual([status.status, status.text], [200, '{"status":"up"}']);
-    assertCommonHeaders(status);
+    assert.equal((await api.info()).status, 200);
+    assert.equal((await api.status()).status, 200);
     assert.equal((await api.call(`${api.baseUrl}/api/v1/openapi.yaml`)).status, 200);
     for (const path of ["/api/v1/merchant/cgn/otp/validate", "/api/v1/infos", "/api/v2/info"]) {
-      const reply = await api.call(`${api.baseUrl}${path}`);
-      assert.deepEqual([reply.status, reply.text], [404, ""]);
+      assert.equal((await api.call(`${api.baseUrl}${path}`)).status, 404);
     }
   }),
 ];
