@@ -1,8 +1,5 @@
 /** `npm run bench`: measures what the service costs, in about a minute, and writes it into `docs/benchmarks.md`. */
-import { spawnSync } from "node:child_process";
-import { readFile, stat } from "node:fs/promises";
 import { cpus } from "node:os";
-import { unzipSync } from "fflate";
 import { readCommandLine } from "../../local/command-line.mjs";
 import { callLoopbackDirectly } from "../../local/direct-calls.mjs";
 import { dependencies, devDependencies } from "../../package.json";
@@ -103,19 +100,6 @@ const roundTrips = async (): Promise<string> =>
     ]),
   );
 
-const archive = async (): Promise<string> => {
-  spawnSync(process.execPath, ["tools/package.mjs"]);
-  const file = "build/cgn-otp.zip";
-  const names = Object.keys(unzipSync(await readFile(file)));
-  return table(
-    ["archive", "measured", "bar"],
-    [
-      ["size, KB", ((await stat(file)).size / 1000).toFixed(0), "≤ 500"],
-      ["files", `${names.length} (${names.map((name) => `\`${name}\``).join(", ")})`, "≤ 10"],
-    ],
-  );
-};
-
 const file = "docs/benchmarks.md";
 
 const run = async (): Promise<void> => {
@@ -159,7 +143,6 @@ const run = async (): Promise<void> => {
     ["Processor time of the calls of a purchase", () => processorTimes(operations)],
     ["Made-up API keys", () => madeUpKeys(operations)],
     ["Round trips", roundTrips],
-    ["Archive", archive],
   ] as const) {
     console.error(`${title} …`);
     const section = `### ${title}\n\n${await measure()}`;
