@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { close, listen } from "../../local/server";
+import { functionKeyHeader } from "./document";
 
 export interface FrontRequest {
   readonly method: string;
@@ -21,6 +22,23 @@ export type PassOn = (request: FrontRequest) => Promise<FrontReply>;
 
 /** Answers a request, by passing it on or otherwise. */
 export type Lie = (request: FrontRequest, passOn: PassOn) => Promise<FrontReply>;
+
+export const honest: Lie = (request, passOn) => passOn(request);
+
+// The bodies are those that `makeApi` sends.
+export const isAsk = ({ body }: FrontRequest): boolean => body.includes('"invalidate_otp":false');
+export const isUse = ({ body }: FrontRequest): boolean => body.includes('"invalidate_otp":true');
+export const isGenerate = ({ path }: FrontRequest): boolean => path.startsWith("/api/v1/cgn/otp");
+
+/** A host that asks for a function key, as the platform does. */
+export const askForFunctionKey =
+  (functionKey: string, mayPass: (request: FrontRequest) => boolean = () => false): Lie =>
+  async (request, passOn) =>
+    request.path.startsWith("/api/v1/cgn/") &&
+    request.headers.get(functionKeyHeader) !== functionKey &&
+    !mayPass(request)
+      ? { status: 401, headers: new Headers(), body: "" }
+      : passOn(request);
 
 export interface LyingFront {
   readonly url: string;
