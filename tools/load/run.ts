@@ -68,17 +68,11 @@ const explainAbsence = async (client: Client, origin: string): Promise<string | 
   }
 };
 
-interface LoadDone {
-  readonly purchases: readonly Purchase[];
-  readonly reissued: readonly Finding[];
-  readonly result: Omit<Result, "checked" | "unrevoked">;
-}
-
 /** The load itself. */
 const buyAtRate = async (
   { origin, options, functionKey, stop, onProgress }: RunInput,
   merchants: readonly Merchant[],
-): Promise<LoadDone> => {
+) => {
   const client = makeClient({ origin, functionKey, concurrency: options.concurrency });
   const nextBeneficiary = makeBeneficiaries();
   const startMs = performance.now();
