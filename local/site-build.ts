@@ -14,7 +14,7 @@ import { text } from "node:stream/consumers";
 const built = path.join("build", "pages");
 
 const sources = [
-  "site/**/*.{ts,mjs,astro,css,svg}",
+  "site/**/*.{ts,mjs,astro,css,svg,md,json}",
   "docs/**/*.{md,png}",
   "openapi.yaml",
   "publiccode.yml",

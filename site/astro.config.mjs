@@ -12,20 +12,6 @@ const buildFolder = process.env.SITE_BUILD_FOLDER ?? path.resolve("build", "page
 
 const reference = await writeReference(buildFolder);
 
-/** Starlight has no Italian words for the results of the search. */
-const searchInItalian = {
-  "search.cancelLabel": "Annulla",
-  "pagefind.clear_search": "Cancella",
-  "pagefind.load_more": "Mostra altri risultati",
-  "pagefind.search_label": "Cerca nel sito",
-  "pagefind.zero_results": "Nessun risultato per [SEARCH_TERM]",
-  "pagefind.many_results": "[COUNT] risultati per [SEARCH_TERM]",
-  "pagefind.one_result": "[COUNT] risultato per [SEARCH_TERM]",
-  "pagefind.alt_search": "Nessun risultato per [SEARCH_TERM]. Ecco i risultati per [DIFFERENT_TERM]",
-  "pagefind.search_suggestion": "Nessun risultato per [SEARCH_TERM]. Prova con:",
-  "pagefind.searching": "Cerco [SEARCH_TERM]…",
-};
-
 export default defineConfig({
   site: siteOrigin,
   srcDir: ".",
@@ -55,6 +41,7 @@ export default defineConfig({
       components: {
         Footer: "./components/Footer.astro",
         LanguageSelect: "./components/LanguageSelect.astro",
+        MarkdownContent: "./components/MarkdownContent.astro",
         PageTitle: "./components/PageTitle.astro",
         SocialIcons: "./components/SocialIcons.astro",
       },
@@ -63,13 +50,6 @@ export default defineConfig({
       pagination: false,
       sidebar: openAPISidebarGroups,
       plugins: [
-        {
-          name: "italian-search",
-          hooks: {
-            "config:setup": () => {},
-            "i18n:setup": ({ injectTranslations }) => injectTranslations({ it: searchInItalian }),
-          },
-        },
         starlightOpenApi([
           { base: "en/docs", schema: reference, sidebar: { label: "API reference", collapsed: false } },
         ]),
@@ -78,9 +58,11 @@ export default defineConfig({
     sitemap({
       filter: (page) => !isCopy(new URL(page).pathname),
       serialize: (item) => {
-        const paths = Object.entries(alternatesOf(new URL(item.url).pathname.slice(1)));
-        const links = paths.map(([lang, path]) => ({ lang, url: siteOrigin + path }));
-        return { ...item, links: links.length < 2 ? undefined : links };
+        const links = alternatesOf(new URL(item.url).pathname.slice(1)).map(({ id, language }) => ({
+          lang: language,
+          url: `${siteOrigin}/${id}`,
+        }));
+        return { ...item, links: links.length > 0 ? links : undefined };
       },
     }),
     hosting,

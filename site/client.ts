@@ -1,9 +1,4 @@
-/** In the browser: puts the reader's values into the samples, copies samples, and makes tabs of the languages. */
-
-const words =
-  document.documentElement.lang === "en"
-    ? { copy: "Copy", copied: "Copied", notCopied: "Not copied", languages: "Language" }
-    : { copy: "Copia", copied: "Copiato", notCopied: "Non copiato", languages: "Linguaggio" };
+/** In the browser: puts the reader's values into the samples, copies samples, and opens the tab that a link or a choice wants. */
 
 for (const field of document.querySelectorAll<HTMLInputElement>("input[data-sets]")) {
   const places = [...document.querySelectorAll(`[data-value="${field.dataset["sets"] ?? ""}"]`)].map(
@@ -18,6 +13,10 @@ for (const field of document.querySelectorAll<HTMLInputElement>("input[data-sets
   });
 }
 
+const words =
+  document.documentElement.lang === "en"
+    ? { copy: "Copy", copied: "Copied", notCopied: "Not copied" }
+    : { copy: "Copia", copied: "Copiato", notCopied: "Non copiato" };
 const shownForMs = 2000;
 
 for (const button of document.querySelectorAll<HTMLButtonElement>(".sample button")) {
@@ -43,91 +42,16 @@ for (const button of document.querySelectorAll<HTMLButtonElement>(".sample butto
   });
 }
 
-/** The language that was chosen, for the whole site. A browser may have no storage: then for nothing but the page. */
-const chosen = {
-  key: "language-of-programs",
-  read: (): string | null => {
-    try {
-      return localStorage.getItem(chosen.key);
-    } catch {
-      return null;
-    }
-  },
-  keep: (name: string): void => {
-    try {
-      localStorage.setItem(chosen.key, name);
-    } catch {
-      // Nothing depends on it.
-    }
-  },
-};
-
-/** Shows a language in each group of tabs that has it. */
-const show = (name: string): void => {
-  for (const group of document.querySelectorAll("language-tabs")) {
-    const panels = [...group.querySelectorAll<HTMLElement>(":scope > section")];
-    const tabs = group.querySelectorAll<HTMLElement>('[role="tab"]');
-    const at = panels.findIndex(({ dataset }) => dataset["tab"] === name);
-    panels.forEach((panel, index) => {
-      panel.hidden = at === -1 ? panel.hidden : at !== index;
-    });
-    tabs.forEach((tab, index) => {
-      tab.ariaSelected = at === -1 ? tab.ariaSelected : String(at === index);
-      tab.tabIndex = tab.ariaSelected === "true" ? 0 : -1;
-    });
-  }
-};
-
-const choose = (name: string): void => {
-  show(name);
-  chosen.keep(name);
-};
-
-for (const group of document.querySelectorAll("language-tabs")) {
-  const list = document.createElement("div");
-  list.role = "tablist";
-  list.ariaLabel = words.languages;
-  // Starlight's margins between paragraphs are not for these.
-  list.className = "not-content";
-  const tabs = [...group.querySelectorAll<HTMLElement>(":scope > section")].map((panel, index) => {
-    const heading = panel.querySelector("h3");
-    const tab = document.createElement("button");
-    tab.type = "button";
-    tab.role = "tab";
-    tab.id = `tab-${heading?.id ?? ""}`;
-    tab.textContent = panel.dataset["tab"] ?? "";
-    tab.ariaSelected = String(index === 0);
-    tab.addEventListener("click", () => {
-      choose(tab.textContent);
-    });
-    heading?.classList.add("sr-only");
-    panel.role = "tabpanel";
-    panel.setAttribute("aria-labelledby", tab.id);
-    return tab;
-  });
-  list.addEventListener("keydown", ({ key }) => {
-    const at = tabs.findIndex(({ ariaSelected }) => ariaSelected === "true");
-    const next = { ArrowLeft: at - 1, ArrowRight: (at + 1) % tabs.length, Home: 0, End: -1 }[key];
-    if (next !== undefined) {
-      tabs.at(next)?.click();
-      tabs.at(next)?.focus();
-    }
-  });
-  list.append(...tabs);
-  group.prepend(list);
-  show(tabs[0]?.textContent ?? "");
-}
-show(chosen.read() ?? "");
-
-// In the reference, a list has the same languages.
+/** Where Starlight's tabs keep the language that was chosen. In the reference, a list has the same languages. */
+const chosen = "starlight-synced-tabs__language";
 const picker = document.querySelector<HTMLSelectElement>("sl-openapi-snippet-picker select");
 if (picker !== null) {
   void customElements.whenDefined("sl-openapi-snippet-picker").then(() => {
-    const option = [...picker.options].find(({ text }) => text === chosen.read());
+    const option = [...picker.options].find(({ text }) => text === localStorage.getItem(chosen));
     picker.value = option?.value ?? picker.value;
     picker.dispatchEvent(new Event("change"));
     picker.addEventListener("change", () => {
-      chosen.keep(picker.selectedOptions[0]?.text ?? "");
+      localStorage.setItem(chosen, picker.selectedOptions[0]?.text ?? "");
     });
   });
 }
@@ -135,14 +59,12 @@ if (picker !== null) {
 /** A link to a heading within a tab opens the tab. */
 const followHash = (): void => {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const name = target?.closest<HTMLElement>("section[data-tab]")?.dataset["tab"];
-  if (name !== undefined) {
-    choose(name);
-    target?.scrollIntoView();
-  }
+  const tab = target?.closest('[role="tabpanel"]')?.getAttribute("aria-labelledby") ?? "";
+  document.getElementById(tab)?.click();
+  target?.scrollIntoView();
 };
-followHash();
 addEventListener("hashchange", followHash);
+void customElements.whenDefined("starlight-tabs").then(followHash);
 
 // The names of the search's button and field: what they show, the keys included.
 for (const button of document.querySelectorAll("[data-open-modal]")) {

@@ -1,11 +1,10 @@
-/** The pages, from the Markdown of `docs/`, which needs nothing for the site: title and description are its first lines. */
+/** The pages, from Markdown that needs nothing for the site: title and description are its first lines. */
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
-import { docsSchema } from "@astrojs/starlight/schema";
+import { i18nLoader } from "@astrojs/starlight/loaders";
+import { docsSchema, i18nSchema } from "@astrojs/starlight/schema";
 import { defineCollection } from "astro:content";
-import { toSiteHtml } from "./html";
-import { notFound, playground, problemsTitle } from "./own-pages";
-import { pages, problems, type Language, type SitePage } from "./pages";
+import { pages, problems, unlistedPages, type Language, type SitePage } from "./pages";
 
 interface Text {
   readonly title: string;
@@ -13,23 +12,36 @@ interface Text {
   readonly body: string;
 }
 
-const split = (text: string): Text => {
-  const [, title = "", body = ""] = /^# (.+)\n([^]*)/.exec(text) ?? [];
-  return { title, body };
-};
-
 /** The part of a problem's file that is in one language, after the address that both parts share. */
-const takePart = ({ title, body }: Text, language: Language): Text => {
-  const [head = "", ...parts] = body.split(/^(?=## )/m);
+const takePart = (text: string, language: Language): string => {
+  const [head = "", ...parts] = text.split(/^(?=## )/m);
   const heading = { it: "## Italiano\n", en: "## English\n" }[language];
   const part = (parts.find((each) => each.startsWith(heading)) ?? "").slice(heading.length);
   // Without the language's heading, those below it would skip a level.
-  return { title, body: head + part.replaceAll(/^###/gm, "##") };
+  return head + part.replaceAll(/^###/gm, "##");
 };
 
-const readText = async ({ file, language }: SitePage): Promise<Text> => {
-  const text = split(await readFile(file, "utf8"));
-  return file.startsWith("docs/problems/") ? takePart(text, language) : text;
+const readText = async ({ file, language }: Omit<SitePage, "id">): Promise<Text> => {
+  const text = await readFile(file, "utf8");
+  const [, title = "", body = ""] =
+    /^# (.+)\n([^]*)/.exec(file.startsWith("docs/problems/") ? takePart(text, language) : text) ?? [];
+  return {
+    title,
+    body: file.startsWith("site/content/problems") ? body + (await listProblems(language)) : body,
+  };
+};
+
+/** The rows of a table: each problem, with its status and what the customer reads. */
+const listProblems = async (language: Language): Promise<string> => {
+  const rows = await Promise.all(
+    problems.map(async (name) => {
+      const { title, body } = await readText({ file: `docs/problems/${name}.md`, language });
+      const [, status = ""] = /\((\d+)\)/.exec(title) ?? [];
+      const [, shown = ""] = /^> \*\*(.+)\*\*/m.exec(body) ?? [];
+      return `| [${name}](/problems/${name}) | ${status} | ${shown} |`;
+    }),
+  );
+  return rows.join("\n");
 };
 
 /** The first paragraph as plain text, or in a problem's page what happened. */
@@ -47,69 +59,30 @@ const describe = (body: string): string => {
   return plain.length <= 200 ? plain : `${plain.slice(0, 199).replace(/\s\S*$/, "")}…`;
 };
 
-const listProblems = async (language: Language): Promise<string> => {
-  const rows = await Promise.all(
-    problems.map(async (name) => {
-      const file = `docs/problems/${name}.md`;
-      const { title, body } = await readText({ file, language, id: "" });
-      const [, status = ""] = /\((\d+)\)/.exec(title) ?? [];
-      const [, shown = ""] = /^> \*\*(.+)\*\*/m.exec(body) ?? [];
-      return `| [${name}](/problems/${name}) | ${status} | ${shown} |`;
-    }),
-  );
-  return [problemsTitle[language].head, "| --- | --- | --- |", ...rows].join("\n");
-};
-
 const docs = defineCollection({
   loader: {
     name: "docs",
-    load: async (context) => {
-      const { store } = context;
+    load: async ({ store, parseData, renderMarkdown }) => {
       store.clear();
-      const add = async (page: SitePage, { title, body }: Text, data: object = {}): Promise<void> => {
-        const rendered = await context.renderMarkdown(body, { fileURL: pathToFileURL(page.file) });
+      for (const page of [...pages, ...unlistedPages]) {
+        const { title, body } = await readText(page);
+        const rendered = await renderMarkdown(body, { fileURL: pathToFileURL(page.file) });
+        const id = page.id || "index";
         const isShort = !rendered.metadata?.headings?.some(({ depth }) => depth < 4);
-        store.set({
-          id: page.id,
-          data: await context.parseData({
-            id: page.id,
-            data: { title, description: describe(body), ...(isShort && { tableOfContents: false }), ...data },
-          }),
-          body,
-          filePath: page.file,
-          rendered: { ...rendered, html: toSiteHtml(rendered.html, page) },
-        });
-      };
-      for (const page of pages) {
-        await add(page, await readText(page));
+        const data = {
+          title,
+          description: describe(body),
+          pagefind: pages.includes(page),
+          ...((isShort || id === "404") && { tableOfContents: false }),
+        };
+        store.set({ id, data: await parseData({ id, data }), body, filePath: page.file, rendered });
       }
-      for (const language of ["it", "en"] as const) {
-        const prefix = language === "it" ? "" : "en/";
-        const { title, text } = problemsTitle[language];
-        await add(
-          { id: `${prefix}problems`, language, file: "docs/problems/index.md" },
-          { title, body: `${text}\n\n${await listProblems(language)}` },
-        );
-        await add(
-          { id: language === "it" ? "index" : "en", language, file: "docs/index.md" },
-          playground[language],
-          {
-            description: playground[language].description,
-            pagefind: false,
-            head: [
-              { tag: "link", attrs: { rel: "stylesheet", href: "/playground/playground.css" } },
-              { tag: "script", attrs: { type: "module", src: "/playground/main.js" } },
-            ],
-          },
-        );
-      }
-      await add({ id: "404", language: "it", file: "docs/404.md" }, notFound, {
-        tableOfContents: false,
-        pagefind: false,
-      });
     },
   },
   schema: docsSchema(),
 });
 
-export const collections = { docs };
+export const collections = {
+  docs,
+  i18n: defineCollection({ loader: i18nLoader(), schema: i18nSchema() }),
+};

@@ -1,5 +1,6 @@
-/** What the rendered Markdown of a page needs besides, to be a page of the site. */
-import { resolveLink, type SitePage } from "./pages";
+/** What the content of a page needs besides, to be a page of the site: changes of the HTML that others made. */
+import { pages, resolveLink, unlistedPages, type SitePage } from "./pages";
+import { showValues } from "./reader";
 
 /** Headings under which a guide has the same for each language: they become tabs. */
 const tabNames = ["curl", "PHP", "Node.js", "Python", "C#", "Java"];
@@ -15,7 +16,7 @@ const mapLinks = (html: string, page: SitePage): string =>
   );
 
 /** On a phone each row of a table is a list, in which each cell has the name of its column. */
-export const labelCells = (html: string): string =>
+const labelCells = (html: string): string =>
   html.replaceAll(/<table>.*?<\/table>/gs, (table) => {
     const names = [...table.matchAll(/<th(?: [^>]*)?>(.*?)<\/th>/gs)].map(([, name = ""]) =>
       name.replaceAll(/<[^>]+>/g, "").trim(),
@@ -42,25 +43,19 @@ const labelTasks = (html: string): string =>
     '<li class="task-list-item"><label><input type="checkbox"><span>$1</span></label>$2</li>',
   );
 
-/** Sections that follow one another, each about one programming language, become tabs. */
-const groupTabs = (html: string): string => {
-  const sections = html.split(/(?=<h[23][ >])/);
-  const nameOf = (section: string): string | undefined => {
-    const [, text = ""] = /^<h3[^>]*>(.*?)<\/h3>/s.exec(section) ?? [];
-    return tabNames.find((name) => name === text.replaceAll(/<[^>]+>/g, ""));
-  };
-  return sections
-    .map((section, index) => {
-      const name = nameOf(section);
-      if (name === undefined) {
-        return section;
-      }
-      const isFirst = nameOf(sections[index - 1] ?? "") === undefined;
-      const isLast = nameOf(sections[index + 1] ?? "") === undefined;
-      return `${isFirst ? "<language-tabs>" : ""}<section data-tab="${name}">${section}</section>${isLast ? "</language-tabs>" : ""}`;
+/** Sections that follow one another, each about one programming language, become items for Starlight's tabs. */
+const groupTabs = (html: string): string =>
+  html
+    .split(/(?=<h[23][ >])/)
+    .map((section) => {
+      const [, text = ""] = /^<h3[^>]*>(.*?)<\/h3>/s.exec(section) ?? [];
+      const name = tabNames.find((each) => each === text.replaceAll(/<[^>]+>/g, ""));
+      return name === undefined
+        ? section
+        : `<language-tabs><starlight-tab-item data-label="${name}">${section.replace("<h3", '<h3 class="sr-only"')}</starlight-tab-item></language-tabs>`;
     })
-    .join("");
-};
+    .join("")
+    .replaceAll("</language-tabs><language-tabs>", "");
 
 /** Code within a sentence stays in one line. Only a long piece may break, and only between its words. */
 const breakCode = (html: string): string =>
@@ -75,8 +70,22 @@ const markLocal = (html: string): string =>
     '<code data-value="local">http://127.0.0.1:7071</code>',
   );
 
-export const toSiteHtml = (html: string, page: SitePage): string =>
-  [labelCells, labelTasks, groupTabs, markLocal, breakCode].reduce(
+/** In the reference, headings of examples would skip a level, and the fragment of an answer's headers would be ambiguous. */
+const mendReference = (html: string): string => {
+  let answers = 0;
+  return html
+    .replaceAll(/<h5( class="sl-openapi-examples-heading[^>]*>[^<]*<)\/h5>/g, "<p$1/p>")
+    .replaceAll(/(<h4 id="|href="#)headers"/g, (_, start: string) => {
+      answers += start.startsWith("<") ? 1 : 0;
+      return `${start}headers-${answers}"`;
+    });
+};
+
+export const toSiteHtml = (html: string, id: string): string => {
+  const page = [...pages, ...unlistedPages].find((each) => each.id === id);
+  const changes = page ? [labelTasks, groupTabs, markLocal, breakCode] : [mendReference];
+  return [labelCells, ...changes, showValues].reduce(
     (text, change) => change(text),
-    mapLinks(html, page),
+    page ? mapLinks(html, page) : html,
   );
+};

@@ -3,7 +3,6 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 
 export type Language = "it" | "en";
-export const languages = ["it", "en"] as const;
 
 /** Where the site is published, at the root: the type of each problem is the address of its page. */
 export const siteOrigin = "https://api.cgn.pagopa.it";
@@ -39,12 +38,6 @@ const guideGroups: readonly { readonly label: Names; readonly guides: readonly N
   },
 ];
 
-/** With the page to which only the footer leads. */
-const inBothLanguages: readonly Names[] = [
-  ...guideGroups.flatMap(({ guides }) => guides),
-  { it: "accessibilita", en: "accessibility" },
-];
-
 /** For whoever runs the service, and for whoever changes it: English only, and in this order. */
 const operation = ["deploy", "operate", "settings", "guarantees", "capacity", "benchmarks", "architecture"];
 
@@ -57,24 +50,28 @@ const markdownIn = (folder: string): readonly string[] =>
 export const problems = markdownIn("docs/problems");
 const decisions = markdownIn("docs/decisions").map((name) => `decisions/${name}`);
 
-const prefixes: Names = { it: "", en: "en/" };
+type Translated = Readonly<Record<Language, SitePage>>;
 
-/** Every page that is made from a file. A problem's file has both languages. */
+const inBoth = (names: Names, fileOf: (language: Language) => string): Translated => ({
+  it: { language: "it", id: names.it, file: fileOf("it") },
+  en: { language: "en", id: path.posix.join("en", names.en), file: fileOf("en") },
+});
+const same = (name: string): Names => ({ it: name, en: name });
+
+const translated: readonly Translated[] = [
+  // To the last of these only the footer leads.
+  ...[...guideGroups.flatMap(({ guides }) => guides), { it: "accessibilita", en: "accessibility" }].map(
+    (names) => inBoth(names, (language) => `docs/${names[language]}.md`),
+  ),
+  inBoth(same("problems"), (language) => `site/content/problems.${language}.md`),
+  // A problem's file has both languages.
+  ...problems.map((name) => inBoth(same(`problems/${name}`), () => `docs/problems/${name}.md`)),
+];
+const playground = inBoth(same(""), (language) => `site/content/playground.${language}.md`);
+
+/** Every page to which a link leads, wherever the site is. */
 export const pages: readonly SitePage[] = [
-  ...inBothLanguages.flatMap((names) =>
-    languages.map((language) => ({
-      language,
-      id: prefixes[language] + names[language],
-      file: `docs/${names[language]}.md`,
-    })),
-  ),
-  ...problems.flatMap((name) =>
-    languages.map((language) => ({
-      language,
-      id: `${prefixes[language]}problems/${name}`,
-      file: `docs/problems/${name}.md`,
-    })),
-  ),
+  ...translated.flatMap(({ it, en }) => [it, en]),
   ...[...operation, ...decisions].map((name) => ({
     language: "en" as const,
     id: `en/${name}`,
@@ -82,23 +79,27 @@ export const pages: readonly SitePage[] = [
   })),
 ];
 
-/** The pages that say the same, by the path of either: of the English pages without an Italian one there is only `en`. */
-export const alternatesOf = (id: string): Readonly<Partial<Record<Language, string>>> => {
-  const names = inBothLanguages.find(({ it, en }) => id === it || id === prefixes.en + en);
-  if (names) {
-    return { it: `/${names.it}`, en: `/en/${names.en}` };
-  }
-  const name = id.replace(/^en(\/|$)/, "");
-  return /^(problems(\/.*)?|)$/.test(name)
-    ? { it: `/${name}`, en: `/en${name && `/${name}`}` }
-    : { en: `/${id}` };
+/** The playground, which only the local host has, and the page for unknown addresses, in both languages. */
+export const unlistedPages: readonly SitePage[] = [
+  playground.it,
+  playground.en,
+  { language: "it", id: "404", file: "site/content/404.md" },
+];
+
+/** The page in each language, this one included. None: it is written in one only. */
+export const alternatesOf = (id: string): readonly SitePage[] => {
+  const found = [...translated, playground].find(({ it, en }) => id === it.id || id === en.id);
+  return found ? [found.it, found.en] : [];
 };
 
 /** Starlight copies each Italian page to `/en`, but the English pages have names of their own. */
-export const isCopy = (pathname: string): boolean =>
-  [...pages, { id: "404", language: "it" }].some(
-    ({ id, language }) => language === "it" && pathname === `/en/${id}`,
-  ) && !pages.some(({ id }) => pathname === `/${id}`);
+export const isCopy = (pathname: string): boolean => {
+  const all = [...pages, ...unlistedPages];
+  return (
+    all.some(({ id, language }) => language === "it" && pathname === path.posix.join("/en", id)) &&
+    !all.some(({ id }) => pathname === `/${id}`)
+  );
+};
 
 /** Addresses that pages once had, or that the contract names, and where they lead. */
 export const redirects: Readonly<Record<string, string>> = {
@@ -106,7 +107,7 @@ export const redirects: Readonly<Record<string, string>> = {
   "/docs/openapi.json": "/openapi.yaml",
   ...Object.fromEntries(
     pages
-      .filter(({ id }) => id.startsWith("en/") && !id.startsWith("en/problems"))
+      .filter(({ id }) => id.startsWith("en/") && !pages.some((page) => `en/${page.id}` === id))
       .map(({ id }) => [id.slice("en".length), `/${id}`]),
   ),
 };
@@ -120,9 +121,6 @@ export const resolveLink = (
     return address;
   }
   const [target = "", fragment] = address.split("#");
-  if (/^\/(?:en\/)?problems$/.test(target)) {
-    return address;
-  }
   // The contract's links begin with `/`.
   const wanted = target.startsWith("/")
     ? `docs${target}.md`
@@ -138,10 +136,10 @@ export const resolveLink = (
 /** The navigation of a language, group by group. A link has the title of its page. */
 export const navigationOf = (
   language: Language,
-): readonly { readonly label: string; readonly ids: readonly string[]; readonly collapsed?: boolean }[] => {
+): readonly { readonly label: string; readonly ids: readonly string[]; readonly collapsed: boolean }[] => {
   const group = (label: string, names: readonly string[], collapsed = true) => ({
     label,
-    ids: names.map((name) => prefixes[language] + name),
+    ids: names.map((name) => (language === "en" ? `en/${name}` : name)),
     collapsed,
   });
   return [

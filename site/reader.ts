@@ -1,36 +1,43 @@
 /** What the commands and samples need to know of their reader: where the service is, and the reader's keys. */
 
-/** What a value looks like in the guides, which are also read in the repository, and in the reference. */
-const written = {
+const productionOrigin = "https://api.cgn.pagopa.it";
+
+/**
+ * What each value looks like in the guides, which are also read in the repository, and in the reference; and what the
+ * static site shows there, if it is something else.
+ */
+const written = [
   // In ASCII, so that a key copied as it is written gets an answer that names the header.
-  testKey: /cgn_test_demo-shop_(?:YOUR-KEY|LA-TUA-CHIAVE)/,
-  key: /cgn_demo-shop_(?:YOUR-KEY|LA-TUA-CHIAVE)/,
-  url: /(?<=CGN_URL=)http:\/\/127\.0\.0\.1:7071|https:\/\/api\.cgn\.pagopa\.it(?=\/api\/)/,
+  ["testKey", /cgn_test_demo-shop_YOUR-KEY/g, "cgn_test_demo-shop_YOUR-KEY"],
+  ["testKey", /cgn_test_demo-shop_LA-TUA-CHIAVE/g, "cgn_test_demo-shop_LA-TUA-CHIAVE"],
+  ["key", /cgn_demo-shop_YOUR-KEY/g, "cgn_demo-shop_YOUR-KEY"],
+  ["key", /cgn_demo-shop_LA-TUA-CHIAVE/g, "cgn_demo-shop_LA-TUA-CHIAVE"],
+  [
+    "url",
+    /(?<=CGN_URL=)http:\/\/127\.0\.0\.1:7071|https:\/\/api\.cgn\.pagopa\.it(?=\/api\/)/g,
+    productionOrigin,
+  ],
   // Where `npm start` runs: only the local host puts another address here.
-  local: /http:\/\/127\.0\.0\.1:7071/,
-  functionKey: /(?<=CGN_FUNCTION_KEY=)any|cgn-function-key/,
-  merchant: /(?<!cgn_|cgn_test_)demo-shop/,
-  newMerchant: /(?<!cgn_)new-shop/,
-};
+  ["local", /http:\/\/127\.0\.0\.1:7071/g, "http://127.0.0.1:7071"],
+  ["functionKey", /(?<=CGN_FUNCTION_KEY=)any/g, "any"],
+  ["functionKey", /cgn-function-key/g, "cgn-function-key"],
+  ["merchant", /demo-shop/g, "demo-shop"],
+  ["newMerchant", /new-shop/g, "new-shop"],
+] as const;
 
-export type Value = keyof typeof written;
+export type Value = (typeof written)[number][0];
 
-const anyWritten = new RegExp(
-  Object.entries(written)
-    .map(([value, { source }]) => `(?<${value}>${source})`)
-    .join("|"),
-  "g",
-);
+/** Each value is one character of Unicode's private use area in the code, so the highlighting cannot divide it. */
+const firstMark = 0xe000;
 
-/** A value in a line of code: where it is, and what the static site shows there. */
-export interface Place {
-  readonly value: string;
-  readonly start: number;
-  readonly text: string;
-}
+export const markValues = (code: string): string =>
+  written.reduce(
+    (text, [, pattern], index) => text.replaceAll(pattern, String.fromCharCode(firstMark + index)),
+    code,
+  );
 
-export const findValues = (line: string): readonly Place[] =>
-  [...line.matchAll(anyWritten)].map((match) => {
-    const [value = ""] = Object.entries(match.groups ?? {}).find(([, text]) => text === match[0]) ?? [];
-    return { value, start: match.index, text: match[0] };
+export const showValues = (html: string): string =>
+  html.replaceAll(/[\ue000-\ue0ff]/g, (mark) => {
+    const [value = "", , shown = ""] = written[mark.charCodeAt(0) - firstMark] ?? [];
+    return `<span data-value="${value}">${shown}</span>`;
   });

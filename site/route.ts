@@ -11,21 +11,28 @@ const Entries = t.array(t.type({ id: t.string, data: t.type({ title: t.string })
 const entries: unknown = await getCollection("docs");
 const titles = new Map(Entries.is(entries) ? entries.map(({ id, data }) => [id, data.title]) : []);
 
-export const onRequest = defineRouteMiddleware((context) => {
-  const { starlightRoute } = context.locals;
+/** What the picture of the playground shows, which other sites have beside a link to a page. */
+const picture = {
+  it: "L'app, il negozio e il portale di prova",
+  en: "The app, the shop and the portal to try",
+};
+
+export const onRequest = defineRouteMiddleware(({ locals, url }) => {
+  const { starlightRoute } = locals;
+  const { id, head } = starlightRoute;
   const language = starlightRoute.lang === "en" ? "en" : "it";
   const link = (label: string, href: string, attrs = {}): SidebarEntry => ({
     type: "link",
     label,
     href,
-    isCurrent: context.url.pathname === href,
+    isCurrent: url.pathname === href,
     badge: undefined,
     attrs,
   });
-  const groups = navigationOf(language).map(({ label, ids, collapsed = false }): SidebarEntry => ({
+  const groups = navigationOf(language).map(({ label, ids, collapsed }): SidebarEntry => ({
     type: "group",
     label,
-    entries: ids.map((id) => link(titles.get(id) ?? id, `/${id}`)),
+    entries: ids.map((each) => link(titles.get(each) ?? each, `/${each}`)),
     collapsed,
     badge: undefined,
   }));
@@ -36,36 +43,20 @@ export const onRequest = defineRouteMiddleware((context) => {
       : [link("Riferimento API (in inglese)", "/en/docs", { hreflang: "en" })];
   starlightRoute.sidebar = [...groups.slice(0, 2), ...reference, ...groups.slice(2)];
 
-  // starlight-openapi gives its pages no description.
-  const title = starlightRoute.head.find(({ attrs }) => attrs?.["property"] === "og:title")?.attrs?.[
-    "content"
-  ];
-  const description = starlightRoute.id.startsWith("en/docs")
-    ? [`${String(title)}: the reference of the CGN OTP API, with samples in five languages.`]
-    : [];
-
-  const isAlternate = (attrs: Readonly<Record<string, unknown>> = {}): boolean =>
-    attrs["rel"] === "alternate";
-  const paths = Object.entries(alternatesOf(starlightRoute.id));
+  // starlight-openapi gives its pages no description. Starlight's alternates have the same path in each language.
+  const isReference = id.startsWith("en/docs");
+  const kept = head.filter(
+    ({ attrs = {} }) => attrs["rel"] !== "alternate" && !(isReference && attrs["name"] === "description"),
+  );
+  const title = head.find(({ tag }) => tag === "title")?.content ?? "";
+  const content = `${title}: the reference of the CGN OTP API, with samples in five languages.`;
   starlightRoute.head = [
-    ...starlightRoute.head.filter(
-      ({ attrs }) => !isAlternate(attrs) && !(description.length > 0 && attrs?.["name"] === "description"),
-    ),
-    {
-      tag: "meta" as const,
-      attrs: {
-        property: "og:image:alt",
-        content:
-          language === "it"
-            ? "L'app, il negozio e il portale di prova"
-            : "The app, the shop and the portal to try",
-      },
-    },
-    ...description.map((content) => ({ tag: "meta" as const, attrs: { name: "description", content } })),
-    ...(paths.length < 2 ? [] : paths).map(([hreflang, path]) => ({
+    ...kept,
+    { tag: "meta", attrs: { property: "og:image:alt", content: picture[language] } },
+    ...(isReference ? [{ tag: "meta" as const, attrs: { name: "description", content } }] : []),
+    ...alternatesOf(id).map((page) => ({
       tag: "link" as const,
-      attrs: { rel: "alternate", hreflang, href: new URL(path, siteOrigin).href },
-      content: "",
+      attrs: { rel: "alternate", hreflang: page.language, href: `${siteOrigin}/${page.id}` },
     })),
   ];
 });
