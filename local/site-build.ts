@@ -6,12 +6,15 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { glob, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { glob, mkdir, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { setPriority } from "node:os";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 
 const built = path.join("build", "pages");
+
+/** Somebody may still serve what was built before, so it stays this long after somebody wanted it. */
+const keptForMs = 86_400_000;
 
 const sources = [
   "site/**/*.{ts,mjs,astro,css,svg,md,json}",
@@ -37,6 +40,7 @@ const hashSources = async (): Promise<string> => {
 export const buildSite = async (signal?: AbortSignal): Promise<string> => {
   const folder = path.join(built, await hashSources());
   if (existsSync(folder)) {
+    await utimes(folder, new Date(), new Date());
     return folder;
   }
   const working = path.join(built, `${process.pid}-${Date.now()}.new`);
@@ -68,9 +72,11 @@ export const buildSite = async (signal?: AbortSignal): Promise<string> => {
   }
   // Another build of the same sources may have been faster.
   await rename(path.join(working, "site"), folder).catch(() => undefined);
+  await rm(working, { recursive: true, force: true });
   for (const name of await readdir(built)) {
-    if (name !== path.basename(folder) && (!name.endsWith(".new") || name === path.basename(working))) {
-      await rm(path.join(built, name), { recursive: true, force: true });
+    const each = path.join(built, name);
+    if (Date.now() - (await stat(each)).mtimeMs > keptForMs) {
+      await rm(each, { recursive: true, force: true });
     }
   }
   return folder;
