@@ -62,11 +62,11 @@ const describe = (body: string): string => {
 const docs = defineCollection({
   loader: {
     name: "docs",
-    load: async ({ store, parseData, renderMarkdown }) => {
-      store.clear();
+    load: async (context) => {
+      context.store.clear();
       for (const page of [...pages, ...unlistedPages]) {
         const { title, body } = await readText(page);
-        const rendered = await renderMarkdown(body, { fileURL: pathToFileURL(page.file) });
+        const rendered = await context.renderMarkdown(body, { fileURL: pathToFileURL(page.file) });
         const id = page.id || "index";
         const isShort = !rendered.metadata?.headings?.some(({ depth }) => depth < 4);
         const data = {
@@ -75,7 +75,13 @@ const docs = defineCollection({
           pagefind: pages.includes(page),
           ...((isShort || id === "404") && { tableOfContents: false }),
         };
-        store.set({ id, data: await parseData({ id, data }), body, filePath: page.file, rendered });
+        context.store.set({
+          id,
+          data: await context.parseData({ id, data }),
+          body,
+          filePath: page.file,
+          rendered,
+        });
       }
     },
   },

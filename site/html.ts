@@ -57,11 +57,12 @@ const groupTabs = (html: string): string =>
     .join("")
     .replaceAll("</language-tabs><language-tabs>", "");
 
-/** Code within a sentence stays in one line. Only a long piece may break, and only between its words. */
+/** Only a long piece of code within a sentence may break, and only between its words, not at hyphens. */
 const breakCode = (html: string): string =>
   html.replaceAll(/<code>([^<]{18,})<\/code>/g, (_, code: string) => {
-    const parts = code.split(/(?<=[/.,=?: _\\-]|&gt;)(?=\w)|(?<=[a-z])(?=[A-Z])/);
-    return `<code>${parts.map((part) => `<span>${part}</span>`).join("<wbr>")}</code>`;
+    const parts = code.split(/(?<= )|(?<=[/.,=?:_\\]|&gt;)(?=\w)|(?<=[a-z])(?=[A-Z])/);
+    // A space at the end of a part would be lost.
+    return `<code>${parts.map((part) => part.replace(/\S+/, "<span>$&</span>")).join("<wbr>")}</code>`;
   });
 
 const markLocal = (html: string): string =>
