@@ -41,7 +41,7 @@ const CodeCard: View<{ code: AppCode }> = ({ code }) => {
         </output>
         {isLive && (
           <div class="row">
-            <CopyButton id="copy-code" text={code.code} label={texts.copy} />
+            <CopyButton text={code.code} label={texts.copy} />
             {codeToTake(state) !== undefined && (
               <Button event={{ tag: "take" }} action="take" focus="apply">
                 {texts.take}
@@ -58,7 +58,7 @@ export const AppIo: View = () => {
   const { state, texts, locale } = usePage();
   const { code, isWaiting } = state.app;
   return (
-    <Panel step={1} title={texts.appTitle} text={texts.appStep} calls={["generate"]}>
+    <Panel step={1} title={texts.appTitle} text={texts.appStep}>
       <div class="box">
         <p class="soft">{shopName}</p>
         <h3>{cardDiscount.name[locale.language]}</h3>

@@ -34,26 +34,6 @@ const Cart: View = () => {
   );
 };
 
-const TestCodes: View = () => {
-  const { texts } = usePage();
-  return (
-    <div class="stack">
-      <h3 id="test-codes">{texts.testCodesTitle}</h3>
-      <ul class="stack" aria-labelledby="test-codes">
-        {Object.entries(texts.testCodes).map(([code, meaning]) => (
-          <li key={code} class="row soft">
-            <Button event={{ tag: "type", text: code }} focus="apply">
-              <code>{code}</code>
-            </Button>
-            {meaning}
-          </li>
-        ))}
-      </ul>
-      <p class="soft">{texts.otherTestCodes}</p>
-    </div>
-  );
-};
-
 const CodeField: View = () => {
   const { state, texts, send } = usePage();
   const stage = stageOf(state);
@@ -95,10 +75,13 @@ export const Checkout: View = () => {
   const isRetry = stage.tag === "unknown" || (stage.tag === "paying" && stage.isRetry);
   const isPaid = stage.tag === "paid";
   return (
-    <Panel step={2} title={texts.checkoutTitle} text={texts.checkoutStep} calls={["ask", "use"]}>
-      {isTesting(state) && <Status notices={[{ level: "warning", text: texts.testMark }]} />}
+    <Panel step={2} title={texts.checkoutTitle} text={texts.checkoutStep}>
+      {isTesting(state) && (
+        <p class="notice warning">
+          {texts.testMark} <a href={texts.testCodes.href}>{texts.testCodes.text}</a>
+        </p>
+      )}
       <Cart />
-      {isTesting(state) && !isUnresolved(stage) && <TestCodes />}
       {!isPaid && <CodeField />}
       <Status id="checkout-status" notices={tellAtCheckout(state, locale)} />
       {(stage.tag === "applied" || isUnresolved(stage)) && (

@@ -9,9 +9,9 @@ import {
   type CodeEnd,
   type Granted,
   type KeyType,
-  type Purpose,
   type Stage,
   type State,
+  type Step,
 } from "./state";
 
 export const lifeOf = ({ end, expiresAt }: AppCode, now: number): "live" | CodeEnd =>
@@ -73,12 +73,15 @@ export const holdingOf = (
   return hint === undefined ? "revoked" : given.endsWith(hint) ? "force" : "replaced";
 };
 
+/** Nobody knows whether the key was made. */
+export const isPressUnknown = ({ isBusy, press }: Step): boolean => !isBusy && press !== undefined;
+
 /** What the button that makes a key does now. Undefined until the portal knows which keys there are. */
 export const regenerationOf = (
   { portal: { listed, steps } }: State,
   keyType: KeyType,
 ): "generate" | "regenerate" | "retry" | undefined =>
-  steps[keyType].tag === "unknown"
+  isPressUnknown(steps[keyType])
     ? "retry"
     : listed && (listed[keyType] === undefined ? "generate" : "regenerate");
 
@@ -143,7 +146,3 @@ export const lookOf = ({
       return { level: "warning" };
   }
 };
-
-/** The last call of a panel that the visitor caused. */
-export const lastCallOf = ({ calls }: State, tags: readonly Purpose["tag"][]): Call | undefined =>
-  calls.find(({ by, purpose }) => by === "visitor" && tags.includes(purpose.tag));

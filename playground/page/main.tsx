@@ -76,7 +76,7 @@ const run = async (root: HTMLElement): Promise<void> => {
   });
 
   const show = (): void => {
-    const page: Page = { state, texts, locale, send, copy };
+    const page: Page = { state, texts, locale, send };
     render(
       <PageContext.Provider value={page}>
         <div class="stack panels">
@@ -85,9 +85,6 @@ const run = async (root: HTMLElement): Promise<void> => {
           <Portal />
         </div>
         <Trace />
-        <p class="hidden" role="status">
-          {state.copied && (state.copied.isDone ? texts.copied : texts.notCopied)}
-        </p>
       </PageContext.Provider>,
       root,
     );
@@ -121,16 +118,7 @@ const run = async (root: HTMLElement): Promise<void> => {
     show();
   };
 
-  const copy = (what: string, text: string): void => {
-    const tell = (isDone: boolean) => (): void => {
-      send({ tag: "copied", what, isDone });
-    };
-    navigator.clipboard.writeText(text).then(tell(true), tell(false));
-  };
-
   root.replaceChildren();
-  // Starlight's styles for texts end here.
-  root.classList.add("not-content");
   sendCalls();
   show();
   setInterval(send, tickMs, { tag: "tick" });

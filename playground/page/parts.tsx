@@ -1,8 +1,8 @@
 /** What several panels are made of. */
 import { createContext, type ComponentChildren, type JSX } from "preact";
-import { useContext, useEffect, useRef } from "preact/hooks";
-import { lastCallOf, lookOf, nextOf, stepsOf, type Action } from "./look";
-import type { Call, Purpose, State } from "./state";
+import { useContext, useState } from "preact/hooks";
+import { lookOf, nextOf, stepsOf, type Action } from "./look";
+import type { Call, State } from "./state";
 import type { Notice } from "./tell";
 import type { Locale, Texts } from "./texts";
 import type { Event } from "./update";
@@ -13,7 +13,6 @@ export interface Page {
   readonly texts: Texts;
   readonly locale: Locale;
   readonly send: (event: Event) => void;
-  readonly copy: (what: string, text: string) => void;
 }
 export const PageContext = createContext<Page | undefined>(undefined);
 export const usePage = (): Page => {
@@ -40,11 +39,13 @@ export interface ButtonProps {
   isBusy?: boolean;
   /** The element that says what it belongs to, after its own text. */
   of?: string;
+  /** Its text changes, and a screen reader says so. */
+  isLive?: boolean;
 }
 
 /** A button at work keeps the focus, which a `disabled` one would lose: the state ignores its presses meanwhile. */
 export const Button: View<ButtonProps> = ({ children, event, look = "", isBusy = false, ...props }) => {
-  const { id, focus = "", action, question, of } = props;
+  const { id, focus = "", action, question, of, isLive } = props;
   const { state, send } = usePage();
   const isNext = action !== undefined && action === nextOf(state);
   return (
@@ -55,6 +56,7 @@ export const Button: View<ButtonProps> = ({ children, event, look = "", isBusy =
       aria-labelledby={id !== undefined && of !== undefined ? `${id} ${of}` : undefined}
       aria-busy={isBusy}
       aria-disabled={isBusy}
+      aria-live={isLive ? "polite" : undefined}
       onClick={({ detail }) => {
         // After the first click of a double click the button may have another meaning.
         if (detail > 1 || (question !== undefined && !confirm(question))) {
@@ -73,54 +75,43 @@ export const Button: View<ButtonProps> = ({ children, event, look = "", isBusy =
   );
 };
 
-interface CopyProps extends Pick<ButtonProps, "of"> {
-  id: string;
+interface CopyProps extends Pick<ButtonProps, "id" | "of"> {
   text: string;
   label: string;
 }
 
-export const CopyButton: View<CopyProps> = ({ id, text, label, ...props }) => {
-  const { state, texts, copy } = usePage();
-  const { copied } = state;
-  const said = copied?.what !== id ? label : copied.isDone ? texts.copied : texts.notCopied;
+const saidForMs = 2000;
+
+export const CopyButton: View<CopyProps> = ({ text, label, ...props }) => {
+  const { texts } = usePage();
+  const [said, say] = useState(label);
+  const copy = async (): Promise<void> => {
+    say(
+      await navigator.clipboard.writeText(text).then(
+        () => texts.copied,
+        () => texts.notCopied,
+      ),
+    );
+    setTimeout(say, saidForMs, label);
+  };
   return (
-    <Button
-      id={id}
-      {...props}
-      event={() => {
-        copy(id, text);
-      }}
-    >
+    <Button {...props} event={() => void copy()} isLive>
       {said}
     </Button>
   );
 };
 
-/** A live region. What is new in it comes into the window, unless the visitor is busy in another panel. */
-export const Status: View<{ notices: readonly Notice[]; id?: string }> = ({ notices, id }) => {
-  const region = useRef<HTMLDivElement>(null);
-  const said = notices.map(({ text }) => text).join();
-  const before = useRef(said);
-  useEffect(() => {
-    if (
-      said !== before.current &&
-      region.current?.closest("[data-place]")?.contains(document.activeElement)
-    ) {
-      region.current.scrollIntoView({ block: "nearest" });
-    }
-    before.current = said;
-  });
-  return (
-    <div role="status" id={id} ref={region}>
-      {notices.map(({ level, title, text, language }) => (
-        <p key={text} class={`notice ${level}`} lang={language}>
-          {title !== undefined && <strong>{title}</strong>}
-          {text}
-        </p>
-      ))}
-    </div>
-  );
-};
+/** A live region. */
+export const Status: View<{ notices: readonly Notice[]; id?: string }> = ({ notices, id }) => (
+  <div role="status" id={id}>
+    {notices.map(({ level, title, text, language }) => (
+      <p key={text} class={`notice ${level}`} lang={language}>
+        {title !== undefined && <strong>{title}</strong>}
+        {text}
+      </p>
+    ))}
+  </div>
+);
 
 /** How a call ended for its caller. The trace and the panels show the same. */
 export const Badge: View<{ call: Call }> = ({ call }) => {
@@ -133,17 +124,14 @@ interface PanelProps {
   step: 1 | 2 | 3;
   title: string;
   text: string;
-  /** What the calls that it makes are for. */
-  calls: readonly Purpose["tag"][];
   children: ComponentChildren;
 }
 
 /** A step of the story. */
-export const Panel: View<PanelProps> = ({ step, title, text, calls, children }) => {
-  const { state, texts, send } = usePage();
+export const Panel: View<PanelProps> = ({ step, title, text, children }) => {
+  const { state, texts } = usePage();
   const { current, done } = stepsOf(state);
   const isDone = done.includes(step);
-  const call = lastCallOf(state, calls);
   return (
     <section
       class={`box stack panel ${step === current ? "current" : ""}`}
@@ -158,25 +146,12 @@ export const Panel: View<PanelProps> = ({ step, title, text, calls, children }) 
         <div>
           <h2 id={`title-${step}`}>
             {title}
-            {isDone && <span class="hidden"> ({texts.done})</span>}
+            {isDone && <span class="sr-only"> ({texts.done})</span>}
           </h2>
           <p class="soft">{text}</p>
         </div>
       </header>
       {children}
-      {call && (
-        <p class="row soft">
-          {texts.lastCall} <Badge call={call} />
-          <a
-            href={`#call-${call.id}`}
-            onClick={() => {
-              send({ tag: "open-call", id: call.id });
-            }}
-          >
-            <code>{`${call.method} ${call.path}`}</code>
-          </a>
-        </p>
-      )}
     </section>
   );
 };

@@ -10,8 +10,7 @@ interface KeyButtonProps extends Omit<ButtonProps, "event"> {
 }
 
 const KeyButton: View<KeyButtonProps> = ({ keyType, tag, ...props }) => {
-  const { tag: step } = usePage().state.portal.steps[keyType];
-  const isBusy = step === "regenerating" || step === "revoking";
+  const { isBusy } = usePage().state.portal.steps[keyType];
   const names = { id: `${keyType}-${tag}`, of: `${keyType}-title` };
   return <Button {...props} {...names} event={{ tag, keyType }} isBusy={isBusy} />;
 };
@@ -20,7 +19,7 @@ const Key: View<{ keyType: KeyType }> = ({ keyType }) => {
   const { state, texts, locale } = usePage();
   const { listed, listFailure, fresh } = state.portal;
   const inForce = listed?.[keyType];
-  const key = fresh[keyType]?.key;
+  const key = fresh[keyType];
   const shown = key ?? (inForce && `•••• ${inForce.hint}`);
   const absent = listed ? texts.noKey : listFailure ? texts.unknownKey : "…";
   const isUsed = state.shop.uses === keyType;
@@ -70,7 +69,7 @@ const Key: View<{ keyType: KeyType }> = ({ keyType }) => {
 export const Portal: View = () => {
   const { state, texts, locale } = usePage();
   return (
-    <Panel step={3} title={texts.portalTitle} text={texts.portalStep} calls={["regenerate", "revoke"]}>
+    <Panel step={3} title={texts.portalTitle} text={texts.portalStep}>
       {state.store === "named" && <p>{texts.namedStore}</p>}
       <Status notices={tellOfKeys(state, locale)} />
       <div class="stack keys">

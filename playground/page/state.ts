@@ -66,12 +66,15 @@ const PerKeyType = t.partial({ primary: t.string, secondary: t.string, test: t.s
 const Settings = t.type({ given: PerKeyType, uses: t.keyof({ primary: null, secondary: null, test: null }) });
 
 /** Where the portal is with one kind of key. */
-export type Step =
-  | { readonly tag: "idle"; readonly failure?: Failure }
-  | { readonly tag: "revoking" }
-  | { readonly tag: "regenerating"; readonly idempotencyKey: string; readonly isRetry: boolean }
-  /** Nobody knows whether the key was made. The same `Idempotency-Key` gets the key that was made, and makes no other. */
-  | { readonly tag: "unknown"; readonly idempotencyKey: string; readonly failure: Failure };
+export interface Step {
+  readonly isBusy: boolean;
+  /**
+   * The `Idempotency-Key` of a regeneration until its outcome is known. The same one gets the key that was made, and makes
+   * no other.
+   */
+  readonly press?: string | undefined;
+  readonly failure?: Failure;
+}
 
 export interface ListedKey {
   readonly hint: string;
@@ -84,7 +87,7 @@ export interface Portal {
   readonly listFailure: Failure | undefined;
   readonly steps: Readonly<Record<KeyType, Step>>;
   /** Keys that were just made. The portal shows each in full until the shop has it, and never again. */
-  readonly fresh: ByKeyType<{ readonly key: string; readonly isRepeated: boolean }>;
+  readonly fresh: ByKeyType<string>;
 }
 
 export type Purpose =
@@ -134,8 +137,6 @@ export interface State {
   readonly portal: Portal;
   /** The latest first. */
   readonly calls: readonly Call[];
-  readonly openCallId: number | undefined;
-  readonly copied: { readonly what: string; readonly isDone: boolean; readonly at: number } | undefined;
 }
 
 export const makeCart = (uuid: string, typed = ""): Cart => ({
@@ -149,13 +150,8 @@ const Session = t.type({ since: t.string, code: optional(AppCode), cart: Cart, p
 const Kept = t.type({ since: t.string, shop: Settings });
 
 export const saveSession = ({ since, app, cart, portal }: State): string => {
-  const presses = keyTypes.flatMap((keyType) => {
-    const step = portal.steps[keyType];
-    return "idempotencyKey" in step ? [[keyType, step.idempotencyKey] as const] : [];
-  });
-  return JSON.stringify(
-    Session.encode({ since, code: app.code, cart, presses: Object.fromEntries(presses) }),
-  );
+  const presses = Object.fromEntries(keyTypes.map((keyType) => [keyType, portal.steps[keyType].press]));
+  return JSON.stringify(Session.encode({ since, code: app.code, cart, presses }));
 };
 
 /** Keys of a store that the settings name are not kept. */
@@ -195,12 +191,7 @@ export interface Start extends Pick<State, "language" | "store" | "since" | "now
 
 export const start = ({ language, store, since, now, uuid, session, settings }: Start): State => {
   const saved = parse(Session, session, since);
-  const step = (keyType: KeyType): Step => {
-    const idempotencyKey = saved?.presses[keyType];
-    return idempotencyKey === undefined
-      ? { tag: "idle" }
-      : { tag: "unknown", idempotencyKey, failure: { tag: "lost" } };
-  };
+  const step = (keyType: KeyType): Step => ({ isBusy: false, press: saved?.presses[keyType] });
   return {
     language,
     store,
@@ -216,7 +207,5 @@ export const start = ({ language, store, since, now, uuid, session, settings }: 
       fresh: {},
     },
     calls: [],
-    openCallId: undefined,
-    copied: undefined,
   };
 };

@@ -1,6 +1,6 @@
 /** What the page says where something happened. It follows from the state, so nothing is left over. */
 import { isKeyRefused } from "./calls";
-import { codeToTake, holdingOf, lifeOf, stageOf, totalIn } from "./look";
+import { codeToTake, holdingOf, isPressUnknown, lifeOf, stageOf, totalIn } from "./look";
 import { findDiscount, type Language } from "./shop";
 import type { Failure, KeyType, Refusal, State } from "./state";
 import type { Locale, Texts } from "./texts";
@@ -89,15 +89,12 @@ export const tellAtCheckout = (
 
 export const tellOfKey = ({ portal }: State, keyType: KeyType, { texts }: Locale): readonly Notice[] => {
   const step = portal.steps[keyType];
-  const fresh = portal.fresh[keyType];
-  if (step.tag === "unknown") {
-    const { failure } = step;
-    return [...(failure.tag === "lost" ? [] : [explain(failure, texts)]), warning(texts.keyUnknown)];
-  }
+  const { failure } = step;
+  const isUnknown = isPressUnknown(step);
   return [
-    ...(step.tag === "idle" && step.failure ? [explain(step.failure, texts)] : []),
-    ...(fresh ? [warning(texts.shownOnce)] : []),
-    ...(fresh?.isRepeated === true ? [success(texts.repeated)] : []),
+    ...(failure && !(isUnknown && failure.tag === "lost") ? [explain(failure, texts)] : []),
+    ...(isUnknown ? [warning(texts.keyUnknown)] : []),
+    ...(portal.fresh[keyType] === undefined ? [] : [warning(texts.shownOnce)]),
   ];
 };
 

@@ -1,5 +1,4 @@
 /** Every text of the playground. The type makes sure that both languages have the same ones. */
-import type { TestCode } from "../../shared/domain/test-codes";
 import type { Language } from "./shop";
 
 const it = {
@@ -47,18 +46,8 @@ const it = {
   keyRefused:
     "Il negozio ha una chiave che non vale più, perché è stata rigenerata o revocata. Per rimediare, genera una chiave nel portale e dalla al negozio.",
   keyMissing: "Il negozio non ha ancora una chiave: si genera nel portale.",
-  testMark:
-    "Il negozio usa la chiave di prova: nessun codice viene consumato e l'app non serve. Scegli un codice di prova.",
-  testCodesTitle: "Codici di prova",
-  testCodes: {
-    TESTLIVE000: "valido, e si può usare quante volte vuoi",
-    TESTRACE000: "valido, ma qualcun altro lo usa prima che tu paghi",
-    TESTEXPIRED: "scaduto",
-    TESTUSED000: "già usato",
-    TESTNEWER00: "superato: il titolare della carta ne ha uno più recente",
-    TESTDOWN000: "il servizio non è disponibile",
-  } satisfies Readonly<Record<TestCode, string>>,
-  otherTestCodes: "Nessun altro codice è valido, nemmeno quelli dell'app.",
+  testMark: "Il negozio usa la chiave di prova: nessun codice viene consumato e l'app non serve.",
+  testCodes: { text: "Codici di prova nella guida", href: "/integrazione-operatori#prova-ogni-esito" },
 
   portalTitle: "Portale operatori",
   portalStep: "Il negozio gestisce le sue chiavi",
@@ -80,8 +69,6 @@ const it = {
   shownOnce: "Chiave nuova: copiala adesso, poi il portale non la mostra più.",
   give: "Dalla al negozio",
   use: "Usala al checkout",
-  repeated:
-    "Chiave generata una volta sola: con la stessa Idempotency-Key il servizio restituisce la stessa chiave.",
   keyUnknown:
     "Il portale non sa se la chiave è stata generata. Riprova: la Idempotency-Key è la stessa e, se la chiave c'è già, la risposta la contiene.",
 
@@ -90,7 +77,6 @@ const it = {
     "Sono le stesse API che chiamano l'app, i negozi e il portale. In alto c'è l'ultima; ne restano 50.",
   noCalls: "Ancora nessuna chiamata: la prima che fai compare qui.",
   pageCalls: (count: number) => `Chiamate fatte dalla pagina da sola: ${count}`,
-  lastCall: "Ultima chiamata:",
   purposes: {
     generate: "App IO: genera un codice",
     ask: "Negozio: verifica il codice",
@@ -158,17 +144,8 @@ const en: Texts = {
   keyRefused:
     "The shop has a key that is no longer valid, because it was regenerated or revoked. To fix this: generate a key in the portal and give it to the shop.",
   keyMissing: "The shop has no key yet: the portal can generate it.",
-  testMark: "The shop uses the test key: no code is used up, and the app is not needed. Choose a test code.",
-  testCodesTitle: "Test codes",
-  testCodes: {
-    TESTLIVE000: "valid, and can be used as often as you like",
-    TESTRACE000: "valid, but somebody uses it before you pay",
-    TESTEXPIRED: "expired",
-    TESTUSED000: "already used",
-    TESTNEWER00: "superseded: the card holder has a newer one",
-    TESTDOWN000: "the service is unavailable",
-  },
-  otherTestCodes: "No other code is valid, not even one from the app.",
+  testMark: "The shop uses the test key: no code is used up, and the app is not needed.",
+  testCodes: { text: "Test codes in the guide", href: "/en/merchant-integration#try-every-outcome" },
 
   portalTitle: "Merchants' portal",
   portalStep: "The shop manages its keys",
@@ -190,7 +167,6 @@ const en: Texts = {
   shownOnce: "New key: copy it now, the portal does not show it again.",
   give: "Give it to the shop",
   use: "Use it at the checkout",
-  repeated: "Key generated only once: for the same Idempotency-Key the service returns the same key.",
   keyUnknown:
     "The portal does not know whether the key was generated. Try again: the Idempotency-Key is the same and, if the key exists already, the answer contains it.",
 
@@ -199,7 +175,6 @@ const en: Texts = {
     "These are the APIs that the app, the shops and the portal call. The last one is on top; 50 stay.",
   noCalls: "No calls yet: the first one that you make appears here.",
   pageCalls: (count) => `Calls that the page made by itself: ${count}`,
-  lastCall: "Last call:",
   purposes: {
     generate: "IO app: generates a code",
     ask: "Shop: asks whether the code is valid",

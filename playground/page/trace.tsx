@@ -1,11 +1,13 @@
-/** Every call that the page makes, the latest first. One is open: the visitor's last, or the one that the visitor chose. */
+/** Every call, the latest first. The visitor's last one opens by itself. Those that the page makes unasked stand apart. */
 import { print, toCurl } from "./calls";
 import { Badge, CopyButton, usePage, type View } from "./parts";
 import type { Call } from "./state";
 
+const isOwn = ({ by }: Call): boolean => by === "page";
+
 const Exchange: View<{ call: Call }> = ({ call }) => {
   const { texts } = usePage();
-  const { id, method, path, request, outcome } = call;
+  const { method, path, request, outcome } = call;
   const response = outcome.tag === "answered" || outcome.tag === "lost" ? outcome.response : undefined;
   const note = {
     pending: texts.noResponseYet,
@@ -19,7 +21,7 @@ const Exchange: View<{ call: Call }> = ({ call }) => {
         <h3>{texts.request}</h3>
         <pre>{print(`${method} ${path}`, request)}</pre>
         <div class="row">
-          <CopyButton id={`curl-${id}`} text={toCurl(call, location.origin)} label={texts.copyAsCurl} />
+          <CopyButton text={toCurl(call, location.origin)} label={texts.copyAsCurl} />
         </div>
       </div>
       <div class="stack">
@@ -31,19 +33,13 @@ const Exchange: View<{ call: Call }> = ({ call }) => {
   );
 };
 
-const Entry: View<{ call: Call }> = ({ call }) => {
-  const { state, texts, locale, send } = usePage();
-  const { id, purpose, method, path, at, outcome } = call;
-  const isOpen = state.openCallId === id;
+const Entry: View<{ call: Call; isOpen: boolean }> = ({ call, isOpen }) => {
+  const { texts, locale } = usePage();
+  const { purpose, method, path, at, outcome } = call;
   return (
     <li>
-      <details id={`call-${id}`} class="box" open={isOpen}>
-        <summary
-          onClick={(event) => {
-            event.preventDefault();
-            send({ tag: "open-call", id: isOpen ? undefined : id });
-          }}
-        >
+      <details class="box" open={isOpen}>
+        <summary>
           <span class="row">
             <Badge call={call} />
             <strong>{texts.purposes[purpose.tag]}</strong>
@@ -53,34 +49,31 @@ const Entry: View<{ call: Call }> = ({ call }) => {
             </span>
           </span>
         </summary>
-        {isOpen && <Exchange call={call} />}
+        <Exchange call={call} />
       </details>
     </li>
   );
 };
 
-const Entries: View<{ by: Call["by"] }> = ({ by }) => {
-  const calls = usePage().state.calls.filter((call) => call.by === by);
-  return (
-    <ol class="stack">
-      {calls.map((call) => (
-        <Entry key={call.id} call={call} />
-      ))}
-    </ol>
-  );
-};
+const Entries: View<{ calls: readonly Call[]; openId?: number | undefined }> = ({ calls, openId }) => (
+  <ol class="stack">
+    {calls.map((call) => (
+      <Entry key={call.id} call={call} isOpen={call.id === openId} />
+    ))}
+  </ol>
+);
 
 export const Trace: View = () => {
   const { state, texts } = usePage();
-  const own = state.calls.filter(({ by }) => by === "page").length;
+  const [own, asked] = [state.calls.filter(isOwn), state.calls.filter((call) => !isOwn(call))];
   return (
     <section class="stack calls" aria-labelledby="calls-title">
       <h2 id="calls-title">{texts.traceTitle}</h2>
-      <p>{own < state.calls.length ? texts.traceText : texts.noCalls}</p>
-      <Entries by="visitor" />
+      <p>{asked.length > 0 ? texts.traceText : texts.noCalls}</p>
+      <Entries calls={asked} openId={asked[0]?.id} />
       <details>
-        <summary>{texts.pageCalls(own)}</summary>
-        <Entries by="page" />
+        <summary>{texts.pageCalls(own.length)}</summary>
+        <Entries calls={own} />
       </details>
     </section>
   );

@@ -37,9 +37,7 @@ export type Event =
       readonly id: number;
       readonly response: Response | undefined;
       readonly ms: number;
-    }
-  | { readonly tag: "open-call"; readonly id: number | undefined }
-  | { readonly tag: "copied"; readonly what: string; readonly isDone: boolean };
+    };
 
 /** What an event brings from outside: the time, and a UUID that nobody can guess. */
 export interface Chance {
@@ -48,7 +46,6 @@ export interface Chance {
 }
 
 const maxCalls = 50;
-const copiedForMs = 2000;
 
 const withStage = (state: State, stage: Stage): State => ({ ...state, cart: { ...state.cart, stage } });
 const withApp = (state: State, app: Partial<State["app"]>): State => ({
@@ -77,11 +74,7 @@ const withCall = (
   const id = lastIdIn(state) + 1;
   const sent = describeCall(state, purpose, idempotencyKey);
   const call: Call = { id, purpose, by, at: state.now, ...sent, willBeLost, outcome: { tag: "pending" } };
-  return {
-    ...state,
-    calls: [call, ...state.calls].slice(0, maxCalls),
-    openCallId: by === "visitor" ? id : state.openCallId,
-  };
+  return { ...state, calls: [call, ...state.calls].slice(0, maxCalls) };
 };
 
 export const readKeys = (state: State): State => withCall(state, { tag: "list" }, { by: "page" });
@@ -91,7 +84,7 @@ export const update = (before: State, event: Event, { now, uuid }: Chance): Stat
   const stage = stageOf(state);
   switch (event.tag) {
     case "tick":
-      return now - (state.copied?.at ?? now) < copiedForMs ? state : { ...state, copied: undefined };
+      return state;
     case "generate":
       return state.app.isWaiting
         ? state
@@ -112,15 +105,14 @@ export const update = (before: State, event: Event, { now, uuid }: Chance): Stat
       return regenerate(state, event.keyType, uuid, "visitor");
     case "revoke": {
       const { keyType } = event;
-      return state.portal.steps[keyType].tag === "idle" && state.portal.listed?.[keyType] !== undefined
-        ? withCall(withStep(state, keyType, { tag: "revoking" }), { tag: "revoke", keyType })
-        : state;
+      const { isBusy, press } = state.portal.steps[keyType];
+      return isBusy || press !== undefined || state.portal.listed?.[keyType] === undefined
+        ? state
+        : withCall(withStep(state, keyType, { isBusy: true }), { tag: "revoke", keyType });
     }
     case "give": {
       const { [event.keyType]: given, ...fresh } = state.portal.fresh;
-      return given === undefined
-        ? state
-        : equip(withPortal(state, { fresh }), event.keyType, given.key, uuid);
+      return given === undefined ? state : equip(withPortal(state, { fresh }), event.keyType, given, uuid);
     }
     case "use-key": {
       const key = state.shop.given[event.keyType];
@@ -128,10 +120,6 @@ export const update = (before: State, event: Event, { now, uuid }: Chance): Stat
     }
     case "arrive":
       return arrive(state, event, uuid);
-    case "open-call":
-      return { ...state, openCallId: event.id };
-    case "copied":
-      return { ...state, copied: { what: event.what, isDone: event.isDone, at: now } };
   }
 };
 
@@ -174,18 +162,14 @@ const pay = (state: State, stage: Stage): State => {
 
 /** A press whose outcome is unknown is repeated with its `Idempotency-Key`. */
 const regenerate = (state: State, keyType: KeyType, uuid: string, by: Call["by"]): State => {
-  const step = state.portal.steps[keyType];
-  if (
-    regenerationOf(state, keyType) === undefined ||
-    step.tag === "regenerating" ||
-    step.tag === "revoking"
-  ) {
-    return state;
-  }
-  const isRetry = step.tag === "unknown";
-  const idempotencyKey = isRetry ? step.idempotencyKey : uuid;
-  const working = withStep(state, keyType, { tag: "regenerating", idempotencyKey, isRetry });
-  return withCall(working, { tag: "regenerate", keyType }, { by, idempotencyKey });
+  const { isBusy, press = uuid } = state.portal.steps[keyType];
+  return isBusy || regenerationOf(state, keyType) === undefined
+    ? state
+    : withCall(
+        withStep(state, keyType, { isBusy: true, press }),
+        { tag: "regenerate", keyType },
+        { by, idempotencyKey: press },
+      );
 };
 
 /** Gives the shop a key and has it use that key. What it was told about the key before is over. */
@@ -318,7 +302,8 @@ const afterListing = (state: State, answer: Answer<ApiKeysBody>, uuid: string): 
   // On the local host's own store the shop gets its first key at once. Elsewhere somebody may be using the one in force.
   const { store, shop, portal } = state;
   const hasKey = Object.keys({ ...shop.given, ...portal.fresh }).length > 0;
-  const isFirst = !hasKey && portal.listed === undefined && portal.steps.primary.tag === "idle";
+  const { isBusy, press } = portal.steps.primary;
+  const isFirst = !hasKey && portal.listed === undefined && !isBusy && press === undefined;
   return store === "own" && isFirst ? regenerate(read, "primary", uuid, "page") : read;
 };
 
@@ -330,37 +315,29 @@ const afterRegenerating = (
   uuid: string,
 ): State => {
   const { listed, steps, fresh } = state.portal;
-  const step = steps[keyType];
-  if (step.tag !== "regenerating") {
-    return state;
-  }
-  const { idempotencyKey, isRetry } = step;
   if (answer.tag !== "answered") {
-    const isUnknown = isOutcomeUnknown(answer);
-    const failed: Step = isUnknown
-      ? { tag: "unknown", idempotencyKey, failure: answer }
-      : { tag: "idle", failure: answer };
-    return readKeys(withStep(state, keyType, failed));
+    const press = isOutcomeUnknown(answer) ? steps[keyType].press : undefined;
+    return readKeys(withStep(state, keyType, { isBusy: false, press, failure: answer }));
   }
   const { api_key: key, created_at: createdAt } = answer.value;
-  const made = withPortal(withStep(state, keyType, { tag: "idle" }), {
+  const made = withPortal(withStep(state, keyType, { isBusy: false }), {
     listed: listed && { ...listed, [keyType]: { hint: key.slice(-4), createdAt } },
   });
   if (by === "page") {
     return equip(made, keyType, key, uuid);
   }
-  const shown = withPortal(made, { fresh: { ...fresh, [keyType]: { key, isRepeated: isRetry } } });
+  const shown = withPortal(made, { fresh: { ...fresh, [keyType]: key } });
   return listed === undefined ? readKeys(shown) : shown;
 };
 
 const afterRevoking = (state: State, keyType: KeyType, answer: Answer<undefined>): State => {
   if (answer.tag !== "answered") {
-    return readKeys(withStep(state, keyType, { tag: "idle", failure: answer }));
+    return readKeys(withStep(state, keyType, { isBusy: false, failure: answer }));
   }
   const { listed, fresh } = state.portal;
   const others = <A>(all: Partial<Record<KeyType, A>> = {}): Partial<Record<KeyType, A>> =>
     Object.fromEntries(Object.entries(all).filter(([each]) => each !== keyType));
-  return withPortal(withStep(state, keyType, { tag: "idle" }), {
+  return withPortal(withStep(state, keyType, { isBusy: false }), {
     listed: others(listed),
     fresh: others(fresh),
   });

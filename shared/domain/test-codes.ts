@@ -31,8 +31,6 @@ const testCodes = {
   TESTDOWN000: always({ tag: "service-unavailable", retryAfterSeconds: 1, cause: "test code" }),
 } satisfies Readonly<Record<string, TestOutcomes>>;
 
-export type TestCode = keyof typeof testCodes;
-
 const outcomesByCode: ReadonlyMap<string, TestOutcomes> = new Map(Object.entries(testCodes));
 
 export const decideTestCode = (code: OtpCode, invalidate: boolean): TestOutcome =>

@@ -3,9 +3,8 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import path from "node:path";
-import axe from "axe-core";
 import * as t from "io-ts";
-import type { Browser, Page } from "playwright-core";
+import type { BrowserContextOptions, Page } from "playwright-core";
 import { makeFunctions } from "../../functions";
 import { makeHost, type HostOptions } from "../../local/host";
 import { close, listen } from "../../local/server";
@@ -14,11 +13,11 @@ import { buildSite } from "../../local/site-build";
 import { problemNames, problemTypeBase, toProblem } from "../../shared/http/problem";
 import { pages, redirects, siteOrigin } from "../../site/pages";
 import { call, type Reply } from "../../tools/support/api";
-import { describeMissingChromium, findChromium, launchChromium } from "../../tools/support/browser";
 import { makeFailures, operations } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
 import { startService, type Service } from "../../tools/support/service";
 import { crawl } from "../support/crawl";
+import { describeInBrowser, findFaults } from "../support/in-browser";
 
 const folder = path.join("build", "site");
 
@@ -229,50 +228,36 @@ describe("the site", () => {
     expect((await browse(`${host}/primi-passi`)).status).toBe(200);
   });
 
-  const executablePath = findChromium();
-  if (executablePath === undefined) {
-    console.warn(`${describeMissingChromium()}: the site is not tried in a browser`);
-    it.skip(`works in a browser (${describeMissingChromium()})`, () => undefined);
-    return;
-  }
-
-  describe("in a browser", () => {
-    let browser: Browser;
-    let page: Page;
-    /** What the page loaded from elsewhere, and what it complained of. */
+  describeInBrowser("in a browser", (browser) => {
+    /** What a page loaded from elsewhere, and what it complained of. */
     let complaints: string[];
-    const open = async (at: string, width = 1440, colorScheme: "light" | "dark" = "light"): Promise<void> => {
-      const context = await browser.newContext({ viewport: { width, height: 740 }, colorScheme });
-      await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-      page = await context.newPage();
-      complaints = [];
+    const open = async (at: string, options: BrowserContextOptions = {}): Promise<Page> => {
+      const context = await browser().newContext({
+        permissions: ["clipboard-read", "clipboard-write"],
+        ...options,
+      });
+      const page = await context.newPage();
       page.on("pageerror", ({ message }) => complaints.push(message));
       page.on("console", (message) => complaints.push(message.text()));
       page.on("request", (request) => complaints.push(request.url()));
       await page.goto(baseUrl + at);
+      return page;
     };
-    beforeAll(async () => {
-      browser = await launchChromium(executablePath);
+    beforeEach(() => {
+      complaints = [];
     });
     afterEach(async () => {
-      await page.context().close();
+      await Promise.all(
+        browser()
+          .contexts()
+          .map((context) => context.close()),
+      );
       const isOwn = (complaint: string): boolean =>
         complaint.startsWith(baseUrl) || complaint.startsWith("data:") || complaint.includes("status of 404");
       expect(complaints.filter((complaint) => !isOwn(complaint))).toEqual([]);
     });
-    afterAll(() => browser.close());
 
-    const findViolations = async (): Promise<readonly string[]> => {
-      const violations = decode(
-        t.array(t.type({ id: t.string, nodes: t.array(t.type({ html: t.string })) })),
-        await page.evaluate(
-          `${axe.source};axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations)`,
-        ),
-      );
-      return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""}`);
-    };
-
-    const search = async (words: string): Promise<void> => {
+    const search = async (page: Page, words: string): Promise<void> => {
       // The button is disabled until its script runs.
       await page.locator("button[data-open-modal]:enabled").waitFor();
       await page.keyboard.press("Control+k");
@@ -280,26 +265,36 @@ describe("the site", () => {
       await page.locator(".pagefind-ui__results:not(:has(.pagefind-ui__loading))").waitFor();
     };
 
-    it.each([
-      ["light", 1440],
-      ["dark", 360],
-    ] as const)("fits and is accessible, each template and the search: %s, %i px", async (scheme, width) => {
-      await open("/primi-passi", width, scheme);
-      for (const template of templates) {
-        await page.goto(baseUrl + template);
-        await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })");
-        const seen = await page.evaluate(
-          "[document.documentElement.dataset.theme, document.documentElement.scrollWidth]",
-        );
-        expect([template, seen, await findViolations()]).toEqual([template, [scheme, width], []]);
-      }
-      await search("idempotency");
-      expect(await findViolations()).toEqual([]);
+    it("fits and is accessible, each template and the search: on a phone and on a desk, light and dark", async () => {
+      const left = [...templates, "the search"];
+      const inspect = async (page: Page): Promise<void> => {
+        for (let each = left.shift(); each !== undefined; each = left.shift()) {
+          if (each === "the search") {
+            await search(page, "idempotency");
+          } else {
+            await page.goto(baseUrl + each);
+          }
+          // The reader's system has the dark scheme.
+          expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
+          await page.evaluate(
+            "document.querySelectorAll('details').forEach((each) => { each.open = true; })",
+          );
+          const faults = [
+            await findFaults(page, "dark", 360, "all"),
+            await findFaults(page, "light", 1440, "contrast"),
+          ];
+          expect([each, ...faults.flat()]).toEqual([each]);
+          await page.evaluate("document.documentElement.dataset.theme = 'dark'");
+        }
+      };
+      // On two cores two pages at a time are faster, and more are not.
+      const pages = [open("/primi-passi", { colorScheme: "dark" }), open("/en", { colorScheme: "dark" })];
+      await Promise.all(pages.map(async (page) => inspect(await page)));
     });
 
     it("finds pages of the reader's language, and leads to them and past the header by keyboard alone", async () => {
-      await open("/primi-passi");
-      await search("codice scaduto");
+      const page = await open("/primi-passi");
+      await search(page, "codice scaduto");
       await page.getByText(/risultati per codice scaduto/).waitFor();
       const results = page.locator(".pagefind-ui__result-link");
       const addresses = await Promise.all((await results.all()).map((link) => link.getAttribute("href")));
@@ -316,23 +311,24 @@ describe("the site", () => {
     });
 
     it("shows one programming language, chosen once for every page, by mouse, keyboard or link", async () => {
-      const shown = (): Promise<string> => page.locator('[role="tab"][aria-selected="true"]').innerText();
-      await open("/integrazione-operatori#php");
-      expect(await shown()).toBe("PHP");
+      const page = await open("/integrazione-operatori#php");
+      const isShown = (language: string): Promise<void> =>
+        page.locator('[role="tab"][aria-selected="true"]', { hasText: language }).waitFor();
+      await isShown("PHP");
       await page.getByText("function useUp").first().waitFor();
       await page.getByRole("tab", { name: "PHP" }).press("ArrowRight");
       expect(await page.getByText("function useUp").first().isVisible()).toBe(false);
       await page.goto(`${baseUrl}/en/merchant-integration`);
-      expect(await shown()).toBe("Python");
+      await isShown("Python");
       await page.goto(`${baseUrl}/en/docs/operations/validateotp`);
       await page.getByText("import requests").waitFor();
       await page.getByLabel("Select code sample").selectOption({ label: "PHP" });
       await page.goto(`${baseUrl}/en/merchant-integration`);
-      expect(await shown()).toBe("PHP");
+      await isShown("PHP");
     });
 
     it("puts what the reader types into the samples, copies it, keeps it nowhere, and forgets it with the page", async () => {
-      await open("/en/merchant-integration");
+      const page = await open("/en/merchant-integration");
       await page.getByLabel("Address of the service").fill("https://otp.example.org/");
       await page.getByLabel("Test API key").fill("<b>cgn_test_mine_1</b>");
       await page.getByLabel("API key", { exact: true }).fill("cgn_mine_2");
@@ -352,30 +348,29 @@ describe("the site", () => {
       expect(await main.innerText()).not.toContain("otp.example.org");
     });
 
-    // 127.0.0.1 on another port is the same site; localhost is another site.
-    it.each(["127.0.0.1", "localhost"])(
-      "is closed to a form and a link at %s on another port",
-      async (name) => {
-        const apiKey = await service.newApiKey();
-        const other: Server = createServer((_, response) => {
-          response.writeHead(200, { "content-type": "text/html" }).end(
-            `<form method="post" action="${baseUrl}/api/v1/cgn/merchants/shop-1/api-keys/primary"><button>Win</button></form>
-           <a href="${baseUrl}/primi-passi">Documentation</a>`,
-          );
-        });
-        const port = await listen(other, 0);
-        service.stopFirst(() => close(other));
-        await open("/primi-passi");
+    it("is closed to a form and a link of another site, and of another port", async () => {
+      const apiKey = await service.newApiKey();
+      const form = `<form method="post" action="${baseUrl}/api/v1/cgn/merchants/shop-1/api-keys/primary"><button>Win</button></form>`;
+      const other: Server = createServer((_, response) => {
+        response
+          .writeHead(200, { "content-type": "text/html" })
+          .end(`${form}<a href="${baseUrl}/primi-passi">Documentation</a>`);
+      });
+      const port = await listen(other, 0);
+      service.stopFirst(() => close(other));
+      const page = await open("/primi-passi");
+      // 127.0.0.1 on another port is the same site; localhost is another site.
+      for (const name of ["127.0.0.1", "localhost"]) {
         for (const choose of ["button", "a"]) {
           await page.goto(`http://${name}:${port}/`);
           await page.locator(choose).click();
           await page.getByText("paste it into the address bar").waitFor();
         }
-        complaints = [];
-        expect((await service.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
-        // Type the address that was refused as a link.
-        expect((await page.goto(`${baseUrl}/primi-passi`))?.status()).toBe(200);
-      },
-    );
+      }
+      complaints = [];
+      expect((await service.ask(apiKey, "AAAAAAAAAAA")).status).toBe(404);
+      // Type the address that was refused as a link.
+      expect((await page.goto(`${baseUrl}/primi-passi`))?.status()).toBe(200);
+    });
   });
 });
