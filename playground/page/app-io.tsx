@@ -15,16 +15,10 @@ const Countdown: View<{ code: AppCode }> = ({ code }) => {
   const { state, texts } = usePage();
   const leftMs = code.expiresAt - state.now;
   return (
-    <div class="countdown">
-      <svg viewBox="0 0 100 100" aria-hidden="true">
-        <circle cx="50" cy="50" r="44" />
-        <circle cx="50" cy="50" r="44" pathLength={1} stroke-dasharray={`${leftMs / code.ttlMs} 1`} />
-      </svg>
-      <p>
-        {texts.expiresIn}
-        <strong role="timer">{formatLeft(leftMs)}</strong>
-      </p>
-    </div>
+    <p class="countdown" style={{ "--left": leftMs / code.ttlMs }}>
+      {texts.expiresIn}
+      <strong role="timer">{formatLeft(leftMs)}</strong>
+    </p>
   );
 };
 

@@ -9,18 +9,20 @@ import type { Call, Failure, Message, Purpose, State } from "./state";
 const beneficiary = "AAAAAA00A00A000A";
 const keysPath = `/api/v1/cgn/merchants/${merchantId}/api-keys`;
 
+type Sent = Pick<Call, "method" | "path" | "request">;
+
 /** @param idempotencyKey is that of the cart, or of the press that regenerates a key. */
 export const describeCall = (
   { language, shop }: State,
   purpose: Purpose,
   idempotencyKey: string | undefined,
-): Pick<Call, "method" | "path" | "request"> => {
+): Sent => {
   const describe = (
     method: Call["method"],
     path: string,
     own: Readonly<Record<string, string | undefined>> = {},
     body?: unknown,
-  ): Pick<Call, "method" | "path" | "request"> => {
+  ): Sent => {
     const type = body === undefined ? undefined : "application/json";
     const all = Object.entries({ "Accept-Language": language, "Content-Type": type, ...own });
     const headers = all.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
@@ -41,7 +43,7 @@ export const describeCall = (
       return describe(
         "POST",
         "/api/v1/merchant/cgn/otp/validate",
-        { "Ocp-Apim-Subscription-Key": shop.given[shop.uses], "Idempotency-Key": idempotencyKey },
+        { "Ocp-Apim-Subscription-Key": shop.key, "Idempotency-Key": idempotencyKey },
         { otp_code: purpose.code, invalidate_otp: purpose.tag === "use" },
       );
     case "list":
@@ -82,18 +84,6 @@ export const isOutcomeUnknown = (failure: Failure): boolean =>
 
 export const isKeyRefused = (failure: Failure): boolean =>
   failure.tag === "refused" && failure.problem.status === 401;
-
-/** Quotes for a POSIX shell: inside single quotes, only the closing quote has a meaning. */
-const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-
-/** A shell command that repeats the call. */
-export const toCurl = ({ method, path, request }: Call, origin: string): string =>
-  [
-    `curl -sS -X ${method}`,
-    ...request.headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`),
-    ...(request.body === "" ? [] : [`--data-raw ${quote(request.body)}`]),
-    quote(origin + path),
-  ].join(" ");
 
 /** A message as one reads it: headers, then the body with its JSON indented. */
 export const print = (title: string, { headers, body }: Message): string => {

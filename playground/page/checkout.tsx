@@ -3,6 +3,7 @@ import { grantedIn, isTesting, isUnresolved, isWrong, reductionIn, stageOf, tota
 import { Button, Panel, Status, usePage, type View } from "./parts";
 import { findDiscount, items, subtotalCents } from "./shop";
 import { tellAtCheckout } from "./tell";
+import { fill } from "./texts";
 
 const Row: View<{ name: string; cents: number; kind?: string }> = ({ name, cents, kind }) => (
   <tr class={kind}>
@@ -118,7 +119,11 @@ export const Checkout: View = () => {
           look="wide"
           isBusy={stage.tag === "paying"}
         >
-          {isPaid ? texts.newCart : isRetry ? texts.retry : texts.pay(locale.formatPrice(totalIn(stage)))}
+          {isPaid
+            ? texts.newCart
+            : isRetry
+              ? texts.retry
+              : fill(texts.pay, { price: locale.formatPrice(totalIn(stage)) })}
         </Button>
       )}
       {isPaid && !isTesting(state) && (

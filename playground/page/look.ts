@@ -55,7 +55,7 @@ export const codeToTake = (state: State): string | undefined => {
     : undefined;
 };
 
-export const isTesting = ({ shop }: State): boolean => shop.uses === "test";
+export const isTesting = ({ shop }: State): boolean => shop.keyType === "test";
 
 /**
  * What the shop has in the place of a key: nothing, the one in `force`, or one that the service refuses because it was
@@ -65,12 +65,14 @@ export const holdingOf = (
   { shop, portal: { listed } }: State,
   keyType: KeyType,
 ): "none" | "force" | "replaced" | "revoked" => {
-  const given = shop.given[keyType];
-  if (given === undefined || listed === undefined) {
-    return given === undefined ? "none" : "force";
+  if (shop.key === undefined || shop.keyType !== keyType) {
+    return "none";
+  }
+  if (listed === undefined) {
+    return "force";
   }
   const hint = listed[keyType]?.hint;
-  return hint === undefined ? "revoked" : given.endsWith(hint) ? "force" : "replaced";
+  return hint === undefined ? "revoked" : shop.key.endsWith(hint) ? "force" : "replaced";
 };
 
 /** Nobody knows whether the key was made. */
@@ -85,8 +87,8 @@ export const regenerationOf = (
     ? "retry"
     : listed && (listed[keyType] === undefined ? "generate" : "regenerate");
 
-/** The shop may go over to another key. It learns the outcome of a payment only with a key of the same kind. */
-export const mayUse = (state: State, keyType: KeyType): boolean =>
+/** The shop may be given this key. It learns the outcome of a payment only with a key of the same kind. */
+export const mayGet = (state: State, keyType: KeyType): boolean =>
   !isUnresolved(state.cart.stage) || (keyType === "test") === isTesting(state);
 
 const isPending = ({ outcome }: Call): boolean => outcome.tag === "pending";
@@ -102,9 +104,9 @@ export type Action = "generate" | "take" | "apply" | "pay" | "to-portal" | KeyTy
 
 export const nextOf = (state: State): Action | undefined => {
   const stage = stageOf(state);
-  const { uses } = state.shop;
+  const { keyType: uses } = state.shop;
   const hasKey = holdingOf(state, uses) === "force" || isPreparing(state);
-  const fresh = keyTypes.find((keyType) => state.portal.fresh[keyType] !== undefined);
+  const fresh = keyTypes.find((each) => state.portal.fresh[each] !== undefined && mayGet(state, each));
   if (fresh !== undefined) {
     return `give-${fresh}`;
   }

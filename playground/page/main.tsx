@@ -42,12 +42,10 @@ const Host = t.type({ store: t.keyof({ own: null, named: null }), since: t.strin
 
 /** Without an answer the page writes nothing unasked. */
 const readHost = async (): Promise<t.TypeOf<typeof Host>> => {
-  try {
-    const host: unknown = await (await fetch("/playground/store.json")).json();
-    return Host.is(host) ? host : { store: "named", since: "" };
-  } catch {
-    return { store: "named", since: "" };
-  }
+  const host: unknown = await fetch("/playground/store.json")
+    .then((response) => response.json())
+    .catch(() => undefined);
+  return Host.is(host) ? host : { store: "named", since: "" };
 };
 
 /** A browser that has no storage throws. Then the page forgets at a reload. */

@@ -1,12 +1,13 @@
 /** The merchant's profile in the portal: its keys in force, and what its shop has of them. */
-import { holdingOf, mayUse, regenerationOf } from "./look";
+import { holdingOf, mayGet, regenerationOf } from "./look";
 import { Button, CopyButton, Panel, Status, usePage, type ButtonProps, type View } from "./parts";
 import { keyTypes, type KeyType } from "./state";
 import { tellHolding, tellOfKey, tellOfKeys } from "./tell";
+import { fill } from "./texts";
 
 interface KeyButtonProps extends Omit<ButtonProps, "event"> {
   keyType: KeyType;
-  tag: "give" | "use-key" | "regenerate" | "revoke";
+  tag: "give" | "regenerate" | "revoke";
 }
 
 const KeyButton: View<KeyButtonProps> = ({ keyType, tag, ...props }) => {
@@ -22,33 +23,29 @@ const Key: View<{ keyType: KeyType }> = ({ keyType }) => {
   const key = fresh[keyType];
   const shown = key ?? (inForce && `•••• ${inForce.hint}`);
   const absent = listed ? texts.noKey : listFailure ? texts.unknownKey : "…";
-  const isUsed = state.shop.uses === keyType;
-  const has = holdingOf(state, keyType);
   const holding = tellHolding(state, keyType, texts);
   const regeneration = regenerationOf(state, keyType);
   const of = `${keyType}-title`;
-  const question = regeneration === "regenerate" ? texts.confirm(texts.keyTitle[keyType]) : undefined;
+  const question =
+    regeneration === "regenerate" ? fill(texts.confirm, { key: texts.keyTitle[keyType] }) : undefined;
   return (
-    <div class={`box stack ${isUsed && has !== "none" ? "chosen" : ""}`} data-place>
+    <div class={`box stack ${holdingOf(state, keyType) === "none" ? "" : "chosen"}`} data-place>
       <h3 id={of}>{texts.keyTitle[keyType]}</h3>
       <div role="status">
         <p id={`${keyType}-value`}>{shown === undefined ? absent : <code>{shown}</code>}</p>
         {inForce && (
-          <p class="soft">{texts.createdAt(locale.formatDateTime(Date.parse(inForce.createdAt)))}</p>
+          <p class="soft">
+            {fill(texts.createdAt, { time: locale.formatDateTime(Date.parse(inForce.createdAt)) })}
+          </p>
         )}
         <p class={holding.level === "info" ? "soft" : `holding ${holding.level}`}>{holding.text}</p>
       </div>
       <Status notices={tellOfKey(state, keyType, locale)} />
       <div class="row">
         {key !== undefined && <CopyButton id={`${keyType}-copy`} text={key} label={texts.copy} of={of} />}
-        {key !== undefined && (
+        {key !== undefined && mayGet(state, keyType) && (
           <KeyButton keyType={keyType} tag="give" action={`give-${keyType}`}>
             {texts.give}
-          </KeyButton>
-        )}
-        {!isUsed && has === "force" && mayUse(state, keyType) && (
-          <KeyButton keyType={keyType} tag="use-key">
-            {texts.use}
           </KeyButton>
         )}
         {regeneration && (

@@ -62,8 +62,11 @@ type Cart = t.TypeOf<typeof Cart>;
 
 const PerKeyType = t.partial({ primary: t.string, secondary: t.string, test: t.string });
 
-/** The settings of the shop's server: the keys that it was given, and the one that it uses. */
-const Settings = t.type({ given: PerKeyType, uses: t.keyof({ primary: null, secondary: null, test: null }) });
+/** The settings of the shop's server: the one key that it uses, which it was given last. */
+const Settings = t.type({
+  keyType: t.keyof({ primary: null, secondary: null, test: null }),
+  key: optional(t.string),
+});
 
 /** Where the portal is with one kind of key. */
 export interface Step {
@@ -156,7 +159,7 @@ export const saveSession = ({ since, app, cart, portal }: State): string => {
 
 /** Keys of a store that the settings name are not kept. */
 export const saveSettings = ({ since, store, shop }: State): string =>
-  JSON.stringify(Kept.encode({ since, shop: store === "own" ? shop : { ...shop, given: {} } }));
+  JSON.stringify(Kept.encode({ since, shop: store === "own" ? shop : { ...shop, key: undefined } }));
 
 /** Nothing, if it is not this page's, or of another start of the local host. */
 const parse = <A extends { readonly since: string }>(
@@ -199,7 +202,7 @@ export const start = ({ language, store, since, now, uuid, session, settings }: 
     now,
     app: { isWaiting: false, failure: undefined, code: saved?.code },
     cart: saved === undefined ? makeCart(uuid) : resume(saved.cart),
-    shop: parse(Kept, settings, since)?.shop ?? { given: {}, uses: "primary" },
+    shop: parse(Kept, settings, since)?.shop ?? { keyType: "primary", key: undefined },
     portal: {
       listed: undefined,
       listFailure: undefined,

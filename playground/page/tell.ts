@@ -3,7 +3,7 @@ import { isKeyRefused } from "./calls";
 import { codeToTake, holdingOf, isPressUnknown, lifeOf, stageOf, totalIn } from "./look";
 import { findDiscount, type Language } from "./shop";
 import type { Failure, KeyType, Refusal, State } from "./state";
-import type { Locale, Texts } from "./texts";
+import { fill, type Locale, type Texts } from "./texts";
 
 export interface Notice {
   readonly level: "success" | "info" | "warning" | "danger";
@@ -46,7 +46,7 @@ const tellRefusal = ({ shop }: State, refusal: Refusal, texts: Texts): readonly 
   switch (refusal.tag) {
     case "lost":
     case "refused": {
-      const way = shop.given[shop.uses] === undefined ? texts.keyMissing : texts.keyRefused;
+      const way = shop.key === undefined ? texts.keyMissing : texts.keyRefused;
       return [explain(refusal, texts), ...(isKeyRefused(refusal) ? [info(way)] : [])];
     }
     case "other-discount":
@@ -70,7 +70,7 @@ export const tellAtCheckout = (
       const { granted, failure } = stage;
       const name = findDiscount(granted.discountId)?.name[language] ?? "";
       return failure === undefined
-        ? [success(texts.applied(name, formatTime(granted.expiresAt)))]
+        ? [success(fill(texts.applied, { discount: name, time: formatTime(granted.expiresAt) }))]
         : tellRefusal(state, failure, texts);
     }
     case "unknown": {
@@ -81,7 +81,7 @@ export const tellAtCheckout = (
       ];
     }
     case "paid": {
-      const paid = success(texts.paid(formatPrice(totalIn(stage))));
+      const paid = success(fill(texts.paid, { price: formatPrice(totalIn(stage)) }));
       return stage.isRetry ? [paid, info(texts.paidOnRetry)] : [paid];
     }
   }
@@ -106,12 +106,11 @@ export const tellOfKeys = (
 
 /** Which key the shop has in the place of this one: one sentence, so that no two can contradict each other. */
 export const tellHolding = (state: State, keyType: KeyType, texts: Texts): Notice => {
-  const isInUse = state.shop.uses === keyType;
   switch (holdingOf(state, keyType)) {
     case "none":
       return info(keyType === "test" ? texts.aboutTestKey : texts.notGiven);
     case "force":
-      return isInUse ? success(texts.inUse) : info(texts.notInUse);
+      return success(texts.inUse);
     case "replaced":
       return warning(texts.replaced);
     case "revoked":

@@ -1,7 +1,8 @@
 /** Every call, the latest first. The visitor's last one opens by itself. Those that the page makes unasked stand apart. */
-import { print, toCurl } from "./calls";
-import { Badge, CopyButton, usePage, type View } from "./parts";
+import { print } from "./calls";
+import { Badge, usePage, type View } from "./parts";
 import type { Call } from "./state";
+import { fill } from "./texts";
 
 const isOwn = ({ by }: Call): boolean => by === "page";
 
@@ -20,9 +21,6 @@ const Exchange: View<{ call: Call }> = ({ call }) => {
       <div class="stack">
         <h3>{texts.request}</h3>
         <pre>{print(`${method} ${path}`, request)}</pre>
-        <div class="row">
-          <CopyButton text={toCurl(call, location.origin)} label={texts.copyAsCurl} />
-        </div>
       </div>
       <div class="stack">
         <h3>{texts.response}</h3>
@@ -72,7 +70,7 @@ export const Trace: View = () => {
       <p>{asked.length > 0 ? texts.traceText : texts.noCalls}</p>
       <Entries calls={asked} openId={asked[0]?.id} />
       <details>
-        <summary>{texts.pageCalls(own.length)}</summary>
+        <summary>{fill(texts.pageCalls, { count: own.length })}</summary>
         <Entries calls={own} />
       </details>
     </section>

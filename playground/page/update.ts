@@ -8,7 +8,7 @@ import {
   isPreparing,
   isTesting,
   isUnresolved,
-  mayUse,
+  mayGet,
   regenerationOf,
   stageOf,
   typedIn,
@@ -31,7 +31,7 @@ export type Event =
   | { readonly tag: "tick" | "generate" | "take" | "apply" | "pay" | "new-cart" }
   | { readonly tag: "type"; readonly text: string }
   | { readonly tag: "lose-answer"; readonly isOn: boolean }
-  | { readonly tag: "regenerate" | "revoke" | "give" | "use-key"; readonly keyType: KeyType }
+  | { readonly tag: "regenerate" | "revoke" | "give"; readonly keyType: KeyType }
   | {
       readonly tag: "arrive";
       readonly id: number;
@@ -112,11 +112,9 @@ export const update = (before: State, event: Event, { now, uuid }: Chance): Stat
     }
     case "give": {
       const { [event.keyType]: given, ...fresh } = state.portal.fresh;
-      return given === undefined ? state : equip(withPortal(state, { fresh }), event.keyType, given, uuid);
-    }
-    case "use-key": {
-      const key = state.shop.given[event.keyType];
-      return key === undefined ? state : equip(state, event.keyType, key, uuid);
+      return given === undefined || !mayGet(state, event.keyType)
+        ? state
+        : equip(withPortal(state, { fresh }), event.keyType, given, uuid);
     }
     case "arrive":
       return arrive(state, event, uuid);
@@ -139,7 +137,7 @@ const apply = (state: State, stage: Stage): State => {
     return state;
   }
   const typed = typedIn(stage);
-  const asked = withCall(state, { tag: "ask", code: normalizeCode(typed), keyType: state.shop.uses });
+  const asked = withCall(state, { tag: "ask", code: normalizeCode(typed), keyType: state.shop.keyType });
   return withStage(asked, { tag: "asking", typed, callId: lastIdIn(asked) });
 };
 
@@ -150,7 +148,7 @@ const pay = (state: State, stage: Stage): State => {
   const { granted } = stage;
   const { idempotencyKey } = state.cart;
   const willBeLost = stage.tag === "applied" && stage.willLoseAnswer;
-  const use = { tag: "use", code: granted.code, keyType: state.shop.uses } as const;
+  const use = { tag: "use", code: granted.code, keyType: state.shop.keyType } as const;
   const sent = withCall(state, use, { idempotencyKey, willBeLost });
   return withStage(sent, {
     tag: "paying",
@@ -172,12 +170,11 @@ const regenerate = (state: State, keyType: KeyType, uuid: string, by: Call["by"]
       );
 };
 
-/** Gives the shop a key and has it use that key. What it was told about the key before is over. */
+/** Gives the shop a key, which it uses from then on. What it was told about the key before is over. */
 const equip = (state: State, keyType: KeyType, key: string, uuid: string): State => {
   const stage = stageOf(state);
-  const uses = mayUse(state, keyType) ? keyType : state.shop.uses;
-  const equipped: State = { ...state, shop: { given: { ...state.shop.given, [keyType]: key }, uses } };
-  if ((uses === "test") !== isTesting(state)) {
+  const equipped: State = { ...state, shop: { keyType, key } };
+  if (isTesting(equipped) !== isTesting(state)) {
     return { ...equipped, cart: makeCart(uuid) };
   }
   switch (stage.tag) {
@@ -301,7 +298,7 @@ const afterListing = (state: State, answer: Answer<ApiKeysBody>, uuid: string): 
   const read = withPortal(state, { listed, listFailure: undefined });
   // On the local host's own store the shop gets its first key at once. Elsewhere somebody may be using the one in force.
   const { store, shop, portal } = state;
-  const hasKey = Object.keys({ ...shop.given, ...portal.fresh }).length > 0;
+  const hasKey = shop.key !== undefined || Object.keys(portal.fresh).length > 0;
   const { isBusy, press } = portal.steps.primary;
   const isFirst = !hasKey && portal.listed === undefined && !isBusy && press === undefined;
   return store === "own" && isFirst ? regenerate(read, "primary", uuid, "page") : read;
