@@ -9,8 +9,8 @@ const nameOf = (language) =>
 /** What a program prints, and what a message looks like, is nothing to copy. */
 const isOutput = (language) => ["", "text", "plaintext", "http", "console"].includes(language);
 
-/** A long line breaks at its spaces and after these characters, rather than anywhere. */
-const breaks = /(?<=[,;&](?=\S)|(?<=\w)\/(?=\w))/;
+/** A long line breaks at its spaces, after these characters and before a method, rather than anywhere. */
+const breaks = /(?<=[,;&](?=\S)|(?<=\w)\/(?=\w))|(?<=[)'"])(?=\.\w)/;
 
 const withBreaks = (node) =>
   node.type === "text"

@@ -1,5 +1,6 @@
 /** `npm run screenshots`: the pictures of the playground in `docs/`. */
 import { readCommandLine } from "../local/command-line.mjs";
+import { buildSite } from "../local/site-build";
 import { describeMissingChromium, findChromium, launchChromium } from "./support/browser";
 import { startHostProcess } from "./support/processes";
 
@@ -14,6 +15,8 @@ const run = async (): Promise<void> => {
   if (executablePath === undefined) {
     throw new Error(describeMissingChromium());
   }
+  // The browser's clock is stopped: a page that waits for the site would wait for ever.
+  await buildSite();
   const browser = await launchChromium(executablePath);
   for (const width of widths) {
     const host = await startHostProcess({});
