@@ -1,10 +1,14 @@
 /** What the tests of the guides share: the parts of a page, how its commands and programs run, and a fake service. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
 import { text as readText } from "node:stream/consumers";
+import * as t from "io-ts";
 import { close, listen } from "../../local/server";
-import { problemTypeBase } from "../../shared/http/problem";
+import type { Failure } from "../../shared/domain/failure";
+import { problemTypeBase, toProblem } from "../../shared/http/problem";
+import { decode } from "../../tools/support/either";
 
 /** The blocks in a language, whose fence may say more of the block, as in `php curl`. */
 export const blocksOf = (text: string, language: string): string[] =>
@@ -24,36 +28,65 @@ export const sectionOf = (text: string, heading: string): string => {
   return after.replace(/\n## [^]*/, "");
 };
 
-/** What stands for the reader's test key in the first steps, in the language of the page. */
-export const testKeyToFill = /cgn_test_demo-shop_(?:YOUR-KEY|LA-TUA-CHIAVE)/;
+/** The statuses in a text that are no success. */
+export const statusesIn = (text: string): readonly string[] => text.match(/\b[345]\d\d\b/g) ?? [];
+
+/** What a customer reads of a failure in a shop, in a language. */
+export const customerReads = (
+  failure: Failure,
+  acceptLanguage: string,
+): readonly [title: string, detail: string] => {
+  const { body } = toProblem(failure, { audience: "customer", acceptLanguage, invocationId: "" });
+  const { title, detail } = decode(t.type({ title: t.string, detail: t.string }), JSON.parse(body));
+  return [title, detail];
+};
 
 export interface Ended {
   readonly code: number | null;
+  /** What it printed, errors included. */
   readonly output: string;
 }
 
 export const runProgram = async (
-  command: string,
-  args: readonly string[],
+  [command = "", ...args]: readonly string[],
   settings: Readonly<Record<string, string>> = {},
+  folder = process.cwd(),
 ): Promise<Ended> => {
   const child = spawn(command, args, {
+    cwd: folder,
     env: { PATH: process.env["PATH"], ...settings },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
     timeout: 40_000,
   });
-  const [output] = await Promise.all([readText(child.stdout), once(child, "close")]);
-  return { code: child.exitCode, output };
+  const [output, errors] = await Promise.all([
+    readText(child.stdout),
+    readText(child.stderr),
+    once(child, "close"),
+  ]);
+  return { code: child.exitCode, output: output + errors };
 };
 
 export const runShell = async (
   script: string,
   settings: Readonly<Record<string, string>> = {},
-): Promise<string> => (await runProgram("sh", ["-c", script], settings)).output;
+): Promise<string> => (await runProgram(["sh", "-c", script], settings)).output;
 
-/** Runs a program whose errors are part of what it prints. */
-export const runWithErrors = (command: string, args: readonly string[]): Promise<Ended> =>
-  runProgram("sh", ["-c", 'exec "$@" 2>&1', "sh", command, ...args]);
+/** Whether a program is installed. If not, jest says at the end that what needs it was not tried. */
+export const isThere = (command: string, ...args: readonly string[]): boolean => {
+  const found = spawnSync(command, args).status === 0;
+  if (!found) {
+    console.warn(`${command} ${args.join(" ")} fails: what needs it is not tried`);
+  }
+  return found;
+};
+
+/** A page in a language. */
+export interface Page {
+  readonly name: string;
+  readonly text: string;
+}
+
+export const readPage = (name: string): Page => ({ name, text: readFileSync(`docs/${name}.md`, "utf8") });
 
 export type Answer = (response: ServerResponse) => void;
 
@@ -81,18 +114,17 @@ const dribbling: Answer = (response) => {
   });
 };
 
-/** What a program does at a fake service, which gives the answers in turn, and then repeats the last. */
+/** What a fake service does with a program: it gives the answers in turn, and then repeats the last. */
 export interface Story {
   readonly answers: readonly Answer[];
   /** The seconds that the program waits, at least, before each call. */
   readonly waits?: readonly number[];
 }
 
-export interface Played {
+export interface Played extends Ended {
   /** The bodies and the headers of the calls. */
   readonly calls: readonly object[];
   readonly hasWaited: boolean;
-  readonly output: string;
   /** From the first call to the end of the program. */
   readonly seconds: number;
 }
@@ -115,12 +147,12 @@ export const play = async (
     });
   });
   try {
-    const { output } = await run(`http://127.0.0.1:${await listen(server, 0)}`);
-    const ended = performance.now();
+    const ended = await run(`http://127.0.0.1:${await listen(server, 0)}`);
+    const end = performance.now();
     const gaps = times.map((time, index) => time - (times[index - 1] ?? time));
     // A program's clock may be a little faster than this one.
     const hasWaited = waits.every((seconds, index) => (gaps[index] ?? 0) > seconds * 990 - 1);
-    return { calls, hasWaited, output, seconds: (ended - (times[0] ?? ended)) / 1000 };
+    return { ...ended, calls, hasWaited, seconds: (end - (times[0] ?? end)) / 1000 };
   } finally {
     await close(server);
   }
@@ -140,13 +172,13 @@ export const worstCaseOf = (program: string): number => {
 
 /** The program with shorter times, so that a test need not wait for its worst case. */
 export const hasten = (program: string): string =>
-  program.replaceAll(limits, (_, name: string) => (name.toLowerCase() === "timeout" ? "4" : "1"));
+  program.replaceAll(limits, (_, name: string) => (name.toLowerCase() === "timeout" ? "3" : "1"));
 
 /**
  * As slow as a service can be for a hastened program: an answer that says to wait for long, none, and half a one. The
- * program counts from before its call arrives, and so for less than four seconds here.
+ * program counts from before its call arrives, and so for less than three seconds here.
  */
-export const slowest: Required<Story> = {
+export const slowest: Story = {
   answers: [answering(503, problem("service-unavailable"), { "Retry-After": "600" }), silent, dribbling],
-  waits: [0, 1, 3],
+  waits: [0, 1, 2],
 };

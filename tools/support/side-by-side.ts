@@ -7,13 +7,21 @@ export const startSideBySide = <A>(
   tasks: readonly (() => Promise<A>)[],
   lanes: number,
 ): readonly Promise<A>[] => {
-  const started: Promise<A>[] = [];
-  for (const [index, task] of tasks.entries()) {
-    const before = started[index - lanes] ?? Promise.resolve();
-    const made = before.then(task, task);
+  const waiting: (() => void)[] = [];
+  const run = async (task: () => Promise<A>, index: number): Promise<A> => {
+    if (index >= lanes) {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    }
+    try {
+      return await task();
+    } finally {
+      waiting.shift()?.();
+    }
+  };
+  return tasks.map((task, index) => {
+    const started = run(task, index);
     // The test that looks at it fails. Until then nobody does.
-    made.catch(() => undefined);
-    started.push(made);
-  }
-  return started;
+    started.catch(() => undefined);
+    return started;
+  });
 };
