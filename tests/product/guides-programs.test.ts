@@ -397,18 +397,17 @@ describe("the guides' programs", () => {
   });
 
   // The programs mostly wait, so more of them than there are cores run side by side. The longest come first.
-  const inAdvance = makeInAdvance(16);
+  const { inAdvance, itInAdvance } = makeInAdvance(16);
   const playSlowly = new Map(
-    programs.map((program) => [
+    there.map((program) => [
       program,
       inAdvance(() => play(slowest, (CGN_URL) => run(program, { CGN_URL }, true))),
     ]),
   );
 
-  describe.each(programs)("in $language ($file)", (program) => {
+  describe.each(there)("in $language ($file)", (program) => {
     const { kind, language, file, command, driver = "" } = program;
     const source = sourceOf(program);
-    const itHere = there.includes(program) ? it : it.skip;
     /** The keys of others would end if they had the same merchant. */
     const merchant = `shop-${language.replace(" ", "-")}`;
 
@@ -423,7 +422,7 @@ describe("the guides' programs", () => {
     const played = kind.rows.map((row) =>
       inAdvance(() => play(row, (CGN_URL) => run(program, { CGN_URL, ...row.settings }))),
     );
-    itHere("does what its guide says, whatever is answered", async () => {
+    it("does what its guide says, whatever is answered", async () => {
       const told = await Promise.all(
         played.map(async (result, index) => {
           const { code, ...rest } = await result();
@@ -436,7 +435,7 @@ describe("the guides' programs", () => {
       expect(told).toMatchObject(expected);
     });
 
-    itHere("gives up in time if the answers are slow", async () => {
+    it("gives up in time if the answers are slow", async () => {
       const told = await playSlowly.get(program)?.();
       const calls = [kind.call, kind.call, kind.call];
       expect(told).toMatchObject({ calls, hasWaited: true, output: kind.givesUp });
@@ -445,23 +444,23 @@ describe("the guides' programs", () => {
     });
 
     if (language !== "java") {
-      itHere(
+      itInAdvance(
         "does nothing above its line, which is what a reader takes, and finds there a code in what is pasted",
-        inAdvance(async () => {
+        async () => {
           const [above = "", ...below] = source.split(/^.* ---- .* takes what is above this line\..*\n/m);
           expect(below).toHaveLength(1);
           const taken = `taken-${file}`;
           await writeFile(path.join(folderOf(program), taken), above + driver);
           const ended = await runProgram([command[0] ?? "", taken, ...pasted], {}, folderOf(program));
           expect(ended).toEqual({ code: 0, output: driver === "" ? "" : codes });
-        }),
+        },
       );
     }
 
     if (kind === shop) {
-      itHere(
+      itInAdvance(
         "asks the service about a code as it was pasted, uses it, and is refused it afterwards",
-        inAdvance(async () => {
+        async () => {
           const code = await service.newCode(fiscalCode, { merchant_id: merchant, discount_id: "d" });
           const settings = {
             CGN_URL: service.baseUrl,
@@ -472,28 +471,25 @@ describe("the guides' programs", () => {
           expect((await run(program, { ...settings, CGN_CART: "cart-2" })).output).toBe(
             `ask 404 otp-already-used\n${indent(customerReads({ tag: "otp-already-used" }, "it"))}`,
           );
-        }),
+        },
       );
     }
 
     if (kind === portal) {
-      itHere(
-        "makes a key, and gets it again for the same press",
-        inAdvance(async () => {
-          const settings = { CGN_URL: service.baseUrl, CGN_MERCHANT: merchant };
-          const first = await run(program, settings);
-          const [status, key = "", end] = first.output.split(/\s/);
-          expect([status, end]).toEqual(["200", ""]);
-          expect(await run(program, settings)).toEqual(first);
-          expect((await service.ask(key, "AAAAAAAAAAA")).status).toBe(404);
-        }),
-      );
+      itInAdvance("makes a key, and gets it again for the same press", async () => {
+        const settings = { CGN_URL: service.baseUrl, CGN_MERCHANT: merchant };
+        const first = await run(program, settings);
+        const [status, key = "", end] = first.output.split(/\s/);
+        expect([status, end]).toEqual(["200", ""]);
+        expect(await run(program, settings)).toEqual(first);
+        expect((await service.ask(key, "AAAAAAAAAAA")).status).toBe(404);
+      });
     }
 
     if (kind === io) {
-      it(
+      itInAdvance(
         "gets a code, and the same again while it lives, for which the shop gets the discount",
-        inAdvance(async () => {
+        async () => {
           const settings = { CGN_URL: service.baseUrl };
           const { output } = await run(program, settings);
           const [status, code = ""] = output.split(" ");
@@ -501,25 +497,17 @@ describe("the guides' programs", () => {
           expect((await run(program, settings)).output).toBe(output.replace("200", "409"));
           const used = await service.use(await service.newApiKey(), code);
           expect(used.json).toMatchObject({ discount_id: discountId });
-        }),
+        },
       );
 
-      it(
-        "has the types that it says",
-        inAdvance(async () => {
-          const options = "--ignoreConfig --noEmit --strict --module preserve --target es2023 --types node";
-          const checked = await runProgram([
-            ...[
-              node,
-              path.resolve("node_modules/typescript/bin/tsc"),
-              ...options.split(" "),
-              "--skipLibCheck",
-            ],
-            ...["--typeRoots", path.resolve("node_modules/@types"), path.join(folderOf(program), file)],
-          ]);
-          expect(checked).toEqual({ code: 0, output: "" });
-        }),
-      );
+      itInAdvance("has the types that it says", async () => {
+        const options = "--ignoreConfig --noEmit --strict --module preserve --target es2023 --types node";
+        const checked = await runProgram([
+          ...[node, path.resolve("node_modules/typescript/bin/tsc"), ...options.split(" "), "--skipLibCheck"],
+          ...["--typeRoots", path.resolve("node_modules/@types"), path.join(folderOf(program), file)],
+        ]);
+        expect(checked).toEqual({ code: 0, output: "" });
+      });
     }
   });
 
@@ -527,30 +515,27 @@ describe("the guides' programs", () => {
     expect(pasted.map((text) => `${normalizeCode(text)}\n`).join("")).toBe(codes);
   });
 
-  it(
-    "print for each code what the first steps say",
-    inAdvance(async () => {
-      const [english = [], italian = []] = ["get-started", "primi-passi"].map((name) => {
-        const { text } = readPage(name);
-        const [, first = ""] = /CGN_OTP=(\w+)/.exec(text) ?? [];
-        const rows = [...text.matchAll(/^\| `(\w{11})` +\| (.+) \|$/gm)].map(([, code = "", told = ""]) => [
-          ...[code, [...told.matchAll(/`([^`]+)`/g)].map(([, line = ""]) => `${line}\n`).join("")],
-        ]);
-        return [[first, blocksOf(text, "text")[1]], ...rows];
-      });
-      expect(english.length).toBeGreaterThan(4);
-      expect(italian).toEqual(english);
-      const program = programs.find(({ file }) => file === "cgn.mjs");
-      const settings = {
-        CGN_URL: service.baseUrl,
-        CGN_API_KEY: await service.newApiKey("demo-shop", "test"),
-      };
-      const printed = english.map(async ([code = ""]) => {
-        const { output } = program ? await run(program, { ...settings, CGN_OTP: code }) : { output: "" };
-        // The program indents what the customer reads.
-        return [code, output.replaceAll(/^ {2}.*\n/gm, "")];
-      });
-      expect(await Promise.all(printed)).toEqual(english);
-    }),
-  );
+  itInAdvance("print for each code what the first steps say", async () => {
+    const [english = [], italian = []] = ["get-started", "primi-passi"].map((name) => {
+      const { text } = readPage(name);
+      const [, first = ""] = /CGN_OTP=(\w+)/.exec(text) ?? [];
+      const rows = [...text.matchAll(/^\| `(\w{11})` +\| (.+) \|$/gm)].map(([, code = "", told = ""]) => [
+        ...[code, [...told.matchAll(/`([^`]+)`/g)].map(([, line = ""]) => `${line}\n`).join("")],
+      ]);
+      return [[first, blocksOf(text, "text")[1]], ...rows];
+    });
+    expect(english.length).toBeGreaterThan(4);
+    expect(italian).toEqual(english);
+    const program = there.find(({ file }) => file === "cgn.mjs");
+    const settings = {
+      CGN_URL: service.baseUrl,
+      CGN_API_KEY: await service.newApiKey("demo-shop", "test"),
+    };
+    const printed = english.map(async ([code = ""]) => {
+      const { output } = program ? await run(program, { ...settings, CGN_OTP: code }) : { output: "" };
+      // The program indents what the customer reads.
+      return [code, output.replaceAll(/^ {2}.*\n/gm, "")];
+    });
+    expect(await Promise.all(printed)).toEqual(english);
+  });
 });

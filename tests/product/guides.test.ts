@@ -20,11 +20,12 @@ import {
   sectionOf,
   statusesIn,
 } from "../support/guides";
-import { describeMissingPowerShell, hasPowerShell, paste, patienceMs, powershell } from "../support/shells";
+import { describeMissingPowerShell, hasPowerShell, paste, powershell } from "../support/shells";
 import { makeInAdvance } from "../support/in-advance";
 
 const shopGuide = readPage("merchant-integration").text;
-const itWithCurl = isThere("curl", "--version") ? it : it.skip;
+const hasCurl = isThere("curl", "--version");
+const itWithCurl = hasCurl ? it : it.skip;
 const failures = Object.values(makeFailures([]));
 const localUrl = "http://127.0.0.1:7071";
 const demo = { merchant_id: "demo-shop", discount_id: "demo-discount" };
@@ -255,7 +256,7 @@ describe("the guide for shops", () => {
 const pages = ["get-started", "merchant-integration", "io-integration", "portal-integration"].map(readPage);
 
 describe("the commands of a guide", () => {
-  const inAdvance = makeInAdvance(5);
+  const { itInAdvance } = makeInAdvance(5);
   /** On a service of its own, which knows no code yet. */
   const withService = async (use: (fill: (commands: string) => string) => Promise<void>): Promise<void> => {
     const service = await startService();
@@ -268,9 +269,9 @@ describe("the commands of a guide", () => {
     blocksOf(text, "text").filter((block) => /^[{ ]/.test(block));
 
   for (const { name, text } of pages) {
-    itWithCurl(
+    itInAdvance(
       `print what it shows, from the first screen on: ${name}`,
-      inAdvance(() =>
+      () =>
         withService(async (fill) => {
           const [first = "", ...more] = blocksOf(text, "sh(?: .*)?");
           const shown = answersIn(text);
@@ -280,13 +281,13 @@ describe("the commands of a guide", () => {
           const printed = await runShell(fill(commands.join("")));
           expect(normalise(printed.trimEnd())).toBe(normalise(shown.join("").trimEnd()));
         }),
-      ),
+      hasCurl,
     );
   }
 
-  (hasPowerShell() ? it : it.skip)(
+  itInAdvance(
     `print in PowerShell what it shows (else ${describeMissingPowerShell})`,
-    inAdvance(() =>
+    () =>
       withService(async (fill) => {
         const scripts = pages.flatMap(({ name, text }) => {
           const [call = "", ...more] = blocksOf(text, "powershell");
@@ -303,7 +304,6 @@ describe("the commands of a guide", () => {
         });
         expect(normalise(await paste(powershell, scripts.join("\n")))).toBe(normalise(shown.join("")));
       }),
-    ),
-    patienceMs,
+    hasPowerShell(),
   );
 });

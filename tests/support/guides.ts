@@ -56,7 +56,7 @@ export const runProgram = async (
     cwd: folder,
     env: { PATH: process.env["PATH"], ...settings },
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 40_000,
+    timeout: 110_000,
   });
   const [output, errors] = await Promise.all([
     readText(child.stdout),
