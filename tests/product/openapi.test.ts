@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { HttpRequest, InvocationContext } from "@azure/functions";
 import * as t from "io-ts";
-import { isCollection, parse, parseDocument, visit } from "yaml";
+import { parse } from "yaml";
 import { makeFunctions, makeFunctionsWithoutConfig } from "../../functions";
 import { makeHost } from "../../local/host";
 import { close, listen } from "../../local/server";
@@ -13,7 +13,7 @@ import { makeKeyring } from "../../shared/domain/keyring";
 import type { IssuedOtp } from "../../shared/domain/otp";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
 import { OtpBody } from "../../shared/http/bodies";
-import { problemNames, problemTypeBase, toProblem } from "../../shared/http/problem";
+import { problemNames, toProblem } from "../../shared/http/problem";
 import { call, fiscalCode, makeApi, merchantId, type Api } from "../../tools/support/api";
 import {
   describedAnswers,
@@ -91,7 +91,11 @@ describe("openapi.yaml", () => {
     const madeUp = Array.from({ length: 100 }, () =>
       stranger.newApiKey(decode(MerchantId, "shop-1"), "primary"),
     );
-    await Promise.all(madeUp.map((key) => service.ask(key, newer)));
+    // A busy machine may make so few calls in a second that they are no flood.
+    for (let isFlood = false; !isFlood;) {
+      const replies = await Promise.all(madeUp.map((key) => service.ask(key, newer)));
+      isFlood = replies.some(({ status }) => status === 429);
+    }
     await service.regenerate("a_b");
     await service.list("a_b");
     await service.revoke("a_b");
@@ -121,16 +125,6 @@ describe("openapi.yaml", () => {
     // The last word of a problem's answer is the problem's name.
     const seenProblems = [...seenAnswers()].map((answer) => answer.split(" ")[2]);
     expect(seenProblems).toEqual(expect.arrayContaining([...problemNames]));
-  });
-
-  // In `makeFailures` the types ensure this, but tests run without type checks.
-  it("describes every refusal that the code can make, and no other", () => {
-    const names = [...problemNames].sort();
-    const inDocument = new Set(describedAnswers.flatMap(({ problems }) => problems));
-    expect([...inDocument].sort()).toEqual(names);
-    const failures = makeFailures(["body"]);
-    expect(Object.keys(failures).sort()).toEqual(names);
-    expect(Object.values(failures).map(({ tag }) => tag)).toEqual(Object.keys(failures));
   });
 
   it("describes every function, and no other", () => {
@@ -189,23 +183,6 @@ describe("openapi.yaml", () => {
 
   it("is read alike by readers of YAML 1.1 and 1.2", () => {
     expect(parse(text, { version: "1.1" })).toEqual(parse(text, { version: "1.2" }));
-    // In brackets some readers take the colon of a text without quotes for the end of a key.
-    const ambiguous: unknown[] = [];
-    visit(parseDocument(text), {
-      Scalar: (_, { type, value }, path) => {
-        const isInBrackets = path.some((node) => isCollection(node) && node.flow === true);
-        if (type === "PLAIN" && isInBrackets && String(value).includes(":")) {
-          ambiguous.push(value);
-        }
-      },
-    });
-    expect(ambiguous).toEqual([]);
-  });
-
-  it("names one server, production, which has the host of the problems' types", () => {
-    const description: unknown = expect.stringMatching(/^Production\b/);
-    const { origin } = new URL(problemTypeBase);
-    expect(valueAt(["servers"])).toEqual([{ url: `${origin}/api/v1`, description }]);
   });
 
   it("asks for an API key where the service requires one, in the header that the challenge names", async () => {
@@ -309,13 +286,6 @@ describe("openapi.yaml", () => {
     const apiKeys = text.match(/\bcgn_[\w-]{20,}/g) ?? [];
     expect(apiKeys.length).toBeGreaterThan(0);
     expect(apiKeys.map(decodeApiKey)).not.toContain(undefined);
-    const answer = ["paths", "/info", "get", "responses", "200", "content", "application/json"];
-    const schema = ["components", "schemas", "ServiceInfo", "properties", "version"];
-    const versions = [
-      ["info", "version"],
-      [...answer, "example", "version"],
-      [...schema, "examples", "0"],
-    ];
-    expect(versions.map(valueAt)).toEqual([version, version, version]);
+    expect(valueAt(["info", "version"])).toBe(version);
   });
 });
