@@ -1,7 +1,7 @@
-import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { build, stop } from "esbuild";
+import { startProgram } from "../../tools/support/processes";
 
 /** For a test that generates and compiles: that takes half a minute on a small machine at rest, and longer on a busy one. */
 export const compilingTimeoutMs = 300_000;
@@ -10,13 +10,13 @@ export const compilingTimeoutMs = 300_000;
 export const patience = { REQUEST_DEADLINE_IN_MS: "30000" };
 
 /** Runs one of the project's tools as a merchant's developer would: in a folder without this project's settings. */
-export const runTool = (folder: string, tool: string, ...args: string[]): void => {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [path.resolve("node_modules", tool), ...args],
-    { cwd: folder, encoding: "utf8" },
-  );
-  expect({ status, output: status === 0 ? "" : stdout + stderr }).toEqual({ status: 0, output: "" });
+export const runTool = async (folder: string, tool: string, ...args: string[]): Promise<void> => {
+  const program = startProgram([path.resolve("node_modules", tool), ...args], {}, folder, compilingTimeoutMs);
+  const code = await program.ended;
+  expect({ code, output: code === 0 ? "" : program.output() + program.errors() }).toEqual({
+    code: 0,
+    output: "",
+  });
 };
 
 /** Compiles a program under `strict`, beside the client that was generated into the folder, and bundles it for Node.js. */
@@ -25,7 +25,7 @@ export const compile = async (folder: string, program: string): Promise<string> 
   const source = path.join(folder, "client.ts");
   const outfile = path.join(folder, "client.js");
   writeFileSync(source, program);
-  runTool(
+  await runTool(
     folder,
     "typescript/bin/tsc",
     ...["--noEmit", "--strict", "--target", "es2023", "--lib", "es2023,dom", "--module", "preserve"],

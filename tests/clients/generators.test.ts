@@ -8,7 +8,8 @@ import { nameOf } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
 import { startProgram } from "../../tools/support/processes";
 import { startService, type Service } from "../../tools/support/service";
-import { compile, compilingTimeoutMs, patience, stopCompiling } from "./compile";
+import { makeInAdvance } from "../support/in-advance";
+import { compile, patience, stopCompiling } from "./compile";
 
 /** What a shop calls, and the class of which each client makes the answer. */
 const table: readonly (readonly [kind: string, code: string, others?: Partial<Call>])[] = [
@@ -200,6 +201,7 @@ describeWithTools("the client that a generator makes of openapi.yaml", () => {
     await service.stop();
   });
 
+  const { itInAdvance } = makeInAdvance(2);
   const baseUrl = (): string => `${service.baseUrl}/api/v1`;
   const toldIn = (output: string): readonly unknown[] =>
     output
@@ -217,25 +219,25 @@ describeWithTools("the client that a generator makes of openapi.yaml", () => {
     ]);
   });
 
-  it(
-    "gives shops in C# each answer as an object of its class: Kiota and NSwag",
-    async () => {
-      const generated = seen(path.join(folder, "csharp/generated"));
-      await kiota("--language", "CSharp", "--namespace-name", "Cgn.Kiota", "--output", `${generated}/kiota`);
-      await nswag(
-        ...["openapi2csclient", "/namespace:Cgn.Nswag", "/generateOptionalParameters:true"],
-        `/output:${generated}/Nswag.cs`,
-      );
-      // Nothing that it starts outlives it.
-      await runQuietly("build", "--verbosity", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false");
-      const program = seen(path.join(folder, "csharp/bin/clients.dll"));
-      for (const client of ["kiota", "nswag"]) {
-        const { isWell, output } = await runDotnet(program, client, baseUrl(), JSON.stringify(calls));
-        expect([client, isWell ? toldIn(output) : output]).toEqual([client, expected]);
-      }
-    },
-    compilingTimeoutMs,
-  );
+  itInAdvance("gives shops in C# each answer as an object of its class: Kiota and NSwag", async () => {
+    const generated = seen(path.join(folder, "csharp/generated"));
+    await kiota("--language", "CSharp", "--namespace-name", "Cgn.Kiota", "--output", `${generated}/kiota`);
+    await nswag(
+      ...["openapi2csclient", "/namespace:Cgn.Nswag", "/generateOptionalParameters:true"],
+      `/output:${generated}/Nswag.cs`,
+    );
+    // Nothing that it starts outlives it.
+    await runQuietly("build", "--verbosity", "quiet", "-nodeReuse:false", "-p:UseSharedCompilation=false");
+    const program = seen(path.join(folder, "csharp/bin/clients.dll"));
+    const made = ["kiota", "nswag"].map(async (client) => {
+      const { isWell, output } = await runDotnet(program, client, baseUrl(), JSON.stringify(calls));
+      return [client, isWell ? toldIn(output) : output];
+    });
+    expect(await Promise.all(made)).toEqual([
+      ["kiota", expected],
+      ["nswag", expected],
+    ]);
+  });
 
   const shops = {
     Kiota: {
@@ -248,15 +250,13 @@ describeWithTools("the client that a generator makes of openapi.yaml", () => {
         nswag("openapi2tsclient", "/template:Fetch", `/output:${output}/nswag.ts`),
     },
   };
-  it.each(Object.entries(shops))(
-    "gives a shop in TypeScript each answer as an object of its type: %s",
-    async (name, { source, generate }) => {
+  for (const [name, { source, generate }] of Object.entries(shops)) {
+    itInAdvance(`gives a shop in TypeScript each answer as an object of its type: ${name}`, async () => {
       const own = path.join(folder, name);
       await generate(seen(own));
       const program = startProgram([await compile(own, source), baseUrl(), JSON.stringify(calls)], {});
       expect([await program.ended, program.errors()]).toEqual([0, ""]);
       expect(toldIn(program.output())).toEqual(expected);
-    },
-    compilingTimeoutMs,
-  );
+    });
+  }
 });

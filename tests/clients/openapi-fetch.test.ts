@@ -90,7 +90,13 @@ describe("a client generated from openapi.yaml", () => {
   it(
     "compiles under strict, uses an OTP, and manages API keys",
     async () => {
-      runTool(folder, "openapi-typescript/bin/cli.js", path.resolve("openapi.yaml"), "-o", "schema.d.ts");
+      await runTool(
+        folder,
+        "openapi-typescript/bin/cli.js",
+        path.resolve("openapi.yaml"),
+        "-o",
+        "schema.d.ts",
+      );
       const bundle = await compile(folder, program);
 
       const client = startProgram([bundle, `${service.baseUrl}/api/v1`], {});

@@ -48,7 +48,7 @@ describe("a client generated from the published API", () => {
       const generator = "@pagopa/openapi-codegen-ts/dist/commands/gen-api-models/cli.js";
       const document = "tests/clients/published-merchant-api.yaml";
       const options = ["--request-types", "--response-decoders", "--client"];
-      runTool(
+      await runTool(
         process.cwd(),
         generator,
         ...["--api-spec", document, "--out-dir", path.join(folder, "generated"), ...options],

@@ -16,7 +16,7 @@ export const makeInAdvance = (lanes: number): InAdvance => {
   const tasks: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
     await Promise.allSettled(startSideBySide(tasks, lanes));
-  }, 240_000);
+  }, 300_000);
   const inAdvance = <A>(task: () => Promise<A>): (() => Promise<A>) => {
     let started: Promise<A> | undefined;
     const start = (): Promise<A> => (started ??= task());
