@@ -22,15 +22,22 @@ describe("the stand-in for the platform", () => {
     await writeFile(path.join(root, "main.js"), source);
     return startFunctionsHost({ folder: root, settings: { GREETING: "ciao" }, placeholder });
   };
-  const get = async ({ baseUrl }: FunctionsHost, name: string): Promise<[number, string]> => {
-    const response = await fetch(`${baseUrl}/${name}`);
+  const get = async ({ baseUrl }: FunctionsHost): Promise<[number, string]> => {
+    const response = await fetch(`${baseUrl}/greet`);
     return [response.status, await response.text()];
   };
 
-  it("serves an app without a defect", async () => {
-    const host = await start(greet);
-    expect(host.startError).toBeUndefined();
-    expect(await get(host, "greet")).toEqual([200, "hello"]);
+  it.each([
+    ["the body of an app without a defect", greet, [200, "hello"]],
+    ["an empty 500 when a function throws", serving('() => { throw new Error("defect"); }'), [500, ""]],
+    [
+      "what an app gets that registers a function after the start",
+      serving(`() => { try { ${greet} } catch (error) { return { body: error.message }; } }`),
+      [200, "A function can only be registered during app startup."],
+    ],
+  ])("answers %s", async (_, source, answer) => {
+    const host = await start(source);
+    expect(await get(host)).toEqual(answer);
     await host.stop();
   });
 
@@ -47,17 +54,7 @@ describe("the stand-in for the platform", () => {
     const host = await start(source ?? greet);
     expect(host.printed()).toContain(`Worker was unable to load entry point`);
     expect(host.printed()).toContain(reason);
-    expect(await get(host, "greet")).toEqual([404, ""]);
-    await host.stop();
-  });
-
-  it("does not know a function that is registered after the start", async () => {
-    const host = await start(
-      `setTimeout(() => { try { ${greet} } catch (error) { console.log(error.message); } }, 100);`,
-    );
-    expect(await get(host, "greet")).toEqual([404, ""]);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(host.printed()).toContain("A function can only be registered during app startup.");
+    expect(await get(host)).toEqual([404, ""]);
     await host.stop();
   });
 
@@ -68,36 +65,28 @@ describe("the stand-in for the platform", () => {
        ${serving("() => ({ jsonBody: [GREETING, WEBSITE_PLACEHOLDER_MODE ?? null, process.cwd()] })")}`,
       placeholder,
     );
-    expect(JSON.parse((await get(host, "greet"))[1])).toEqual(["ciao", null, root]);
+    expect(await get(host)).toEqual([200, JSON.stringify(["ciao", null, root])]);
     await host.stop();
     await rm(placeholder, { recursive: true });
   });
 
   it("drops what is logged after the answer, and treats it as a failure", async () => {
     const host = await start(
-      serving(`(_, context) => {
-        context.log("in time");
-        setTimeout(() => context.log("late"), 50);
-        return { body: "" };
-      }`),
+      `let first; ${serving('(_, context) => { (first ??= context).log("a line"); return { body: "" }; }')}`,
     );
-    expect(await get(host, "greet")).toEqual([200, ""]);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(host.log).toEqual([{ level: "information", text: "in time" }]);
-    expect(host.lateLog).toEqual([{ level: "information", text: "late" }]);
-    await expect(host.stop()).rejects.toThrow("late");
-  });
-
-  it("answers an empty 500 when a function throws", async () => {
-    const host = await start(serving('() => { throw new Error("defect"); }'));
-    expect(await get(host, "greet")).toEqual([500, ""]);
-    await host.stop();
+    expect([await get(host), await get(host)]).toEqual([
+      [200, ""],
+      [200, ""],
+    ]);
+    expect(host.log).toEqual([{ level: "information", text: "a line" }]);
+    await expect(host.stop()).rejects.toThrow("a line");
   });
 
   it("ends on an unhandled rejection, and treats it as a failure", async () => {
-    const host = await start(`${greet} setTimeout(() => Promise.reject(new Error("nobody")), 50);`);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(await get(host, "greet")).toEqual([500, ""]);
+    const host = await start(
+      serving('() => { Promise.reject(new Error("nobody")); return new Promise(() => undefined); }'),
+    );
+    expect(await get(host)).toEqual([500, ""]);
     await expect(host.stop()).rejects.toThrow("exitCode");
     expect(host.printed()).toContain("Worker uncaught exception: Error: nobody");
   });

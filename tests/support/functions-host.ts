@@ -59,14 +59,9 @@ const gracePeriodMs = 5000;
 
 export interface FunctionsHost extends Api {
   readonly functions: readonly Omit<HttpFunction, "handler">[];
-  /** Why there are no functions. Every call then gets an empty 404, as on the platform. */
-  readonly startError: string | undefined;
   readonly log: LogLine[];
-  /** What the functions logged after their invocations. The platform loses it. */
-  readonly lateLog: LogLine[];
   /** What the worker printed. */
   readonly printed: () => string;
-  readonly workerPid: number;
   /** Rejects when the worker failed, or when anything was logged too late. */
   readonly stop: () => Promise<void>;
 }
@@ -144,6 +139,7 @@ export const startFunctionsHost = async (options: FunctionsHostOptions): Promise
   const platform = { PATH: process.env["PATH"] ?? "", FUNCTIONS_WORKER_RUNTIME: "node" };
   const environment = { ...platform, ...settings };
   const log: LogLine[] = [];
+  /** What the functions logged after their invocations. The platform loses it. */
   const lateLog: LogLine[] = [];
   const executing = new Set<string>();
   const worker = startWorker(
@@ -173,11 +169,8 @@ export const startFunctionsHost = async (options: FunctionsHostOptions): Promise
     }
     return indexed;
   };
-  let startError: string | undefined;
-  const indexed = await indexFunctions().catch((error: unknown) => {
-    startError = String(error);
-    return [];
-  });
+  // Without functions every call gets an empty 404, as on the platform. The worker has printed why.
+  const indexed = await indexFunctions().catch(() => []);
 
   const functions = indexed.map(({ functionId, name, bindings }): HttpFunction => {
     const trigger = decode(
@@ -225,11 +218,8 @@ export const startFunctionsHost = async (options: FunctionsHostOptions): Promise
   return {
     ...makeApi(`http://127.0.0.1:${await listen(server, 0)}`),
     functions,
-    startError,
     log,
-    lateLog,
     printed: () => printed,
-    workerPid: worker.process.pid ?? 0,
     stop: async () => {
       await close(server);
       if (worker.process.connected) {
