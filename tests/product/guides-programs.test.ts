@@ -219,7 +219,7 @@ const ofPortal: readonly Row[] = [
   ...ofPlatform(pressed, "CGN_MERCHANT", {}),
 ];
 
-/** Programs that do the same. */
+/** What programs in several languages do alike. */
 interface Kind {
   readonly guide: string;
   readonly settings: Readonly<Record<string, string>>;
@@ -260,78 +260,39 @@ const portal: Kind = {
   givesUp: "0 ?\n",
 };
 
-interface Program {
-  readonly kind: Kind;
-  /** As its fence says. */
-  readonly language: string;
-  readonly file: string;
-  /** How it runs in the folder of its file. */
-  readonly command: readonly string[];
-  /** Comes behind what a reader takes of it, and prints the code in each text that follows the command. */
-  readonly driver?: string;
-  readonly needs: readonly [command: string, ...args: string[]];
-}
-
 const node = process.execPath;
 // What a version manager puts in Python's place takes longer to start than Python.
 const { stdout: python } = spawnSync("python3", ["-c", "import sys; print(sys.executable, end='')"], {
   encoding: "utf8",
 });
-const phpDriver = 'foreach (array_slice($argv, 1) as $each) { echo normalizeCode($each), "\\n"; }\n';
+const nodeIsThere = [node, "--version"] as const;
+// `java Regenerate.java` would compile it each time.
+const java = ["java", "-XX:TieredStopAtLevel=1", "-cp", ".", "Regenerate"];
 
-const programs: readonly Program[] = [
-  {
-    ...{
-      kind: shop,
-      language: "sh",
-      file: "cgn.sh",
-      command: ["sh", "cgn.sh"],
-      needs: ["curl", "--version"],
-    },
-    driver: 'for each in "$@"; do normalize_code "$each"; echo; done\n',
-  },
-  {
-    ...{
-      kind: shop,
-      language: "js",
-      file: "cgn.mjs",
-      command: [node, "cgn.mjs"],
-      needs: [node, "--version"],
-    },
-    driver: "for (const each of process.argv.slice(2)) console.log(normalizeCode(each));\n",
-  },
-  {
-    ...{
-      kind: shop,
-      language: "php",
-      file: "cgn.php",
-      command: ["php", "cgn.php"],
-      needs: ["php", "--version"],
-    },
-    driver: phpDriver,
-  },
-  {
-    ...{ kind: shop, language: "php curl", file: "curl.php", command: ["php", "curl.php"] },
-    ...{ driver: phpDriver, needs: ["php", "--ri", "curl"] },
-  },
-  {
-    ...{ kind: shop, language: "python", file: "cgn.py", command: [python, "cgn.py"] },
-    ...{ driver: "for each in sys.argv[1:]: print(normalize_code(each))\n", needs: ["python3", "--version"] },
-  },
-  { kind: io, language: "ts", file: "cgn.ts", command: [node, "cgn.ts"], needs: [node, "--version"] },
-  {
-    kind: portal,
-    language: "js",
-    file: "press.mjs",
-    command: [node, "press.mjs"],
-    needs: [node, "--version"],
-  },
-  {
-    ...{ kind: portal, language: "java", file: "Regenerate.java", needs: ["javac", "--version"] },
-    // `java Regenerate.java` would compile it each time.
-    command: ["java", "-XX:TieredStopAtLevel=1", "-cp", ".", "Regenerate"],
-  },
-];
+/** The language is what the fence says. The command runs in the folder of the file. */
+const programs = (
+  [
+    [shop, "sh", "cgn.sh", ["sh", "cgn.sh"], ["curl", "--version"]],
+    [shop, "js", "cgn.mjs", [node, "cgn.mjs"], nodeIsThere],
+    [shop, "php", "cgn.php", ["php", "cgn.php"], ["php", "--version"]],
+    [shop, "php curl", "curl.php", ["php", "curl.php"], ["php", "--ri", "curl"]],
+    [shop, "python", "cgn.py", [python, "cgn.py"], ["python3", "--version"]],
+    [io, "ts", "cgn.ts", [node, "cgn.ts"], nodeIsThere],
+    [portal, "js", "press.mjs", [node, "press.mjs"], nodeIsThere],
+    [portal, "java", "Regenerate.java", java, ["javac", "--version"]],
+  ] as const
+).map(([kind, language, file, command, needs]) => ({ kind, language, file, command, needs }));
+type Program = (typeof programs)[number];
+
+const phpDriver = 'foreach (array_slice($argv, 1) as $each) { echo normalizeCode($each), "\\n"; }\n';
+/** Comes behind what a shop takes of a program, and prints the code in each text that follows the command. */
+const drivers: Readonly<Record<string, string>> = {
+  sh: 'for each in "$@"; do normalize_code "$each"; echo; done\n',
+  js: "for (const each of process.argv.slice(2)) console.log(normalizeCode(each));\n",
+  php: phpDriver,
+  "php curl": phpDriver,
+  python: "for each in sys.argv[1:]: print(normalize_code(each))\n",
+};
 
 /** The program as a reader puts it together: for cURL, PHP's with another `send`. */
 const sourceOf = ({ kind: { guide }, language }: Program): string => {
@@ -385,7 +346,7 @@ describe("the guides' programs", () => {
   const run = (program: Program, settings: Row["settings"], isHastened = false): Promise<Ended> =>
     runProgram(program.command, { ...program.kind.settings, ...settings }, folderOf(program, isHastened));
 
-  const there = programs.filter(({ needs }) => isThere(...needs));
+  const there = programs.filter(({ needs: [command, ...args] }) => isThere(command, ...args));
   beforeAll(async () => {
     service = await startService();
     folder = await mkdtemp(path.join(tmpdir(), "cgn-otp-"));
@@ -406,7 +367,7 @@ describe("the guides' programs", () => {
   );
 
   describe.each(there)("in $language ($file)", (program) => {
-    const { kind, language, file, command, driver = "" } = program;
+    const { kind, language, file, command } = program;
     const source = sourceOf(program);
     /** The keys of others would end if they had the same merchant. */
     const merchant = `shop-${language.replace(" ", "-")}`;
@@ -450,8 +411,9 @@ describe("the guides' programs", () => {
           const [above = "", ...below] = source.split(/^.* ---- .* takes what is above this line\..*\n/m);
           expect(below).toHaveLength(1);
           const taken = `taken-${file}`;
-          await writeFile(path.join(folderOf(program), taken), above + driver);
-          const ended = await runProgram([command[0] ?? "", taken, ...pasted], {}, folderOf(program));
+          const driver = kind === shop ? drivers[language] : "";
+          await writeFile(path.join(folderOf(program), taken), `${above}${driver}`);
+          const ended = await runProgram([command[0], taken, ...pasted], {}, folderOf(program));
           expect(ended).toEqual({ code: 0, output: driver === "" ? "" : codes });
         },
       );
@@ -513,29 +475,5 @@ describe("the guides' programs", () => {
 
   it("and the playground find the same code", () => {
     expect(pasted.map((text) => `${normalizeCode(text)}\n`).join("")).toBe(codes);
-  });
-
-  itInAdvance("print for each code what the first steps say", async () => {
-    const [english = [], italian = []] = ["get-started", "primi-passi"].map((name) => {
-      const { text } = readPage(name);
-      const [, first = ""] = /CGN_OTP=(\w+)/.exec(text) ?? [];
-      const rows = [...text.matchAll(/^\| `(\w{11})` +\| (.+) \|$/gm)].map(([, code = "", told = ""]) => [
-        ...[code, [...told.matchAll(/`([^`]+)`/g)].map(([, line = ""]) => `${line}\n`).join("")],
-      ]);
-      return [[first, blocksOf(text, "text")[1]], ...rows];
-    });
-    expect(english.length).toBeGreaterThan(4);
-    expect(italian).toEqual(english);
-    const program = there.find(({ file }) => file === "cgn.mjs");
-    const settings = {
-      CGN_URL: service.baseUrl,
-      CGN_API_KEY: await service.newApiKey("demo-shop", "test"),
-    };
-    const printed = english.map(async ([code = ""]) => {
-      const { output } = program ? await run(program, { ...settings, CGN_OTP: code }) : { output: "" };
-      // The program indents what the customer reads.
-      return [code, output.replaceAll(/^ {2}.*\n/gm, "")];
-    });
-    expect(await Promise.all(printed)).toEqual(english);
   });
 });

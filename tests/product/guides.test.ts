@@ -199,6 +199,19 @@ describe("the guide for shops", () => {
     }
   });
 
+  it("says of each code what the program of the first steps prints", () => {
+    const { text } = readPage("get-started");
+    const rows = [...text.matchAll(/^\| `(\w{11})` +\| (.+) \|$/gm)];
+    const told = rows.map(([, code = "", lines = ""]) => [code, lines.match(/(?<=`)(?:ask|use) [^`]+/g)]);
+    expect(rows.length).toBeGreaterThan(3);
+    const answers = new Map(rowsOf(outcomes.replaceAll("`", "")).map(([code, ...both]) => [code, both]));
+    const printed = rows.map(([, code = ""]) => {
+      const [asked = "", used = ""] = answers.get(code) ?? answers.get("any other of 11 characters") ?? [];
+      return [code, asked.startsWith("200") ? [`ask ${asked}`, `use ${used}`] : [`ask ${asked}`]];
+    });
+    expect(told).toEqual(printed);
+  });
+
   it("lets a merchant try the life of a real code", async () => {
     const apiKey = await service.newApiKey(demo.merchant_id);
     const code = await service.newCode(fiscalCode, demo);
