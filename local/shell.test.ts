@@ -1,4 +1,4 @@
-import { guessShell, shells, writeDemo, type Demo } from "./shell";
+import { guessShell, writeDemo, type Demo } from "./shell";
 
 const system = String.raw`C:\Program Files\WindowsPowerShell\Modules;C:\WINDOWS\system32\WindowsPowerShell\v1.0\Modules`;
 const demo: Demo = {
@@ -31,17 +31,6 @@ describe("the shell", () => {
 });
 
 describe("the lines", () => {
-  it.each(shells)("hold in one line each what %s is to do, and no key but those that are there", (shell) => {
-    const own = writeDemo(shell, { ...demo, apiKey: "cgn_demo-shop_a", testApiKey: "cgn_test_demo-shop_b" });
-    expect(own.commands.filter((line) => line.includes("cgn_demo-shop_a"))).toHaveLength(2);
-    expect(own.testSettings).toContain("cgn_test_demo-shop_b");
-    const named = writeDemo(shell, demo);
-    for (const line of [...own.commands, ...named.commands, own.testSettings, named.testSettings]) {
-      expect(line).not.toMatch(/\n|undefined/);
-    }
-    expect(named.commands.length).toBeGreaterThan(own.commands.length);
-  });
-
   it("for cmd take what stands between the right double quotes of an answer", () => {
     const answers = {
       KEY: '{"merchant_id":"demo-shop","key_type":"primary","api_key":"THE KEY","created_at":"2026-03-01T10:00:00.000Z"}',
