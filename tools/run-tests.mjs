@@ -7,8 +7,16 @@ import { explainRuntime, readFacts } from "./runtime.mjs";
 /** What is set in the environment already stays. */
 const forms = {
   soak: {
-    args: ["--runInBand", "tests/guarantees/model", "tests/guarantees/histories", "tests/guarantees/races"],
-    settings: { MODEL_RUNS: "2000", HISTORY_SECONDS: "60", RACE_ROUNDS: "100" },
+    args: [
+      "--runInBand",
+      ...["model", "histories", "races", "faults", "secret-replacement"].map(
+        (name) => `tests/guarantees/${name}`,
+      ),
+    ],
+    settings: {
+      ...{ MODEL_RUNS: "2000", HISTORY_SECONDS: "60", RACE_ROUNDS: "100" },
+      ...{ FAULTS_OF_A_KIND: "100", REPLACEMENT_ROUNDS: "10" },
+    },
   },
   fuzz: {
     args: ["--runInBand", "tests/guarantees/fuzz"],

@@ -1,23 +1,28 @@
 import { randomUUID } from "node:crypto";
 import { startFaultProxy, type Fault } from "../../tools/support/fault-proxy";
 import { startHostProcess } from "../../tools/support/processes";
-import { startService, type FaultyInstance, type Service } from "../../tools/support/service";
 import {
-  faultAtFirstWrite,
+  generateScenario,
+  hangingThoughApplied,
+  inTurnOf,
   isWrite,
-  lostAnswers,
+  lost,
+  notApplied,
   patientDeadlineMs,
-  patientLanes,
+  regenerateScenario,
+  revokeScenario,
   runCase,
   runSideBySide,
-  startLanes,
+  startStage,
   succeeded,
   throttledBatches,
   unforeseen,
+  useScenario,
   works,
-  writing,
   type Decide,
+  type Kind,
   type Scenario,
+  type Stage,
 } from "./faults";
 
 const throttled: Fault = { kind: "status", status: 429, retryAfterMs: 15 };
@@ -25,33 +30,28 @@ const lagging: Fault = { kind: "status", status: 404, substatus: 1002 };
 const moved: Fault = { kind: "status", status: 410 };
 const reset: Fault = { kind: "reset-before" };
 const four = (fault: Fault): readonly Fault[] => [fault, fault, fault, fault];
-const passing: readonly Fault[] = [
-  { kind: "status", status: 408 },
-  { kind: "status", status: 449 },
-  { kind: "status", status: 503 },
-  reset,
-  { kind: "status", status: 500 },
-  { kind: "cut-off" },
-];
 
 /** What the store calls after a write of unknown outcome meet, one after the other. All of it passes. */
 const afterwards: readonly (readonly [string, readonly (Fault | undefined)[]])[] = [
-  ["429 four times", four(throttled)],
   ["429 six times", [...four(throttled), throttled, throttled]],
   ["429 for longer than a third of the time", [{ kind: "status", status: 429, retryAfterMs: 1_800 }]],
-  ["410", [moved]],
   ["410 four times", four(moved)],
-  ["404/1002", [lagging]],
   ["404/1002 four times", four(lagging)],
-  ["all else that passes", passing],
+  [
+    "all else that passes",
+    [
+      ...[408, 449, 503, 500].map((status): Fault => ({ kind: "status", status })),
+      ...[reset, { kind: "cut-off" } as const],
+    ],
+  ],
   ["a mixture", [...four(throttled), moved, ...four(throttled), lagging, reset, throttled]],
   ["429 four times, at each of two requests", [...four(throttled), undefined, ...four(throttled)]],
   ["410 and 404/1002, at each of two requests", [moved, lagging, undefined, lagging, moved]],
   ["429 six times, at the second request", [undefined, ...four(throttled), throttled, throttled]],
 ];
 
-/** A write meets the first fault; the store calls after it meet the others. */
-const afterWrite = (first: Fault, others: readonly (Fault | undefined)[]): Decide => {
+/** The first write meets the first fault; the store calls after it meet the others. */
+const atFirstWrite = (first: Fault, others: readonly (Fault | undefined)[] = []): Decide => {
   let after: number | undefined;
   return (request) => {
     if (after === undefined) {
@@ -62,70 +62,102 @@ const afterWrite = (first: Fault, others: readonly (Fault | undefined)[]): Decid
   };
 };
 
+const writing: readonly Scenario[] = [
+  generateScenario("the first OTP", "none"),
+  generateScenario("a used OTP being there", "used"),
+  useScenario("cart 1"),
+  useScenario(undefined),
+  regenerateScenario("in place of one", "both", true),
+  revokeScenario("of one of two keys", "both"),
+];
+/** The first write of each finds what was issued under the second secret. */
+const writingUnderSecondSecret: readonly Scenario[] = [
+  generateScenario("a used OTP under the second secret", "used"),
+  useScenario("cart 1"),
+];
+
+interface LostWrite {
+  readonly scenario: Scenario;
+  readonly first: Fault;
+  readonly others: readonly (Fault | undefined)[];
+}
+type Case = readonly [name: string, what: LostWrite];
+
 describe("a write whose answer was lost", () => {
-  let service: Service;
-  let pool: FaultyInstance[];
+  let stage: Stage;
+  let stageUnderSecondSecret: Stage;
   beforeAll(async () => {
-    service = await startService();
-    pool = await startLanes(service, patientLanes, patientDeadlineMs);
-  });
-  afterAll(() => service.stop());
-
-  /** The cases of all scenarios that write, side by side. */
-  const runAll = async <A>(
-    cases: readonly (readonly [name: string, what: A])[],
-    run: (lane: FaultyInstance, scenario: Scenario, what: A) => Promise<void>,
-  ): Promise<void> => {
-    const all = writing.flatMap((scenario) =>
-      cases.map(([name, what]) => [`${scenario.name}: ${name}`, { scenario, what }] as const),
-    );
-    await runSideBySide(pool, all, (lane, { scenario, what }) => run(lane, scenario, what));
-  };
-
-  it("is resolved as long as the store can be asked", async () => {
-    await runAll(lostAnswers, async (lane, scenario, fault) => {
-      const { reply, met } = await runCase(service, lane, scenario, faultAtFirstWrite(fault));
-      expect([met, succeeded(reply)]).toEqual([1, true]);
+    stage = await startStage({ lanes: 12, deadlineMs: patientDeadlineMs });
+    stageUnderSecondSecret = await startStage({
+      lanes: 4,
+      deadlineMs: patientDeadlineMs,
+      hasSecondSecret: true,
     });
   });
-
-  it("or said nothing of it, is resolved too, and a batch that was throttled is written again", async () => {
-    const [throttledBatch] = throttledBatches;
-    await runAll(
-      [...unforeseen, ...(throttledBatch ? [throttledBatch] : [])],
-      async (lane, scenario, fault) => {
-        const { reply, met } = await runCase(service, lane, scenario, faultAtFirstWrite(fault));
-        expect([met, succeeded(reply)]).toEqual([1, true]);
-      },
-    );
+  afterAll(async () => {
+    await stage.service.stop();
+    await stageUnderSecondSecret.service.stop();
   });
 
-  it("is resolved, whatever passes while it is looked up", async () => {
-    const cases = afterwards.flatMap(([name, others]) =>
-      (
-        [
-          ["applied and answered 500", { kind: "status-after", status: 500 }],
-          ["applied, its answer lost", { kind: "reset-after" }],
-          ["answered 500 and not applied", { kind: "status", status: 500 }],
-        ] as const satisfies readonly (readonly [string, Fault])[]
-      ).map(([outcome, first]) => [`${outcome}, then ${name}`, { first, others }] as const),
-    );
-    await runAll(cases, async (lane, scenario, { first, others }) => {
-      const { reply, met } = await runCase(service, lane, scenario, afterWrite(first, others));
+  const casesOf = (
+    scenario: Scenario,
+    firsts: Kind,
+    name = "nothing",
+    others: LostWrite["others"] = [],
+  ): readonly Case[] =>
+    firsts.map(([first, fault]) => [
+      `${scenario.name}: ${first}, then ${name}`,
+      { scenario, first: fault, others },
+    ]);
+  /** Each is answered with success, after all of its faults up to a gap: one request can settle the look-up. */
+  const expectResolved = async (on: Stage, cases: readonly Case[]): Promise<void> => {
+    await runSideBySide(on.pool, cases, async (lane, { scenario, first, others }) => {
+      const { reply, met } = await runCase(on, lane, scenario, atFirstWrite(first, others));
       expect(succeeded(reply)).toBe(true);
-      // One request can settle a look-up: it meets what comes before the gap.
       const gap = others.indexOf(undefined);
       expect(met).toBeGreaterThanOrEqual(1 + (gap === -1 ? others.length : gap));
     });
+  };
+
+  it("or said nothing of it, is resolved as long as the store can be asked", async () => {
+    await expectResolved(
+      stage,
+      writing.flatMap((scenario) =>
+        casesOf(scenario, [
+          ...[notApplied, unforeseen, lost, hangingThoughApplied].flatMap((kind) => inTurnOf(kind)),
+          // A batch that was throttled is written again.
+          ...throttledBatches.slice(0, 1),
+        ]),
+      ),
+    );
+  });
+
+  it("is resolved by an instance that finds the OTP under its second secret", async () => {
+    await expectResolved(
+      stageUnderSecondSecret,
+      writingUnderSecondSecret.flatMap((scenario) =>
+        casesOf(scenario, [...notApplied.slice(0, 1), ...lost.slice(0, 1), ...hangingThoughApplied]),
+      ),
+    );
+  });
+
+  it("is resolved, whatever passes while it is looked up, applied or not", async () => {
+    const cases = writing.flatMap((scenario, turn) =>
+      afterwards.flatMap(([name, others], row) =>
+        casesOf(scenario, inTurnOf((turn + row) % 2 === 0 ? lost : notApplied), name, others),
+      ),
+    );
+    await expectResolved(stage, cases);
   }, 180_000);
 
   it("is resolved when it is applied while the next one is throttled", async () => {
     // The service has given it up by then, and looked for it in vain.
     const late: Fault = { kind: "late", ms: patientDeadlineMs / 3 + 250 };
-    const cases = [4, 6].map((times) => [`throttled ${times} times`, times] as const);
-    await runAll(cases, async (lane, scenario, times) => {
+    const times = 6;
+    const cases = writing.map((scenario) => [scenario.name, scenario] as const);
+    await runSideBySide(stage.pool, cases, async (lane, scenario) => {
       let writes = 0;
-      const { reply, met } = await runCase(service, lane, scenario, (request) => {
+      const { reply, met } = await runCase(stage, lane, scenario, (request) => {
         writes += isWrite(request) ? 1 : 0;
         return !isWrite(request) || writes > 1 + times ? undefined : writes === 1 ? late : throttled;
       });
@@ -134,6 +166,7 @@ describe("a write whose answer was lost", () => {
   });
 
   it("leaves a key that the same call is told again, when the process dies meanwhile", async () => {
+    const { service } = stage;
     const merchantId = "shop-of-the-dead";
     const proxy = await startFaultProxy(service.config.cosmos.endpoint);
     const host = await startHostProcess({ ...service.settings, COSMOSDB_ENDPOINT: proxy.endpoint });

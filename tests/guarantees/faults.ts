@@ -1,74 +1,42 @@
 /**
  * Faults at the store calls of one call of the service: which there are, the ways through the functions (scenarios),
  * and what must hold after each. An instance that no fault reaches looks at it afterwards.
+ *
+ * The service cannot tell the faults of one kind from one another (shared/cosmos/error.ts). So each store call of each way meets
+ * each kind that makes a difference to it, and the faults of a kind take turns. In the end each has had its turn.
  */
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import * as t from "io-ts";
 import { ApiKeyBody, ApiKeysBody, OtpBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/expect-problem";
 import { discount, discountId, fiscalCode, type Api, type Reply } from "../../tools/support/api";
 import { decode } from "../../tools/support/either";
 import type { Fault, StoreRequest } from "../../tools/support/fault-proxy";
-import { startBehindFaults, type FaultyInstance, type Service } from "../../tools/support/service";
+import {
+  startBehindFaults,
+  startInstance,
+  startService,
+  type FaultyInstance,
+  type Instance,
+  type Service,
+} from "../../tools/support/service";
 
 /** Short, because many faults keep a call waiting until then. */
 export const deadlineMs = 500;
-export const lanes = 16;
-/** Time enough for what must not fail, however busy the machine is. */
 export const patientDeadlineMs = 5000;
-export const patientLanes = 12;
 
 const Conflict = t.type({ otp: OtpBody });
 
 export type NamedFault = readonly [name: string, fault: Fault];
 
-const alone: readonly NamedFault[] = [
-  ["refuse", { kind: "refuse", forMs: 50 }],
-  ["reset-before", { kind: "reset-before" }],
-  ["reset-after", { kind: "reset-after" }],
-  ["cut-off", { kind: "cut-off" }],
-  ["401", { kind: "status", status: 401 }],
-  ["403 for want of a right", { kind: "forbidden", substatus: 5300 }],
-  ["429", { kind: "status", status: 429, retryAfterMs: 20 }],
+/** Faults that the service cannot tell from one another. */
+export type Kind = readonly NamedFault[];
+
+const slow: Kind = [["delay", { kind: "delay", ms: 50 }]];
+const throttled: Kind = [["429", { kind: "status", status: 429, retryAfterMs: 20 }]];
+const throttledForLong: Kind = [
   ["429 for longer than anybody waits", { kind: "status", status: 429, retryAfterMs: 5_000 }],
-  ["404 of a replica that lags behind", { kind: "status", status: 404, substatus: 1002 }],
-  ["delay", { kind: "delay", ms: 50 }],
-  ["hang", { kind: "hang" }],
-  ["hang though applied", { kind: "hang-after" }],
-  ["applied late", { kind: "late", ms: 250 }],
-  ["applied after the deadline", { kind: "late", ms: deadlineMs + 100 }],
 ];
-
-const passing: readonly NamedFault[] = [
-  ["408", { kind: "status", status: 408 }],
-  ["410", { kind: "status", status: 410 }],
-  ["449", { kind: "status", status: 449 }],
-];
-
-const failures: readonly NamedFault[] = [
-  ["500", { kind: "status", status: 500 }],
-  ["502", { kind: "status", status: 502 }],
-  ["503", { kind: "status", status: 503 }],
-  ["504", { kind: "status", status: 504 }],
-];
-
-/** Successes that say nothing of the request, and what a proxy says of itself. */
-export const unforeseen: readonly NamedFault[] = [
-  ["204", { kind: "answer", status: 204, body: "" }],
-  ["302", { kind: "answer", status: 302, body: "" }],
-  ["200 with {}", { kind: "answer", status: 200, body: "{}" }],
-  ["200 with nothing", { kind: "answer", status: 200, body: "" }],
-  ["200 with null", { kind: "answer", status: 200, body: "null" }],
-  ["200 with an object", { kind: "answer", status: 200, body: '{"results":[]}' }],
-  ["404 of another program", { kind: "answer", status: 404, body: "", isForeign: true }],
-];
-
-const applied: readonly NamedFault[] = [
-  ["408 though applied", { kind: "status-after", status: 408 }],
-  ["500 though applied", { kind: "status-after", status: 500 }],
-  ["503 though applied", { kind: "status-after", status: 503 }],
-];
-
 const throttledBatch = (retryAfterMs: number): Fault => ({
   kind: "answer",
   status: 207,
@@ -77,45 +45,105 @@ const throttledBatch = (retryAfterMs: number): Fault => ({
     { statusCode: 424, retryAfterMilliseconds: 0 },
   ]),
 });
-
-/** To a request that is no batch this is one more unforeseen answer. */
-export const throttledBatches: readonly NamedFault[] = [
+export const throttledBatches: Kind = [
   ["429 in the results of a batch", throttledBatch(20)],
   ["429 in the results of a batch for longer than anybody waits", throttledBatch(5_000)],
 ];
-
-/** So many of these, and others at the next turn. */
-const pick = (turn: number, count: number, all: readonly NamedFault[]): readonly NamedFault[] => {
-  const start = (turn * count) % all.length;
-  return [...all, ...all].slice(start, start + count);
-};
-
-/** The faults of one store call. Those that the service does not tell from one another take turns. */
-const faultsInTurn = (turn: number): readonly NamedFault[] => [
-  ...alone,
-  ...pick(turn, 1, passing),
-  ...pick(turn, 5, [...failures, ...unforeseen]),
-  ...pick(turn, 1, applied),
-  ...pick(turn, 1, throttledBatches),
+const denied: Kind = [
+  ["401", { kind: "status", status: 401 }],
+  ["403 for want of a right", { kind: "forbidden", substatus: 5300 }],
 ];
+export const notApplied: Kind = [
+  ["refuse", { kind: "refuse", forMs: 50 }],
+  ["reset-before", { kind: "reset-before" }],
+  ["404 of a replica that lags behind", { kind: "status", status: 404, substatus: 1002 }],
+  ...[408, 410, 449, 500, 502, 503, 504].map((status): NamedFault => [
+    String(status),
+    { kind: "status", status },
+  ]),
+];
+/** Successes that say nothing of the request, and what a proxy says of itself. */
+export const unforeseen: Kind = [
+  ["204", { kind: "answer", status: 204, body: "" }],
+  ["302", { kind: "answer", status: 302, body: "" }],
+  ["200 with {}", { kind: "answer", status: 200, body: "{}" }],
+  ["200 with nothing", { kind: "answer", status: 200, body: "" }],
+  ["200 with null", { kind: "answer", status: 200, body: "null" }],
+  ["200 with an object", { kind: "answer", status: 200, body: '{"results":[]}' }],
+  ["404 of another program", { kind: "answer", status: 404, body: "", isForeign: true }],
+];
+/** Applied, and the answer lost. */
+export const lost: Kind = [
+  ["reset-after", { kind: "reset-after" }],
+  ["cut-off", { kind: "cut-off" }],
+  ["408 though applied", { kind: "status-after", status: 408 }],
+  ["500 though applied", { kind: "status-after", status: 500 }],
+  ["503 though applied", { kind: "status-after", status: 503 }],
+];
+const hanging: Kind = [["hang", { kind: "hang" }]];
+export const hangingThoughApplied: Kind = [["hang though applied", { kind: "hang-after" }]];
+const late: Kind = [["applied late", { kind: "late", ms: 250 }]];
+const afterTheDeadline: Kind = [["applied after the deadline", { kind: "late", ms: deadlineMs + 100 }]];
 
-const ofKind = (all: readonly NamedFault[], ...kinds: readonly Fault["kind"][]): readonly NamedFault[] =>
-  all.filter(([, { kind }]) => kinds.includes(kind));
+/** A read changes nothing, so it is the same to it whether the store did anything. */
+const failedRead: Kind = [...notApplied, ...unforeseen, ...lost];
 
-/** After each of these nobody knows whether the write was applied. */
-export const lostAnswers = ofKind(
-  [...alone, ...applied],
-  "reset-after",
-  "cut-off",
-  "status-after",
-  "hang-after",
-);
+interface Kinds {
+  readonly once: readonly Kind[];
+  /** At this store call and all that follow: only kinds after which there are some. */
+  readonly fromThereOn: readonly Kind[];
+}
+
+/** The kinds of faults that meet a store call. */
+type Plan = (storeCall: StoreRequest) => Kinds;
+
+const everyKind: Plan = (storeCall) =>
+  isWrite(storeCall)
+    ? {
+        once: [
+          ...[slow, throttled, throttledForLong, denied, notApplied, unforeseen, lost],
+          ...[hanging, hangingThoughApplied, late, afterTheDeadline],
+          ...(storeCall.operation === "batch" ? [throttledBatches] : []),
+        ],
+        fromThereOn: [throttled, denied, notApplied, lost, afterTheDeadline],
+      }
+    : {
+        once: [slow, throttled, throttledForLong, denied, failedRead, hanging],
+        fromThereOn: [throttled, failedRead, hanging],
+      };
+
+/** What is new under a second secret is which reads are made, and what a call that must not refuse does after a write. */
+const kindsUnderSecondSecret: Plan = (storeCall) =>
+  isWrite(storeCall)
+    ? { once: [lost, hangingThoughApplied, afterTheDeadline], fromThereOn: [notApplied] }
+    : { once: [denied, failedRead], fromThereOn: [failedRead] };
 
 /** One fault for each thing that the service knows of a write afterwards. */
-export const outcomes = ofKind(alone, "reset-before", "reset-after", "forbidden", "hang-after", "late");
+const outcomes: Kind = [
+  ["reset-before", { kind: "reset-before" }],
+  ...lost.slice(0, 1),
+  ...denied.slice(1),
+  ...hangingThoughApplied,
+  ...late,
+];
 
-/** A read changes nothing, so to it each of these is a fault that others are already. */
-const ofWritesAlone: readonly Fault["kind"][] = ["reset-after", "hang-after", "late", "status-after"];
+/** So many faults of a kind at each store call; `npm run test:soak` asks for all. */
+const faultsOfAKind = Number(process.env["FAULTS_OF_A_KIND"] ?? 1);
+
+/** How many faults of a kind have had their turn. */
+const turns = new Map<Kind, number>();
+
+export const inTurnOf = (kind: Kind): readonly NamedFault[] => {
+  const turn = turns.get(kind) ?? 0;
+  const count = Math.min(faultsOfAKind, kind.length);
+  turns.set(kind, turn + count);
+  const start = turn % kind.length;
+  return [...kind, ...kind].slice(start, start + count);
+};
+
+/** The kinds that met some store calls, but not with each of their faults. */
+export const kindsWithoutAllTheirTurns = (): readonly Kind[] =>
+  [...turns].flatMap(([kind, turn]) => (turn < kind.length ? [kind] : []));
 
 export const isWrite = ({ operation }: StoreRequest): boolean =>
   operation === "create" || operation === "replace" || operation === "batch";
@@ -160,12 +188,6 @@ export const succeeded = ({ status }: Reply): boolean => status === 200 || statu
 export const works = async (api: Api, apiKey: string): Promise<boolean> =>
   (await api.ask(apiKey, "AAAAAAAAAAA")).status === 404;
 
-/** The OTP can be used, once. */
-const expectUsableOnce = async ({ direct }: Case, apiKey: string, code: string): Promise<void> => {
-  expect((await direct.use(apiKey, code)).status).toBe(200);
-  expectProblem(await direct.use(apiKey, code), 404, "otp-already-used");
-};
-
 const StoredItem = t.intersection([t.type({ id: t.string }), t.partial({ use: t.unknown })]);
 
 /** Reads only this merchant's partitions: a test file stores thousands of items. */
@@ -176,15 +198,6 @@ const readLiveOtps = async ({ service, merchantId }: Case): Promise<unknown[]> =
   };
   const { resources } = await service.otps.items.query(query).fetchAll();
   return decode(t.array(StoredItem), resources).filter(({ id, use }) => id.startsWith("otp-") && !use);
-};
-
-/** There is one live OTP of the beneficiary for the discount, and it can be used. */
-const expectOneLiveOtp = async (context: Case, apiKey: string, code: string): Promise<void> => {
-  const conflict = await context.direct.generate(context.beneficiary, context.body);
-  expectProblem(conflict, 409, "otp-conflict");
-  expect(decode(Conflict, conflict.json).otp.code).toBe(code);
-  expect(await readLiveOtps(context)).toHaveLength(1);
-  await expectUsableOnce(context, apiKey, code);
 };
 
 export const generateScenario = (name: string, history: "none" | "live" | "used"): Scenario => ({
@@ -201,50 +214,68 @@ export const generateScenario = (name: string, history: "none" | "live" | "used"
       call: () => faulty.generate(beneficiary, body),
       rival: () => rival.generate(beneficiary, body),
       check: async (reply) => {
+        const again = await direct.generate(beneficiary, body);
+        const { code } =
+          again.status === 200 ? decode(OtpBody, again.json) : decode(Conflict, again.json).otp;
         if (reply.status === 200) {
-          await expectOneLiveOtp(context, apiKey, decode(OtpBody, reply.json).code);
+          expectProblem(again, 409, "otp-conflict");
+          expect(decode(OtpBody, reply.json).code).toBe(code);
         } else if (reply.status === 409) {
           expectProblem(reply, 409, "otp-conflict");
-          await expectOneLiveOtp(context, apiKey, decode(Conflict, reply.json).otp.code);
+          expectProblem(again, 409, "otp-conflict");
+          expect(decode(Conflict, reply.json).otp.code).toBe(code);
         } else {
           expectUnavailable(reply);
-          const again = await direct.generate(beneficiary, body);
-          const otp = again.status === 200 ? decode(OtpBody, again.json) : decode(Conflict, again.json).otp;
-          await expectOneLiveOtp(context, apiKey, otp.code);
         }
+        // There is one live OTP of the beneficiary for the discount, and it can be used.
+        expect(await readLiveOtps(context)).toHaveLength(1);
+        expect((await direct.use(apiKey, code)).status).toBe(200);
       },
     };
   },
 });
 
-export const askScenario = (name: string, history: "live" | "used" | "newer" | "none"): Scenario => ({
-  name: `ValidateOtp asking, ${name}`,
-  hasRival: false,
-  prepare: async (context) => {
-    const { faulty, direct, beneficiary, body, merchantId } = context;
+/** A question changes nothing, so all cases ask of one OTP. */
+export const askScenario = (name: string, history: "live" | "newer"): Scenario => {
+  let prepared:
+    Promise<{ readonly apiKey: string; readonly code: string; readonly truth: string }> | undefined;
+  const show = ({ status, text }: Reply): string => `${status} ${text.replace(/urn:uuid:[0-9a-f-]+/, "")}`;
+  const prepareAll = async ({
+    direct,
+    beneficiary,
+    body,
+    merchantId,
+  }: Case): NonNullable<typeof prepared> => {
     const apiKey = await direct.newApiKey(merchantId);
-    const code = history === "none" ? "AAAAAAAAAAA" : await direct.newCode(beneficiary, body);
-    if (history === "used" || history === "newer") {
+    const code = await direct.newCode(beneficiary, body);
+    if (history === "newer") {
       await direct.use(apiKey, code);
+      await direct.newCode(beneficiary, body);
     }
-    const newer = history === "newer" ? await direct.newCode(beneficiary, body) : undefined;
-    return {
-      call: () => faulty.ask(apiKey, code),
-      check: async (reply) => {
-        if (reply.status === 503) {
-          expectUnavailable(reply);
-        } else {
-          const truth = await direct.ask(apiKey, code);
-          const strip = (text: string): string => text.replace(/urn:uuid:[0-9a-f-]+/, "");
-          expect([reply.status, strip(reply.text)]).toEqual([truth.status, strip(truth.text)]);
-        }
-        if (history === "live" || newer !== undefined) {
-          await expectUsableOnce(context, apiKey, newer ?? code);
-        }
-      },
-    };
-  },
-});
+    const truth = await direct.ask(apiKey, code);
+    expect(truth.status).toBe(history === "live" ? 200 : 409);
+    return { apiKey, code, truth: show(truth) };
+  };
+  return {
+    name: `ValidateOtp asking, ${name}`,
+    hasRival: false,
+    prepare: async (context) => {
+      prepared ??= prepareAll(context);
+      const { apiKey, code, truth } = await prepared;
+      return {
+        call: () => context.faulty.ask(apiKey, code),
+        check: async (reply) => {
+          if (reply.status === 503) {
+            expectUnavailable(reply);
+          } else {
+            expect(show(reply)).toBe(truth);
+          }
+          expect(show(await context.direct.ask(apiKey, code))).toBe(truth);
+        },
+      };
+    },
+  };
+};
 
 export const useScenario = (idempotencyKey: string | undefined): Scenario => ({
   name: `ValidateOtp using, with ${idempotencyKey === undefined ? "no" : "an"} Idempotency-Key`,
@@ -263,11 +294,11 @@ export const useScenario = (idempotencyKey: string | undefined): Scenario => ({
         if (reply.status === 200) {
           expect(reply.json).toMatchObject({ discount_id: discountId });
           expect(rival?.status).not.toBe(200);
-          expect((await direct.use(apiKey, code, "another cart's")).status).toBe(404);
           // With an Idempotency-Key the same call again is the same use.
           expect(again.status).toBe(idempotencyKey === undefined ? 404 : 200);
           if (idempotencyKey !== undefined) {
             expect(again.text).toBe(reply.text);
+            expect((await direct.use(apiKey, code, "another cart's")).status).toBe(404);
           }
         } else if (rival?.status === 200) {
           if (reply.status === 503) {
@@ -293,7 +324,7 @@ export const useScenario = (idempotencyKey: string | undefined): Scenario => ({
 
 export const regenerateScenario = (
   name: string,
-  history: "none" | "other" | "both",
+  history: "none" | "both",
   hasIdempotencyKey: boolean,
 ): Scenario => ({
   name: `RegenerateApiKey, ${name}, with ${hasIdempotencyKey ? "an" : "no"} Idempotency-Key`,
@@ -316,18 +347,8 @@ export const regenerateScenario = (
         const { api_key: told } = decode(ApiKeyBody, again.json);
         expect(await works(direct, told)).toBe(true);
         expect(primary !== undefined && (await works(direct, primary))).toBe(false);
-        if (idempotencyKey !== undefined) {
-          if (reply.status === 200) {
-            expect(again.text).toBe(reply.text);
-          }
-          // After the key was replaced, the same call changes nothing.
-          const renewed = await direct.newApiKey(merchantId);
-          expectProblem(
-            await direct.regenerate(merchantId, "primary", idempotencyKey),
-            400,
-            "invalid-request",
-          );
-          expect([await works(direct, renewed), await works(direct, told)]).toEqual([true, false]);
+        if (reply.status === 200 && idempotencyKey !== undefined) {
+          expect(again.text).toBe(reply.text);
         } else if (reply.status === 200) {
           expect(await works(direct, decode(ApiKeyBody, reply.json).api_key)).toBe(false);
         }
@@ -362,7 +383,7 @@ const listScenario: Scenario = {
   },
 };
 
-const revokeScenario = (name: string, history: "none" | "both"): Scenario => ({
+export const revokeScenario = (name: string, history: "none" | "both"): Scenario => ({
   name: `RevokeApiKey, ${name}`,
   hasRival: true,
   prepare: async ({ faulty, direct, merchantId }) => {
@@ -384,9 +405,6 @@ const revokeScenario = (name: string, history: "none" | "both"): Scenario => ({
           secondary === undefined ? [] : ["secondary"],
         );
         expect(secondary === undefined || (await works(direct, secondary))).toBe(true);
-        // A new key works, and the revoked one still does not.
-        expect(await works(direct, await direct.newApiKey(merchantId))).toBe(true);
-        expect(primary !== undefined && (await works(direct, primary))).toBe(false);
       },
     };
   },
@@ -410,19 +428,16 @@ const infoScenario: Scenario = {
   },
 };
 
+/** The ways through all functions. Where two make the same store calls, the one whose answer shows more stands for both. */
 export const scenarios: readonly Scenario[] = [
   generateScenario("the first OTP", "none"),
   generateScenario("a live OTP being there", "live"),
   generateScenario("a used OTP being there", "used"),
   askScenario("of a live OTP", "live"),
-  askScenario("of a used OTP", "used"),
   askScenario("of a used OTP with a newer one", "newer"),
-  askScenario("of no OTP", "none"),
   useScenario("cart 1"),
   useScenario(undefined),
   regenerateScenario("the merchant's first", "none", true),
-  regenerateScenario("the merchant's first", "none", false),
-  regenerateScenario("beside another", "other", true),
   regenerateScenario("in place of one", "both", true),
   regenerateScenario("in place of one", "both", false),
   listScenario,
@@ -431,16 +446,13 @@ export const scenarios: readonly Scenario[] = [
   infoScenario,
 ];
 
-export const writing: readonly Scenario[] = [
+/** The ways on which an instance finds what was issued under its second secret. */
+export const scenariosUnderSecondSecret: readonly Scenario[] = [
   generateScenario("the first OTP", "none"),
-  generateScenario("a used OTP being there", "used"),
+  generateScenario("a live OTP under the second secret", "live"),
+  generateScenario("a used OTP under the second secret", "used"),
+  askScenario("of a live OTP under the second secret", "live"),
   useScenario("cart 1"),
-  useScenario(undefined),
-  regenerateScenario("the merchant's first", "none", true),
-  regenerateScenario("in place of one", "both", true),
-  regenerateScenario("in place of one", "both", false),
-  revokeScenario("of a merchant without keys", "none"),
-  revokeScenario("of one of two keys", "both"),
 ];
 
 /** The instances of a case that no fault reaches. */
@@ -448,16 +460,6 @@ export type Peers = Pick<Case, "direct" | "rival">;
 
 /** What happens to a store call of a case. */
 export type Decide = (request: StoreRequest, prepared: Prepared) => Fault | undefined;
-
-export const faultAt =
-  (at: number, fault: Fault): Decide =>
-  ({ index }) =>
-    index === at ? fault : undefined;
-
-const faultFrom =
-  (at: number, fault: Fault): Decide =>
-  ({ index }) =>
-    index >= at ? fault : undefined;
 
 /** A rival's call before a store call, and a fault at the next one. */
 const rivalAt =
@@ -488,11 +490,10 @@ let serial = 0;
 
 /** Makes the call of a scenario, with ids of its own, and checks what must hold afterwards. */
 export const runCase = async (
-  service: Service,
+  { service, peers }: Stage,
   { proxy, instance }: FaultyInstance,
   scenario: Scenario,
   decide: Decide,
-  peers: Peers = { direct: service, rival: service },
 ): Promise<Outcome> => {
   serial++;
   const merchantId = `shop-${serial}`;
@@ -519,21 +520,6 @@ export const runCase = async (
   return { reply, storeCalls, met };
 };
 
-/**
- * An instance behind faults, for one case at a time. It has made its first calls, in which the SDK reads the account and
- * the containers: these do not count as store calls of a case.
- */
-export const startLane = async (service: Service, ms: number): Promise<FaultyInstance> => {
-  const lane = await startBehindFaults(service, ms);
-  const merchantId = `warm-up-${randomUUID()}`;
-  await lane.instance.generate(fiscalCode, { ...discount, merchant_id: merchantId });
-  await lane.instance.regenerate(merchantId);
-  return lane;
-};
-
-export const startLanes = (service: Service, count: number, ms: number): Promise<FaultyInstance[]> =>
-  Promise.all(Array.from({ length: count }, () => startLane(service, ms)));
-
 /** Runs cases side by side, each on a lane of its own, and names those that failed. */
 export const runSideBySide = async <A>(
   on: readonly FaultyInstance[],
@@ -559,51 +545,131 @@ interface Trouble {
   readonly decide: Decide;
   readonly leastMet: number;
 }
-export type NamedTrouble = readonly [name: string, trouble: Trouble];
+type NamedTrouble = readonly [name: string, trouble: Trouble];
 
-/** Makes a scenario's call with this decision. It fails when the call fails. */
-export type Try = (decide: Decide) => Promise<Outcome>;
+/** A service, and instances of it behind faults, each for one case at a time. */
+export interface Stage {
+  readonly service: Service;
+  readonly peers: Peers;
+  readonly pool: readonly FaultyInstance[];
+  /** Has time enough, however busy the machine is. */
+  readonly patient: FaultyInstance;
+}
 
-const findStoreCalls = async (run: Try, decide: Decide): Promise<readonly StoreRequest[]> => {
-  const { reply, storeCalls } = await run(decide);
+interface StageOptions {
+  readonly lanes: number;
+  readonly deadlineMs: number;
+  /** The instances behind faults have as their second secret what is the first one of the service. */
+  readonly hasSecondSecret?: boolean;
+}
+
+export const startStage = async ({
+  lanes,
+  deadlineMs: ofLanes,
+  hasSecondSecret = false,
+}: StageOptions): Promise<Stage> => {
+  const service = await startService();
+  const { settings } = service;
+  const other = randomBytes(32).toString("base64");
+  const swapped = { ...settings, OTP_SECRET: other, OTP_SECRET_SECOND: settings["OTP_SECRET"] ?? "" };
+  const startPeer = async (secrets: Service["settings"]): Promise<Instance> => {
+    const instance = await startInstance(secrets, service.clock);
+    service.stopFirst(() => instance.stop());
+    return instance;
+  };
+  const peers = hasSecondSecret
+    ? { direct: await startPeer({ ...settings, OTP_SECRET_SECOND: other }), rival: await startPeer(swapped) }
+    : { direct: service, rival: service };
+  const behind = hasSecondSecret ? { ...service, settings: swapped } : service;
+  const startLane = async (ms: number): Promise<FaultyInstance> => {
+    const lane = await startBehindFaults(behind, ms);
+    // In its first calls the SDK reads the containers, which are no store calls of a case.
+    const merchantId = `warm-up-${randomUUID()}`;
+    await lane.instance.generate(fiscalCode, { ...discount, merchant_id: merchantId });
+    await lane.instance.regenerate(merchantId);
+    return lane;
+  };
+  const patient = await startLane(patientDeadlineMs);
+  const pool = await Promise.all(Array.from({ length: lanes }, () => startLane(ofLanes)));
+  return { service, peers, patient, pool };
+};
+
+/** What is to happen on a stage. */
+interface Play {
+  readonly name: string;
+  readonly scenarios: readonly Scenario[];
+  readonly plan: Plan;
+  /** What befalls the store call after a rival's call. */
+  readonly afterRival: readonly NamedFault[];
+  readonly hasSecondSecret: boolean;
+}
+
+export const plays: readonly Play[] = [
+  {
+    name: "whatever the store does",
+    scenarios,
+    plan: everyKind,
+    afterRival: lost.slice(0, 1),
+    hasSecondSecret: false,
+  },
+  {
+    name: "whatever the store does while the secret is replaced",
+    scenarios: scenariosUnderSecondSecret,
+    plan: kindsUnderSecondSecret,
+    afterRival: outcomes,
+    hasSecondSecret: true,
+  },
+];
+
+/** The store calls of a call that nothing keeps from its answer. */
+const findStoreCalls = async (
+  stage: Stage,
+  scenario: Scenario,
+  decide: Decide = () => undefined,
+): Promise<readonly StoreRequest[]> => {
+  const { reply, storeCalls } = await runCase(stage, stage.patient, scenario, decide);
   expect(reply.status).not.toBe(503);
   expect(storeCalls).not.toEqual([]);
   return storeCalls;
 };
 
-/**
- * The faults at each store call that the call makes, once and from there on.
- *
- * @param turn of the scenario, so that the next one meets other faults.
- */
-export const faultsAtEveryCall = async (run: Try, turn: number): Promise<readonly NamedTrouble[]> => {
-  const storeCalls = await findStoreCalls(run, () => undefined);
-  return storeCalls.flatMap((storeCall, at) => [
-    ...faultsInTurn(turn + 2 * at)
-      .filter(([, { kind }]) => isWrite(storeCall) || !ofWritesAlone.includes(kind))
-      .map(([name, fault]): NamedTrouble => [
-        `${name} at store call ${at}`,
-        { decide: faultAt(at, fault), leastMet: 1 },
-      ]),
-    ...faultsInTurn(turn + 2 * at + 1).map(([name, fault]): NamedTrouble => [
-      `${name} from store call ${at} on`,
-      { decide: faultFrom(at, fault), leastMet: 1 },
-    ]),
-  ]);
-};
+/** Faults of the planned kinds at each store call that the call makes, once and from there on. */
+export const faultsAtEveryCall = async (
+  stage: Stage,
+  scenario: Scenario,
+  plan: Plan,
+): Promise<readonly NamedTrouble[]> =>
+  (await findStoreCalls(stage, scenario)).flatMap((storeCall, at) => {
+    const { once, fromThereOn } = plan(storeCall);
+    return [
+      ...once
+        .flatMap(inTurnOf)
+        .map(([name, fault]): NamedTrouble => [
+          `${name} at store call ${at}`,
+          { decide: ({ index }) => (index === at ? fault : undefined), leastMet: 1 },
+        ]),
+      ...fromThereOn
+        .flatMap(inTurnOf)
+        .map(([name, fault]): NamedTrouble => [
+          `${name} from store call ${at} on`,
+          { decide: ({ index }) => (index >= at ? fault : undefined), leastMet: 1 },
+        ]),
+    ];
+  });
 
 /** A rival before each store call, alone and with each of these faults at the next one. */
 export const rivalsBeforeEveryCall = async (
-  run: Try,
+  stage: Stage,
+  scenario: Scenario,
   nextFaults: readonly NamedFault[],
 ): Promise<readonly NamedTrouble[]> => {
-  const { length } = await findStoreCalls(run, () => undefined);
+  const { length } = await findStoreCalls(stage, scenario);
   const troubles: NamedTrouble[] = [];
   for (let at = 0; at < length; at++) {
     const name = `rival before store call ${at}`;
     troubles.push([name, { decide: rivalAt(at), leastMet: 1 }]);
     // A rival can make the call longer or shorter.
-    if ((await findStoreCalls(run, rivalAt(at))).length > at + 1) {
+    if ((await findStoreCalls(stage, scenario, rivalAt(at))).length > at + 1) {
       troubles.push(
         ...nextFaults.map(([next, fault]): NamedTrouble => [
           `${name}, then ${next}`,
@@ -615,27 +681,32 @@ export const rivalsBeforeEveryCall = async (
   return troubles;
 };
 
-/** Tries one after the other, for a lane that several cases share. */
-export const inTurn = (run: Try): Try => {
-  let last: Promise<unknown> = Promise.resolve();
-  return (decide) => {
-    const mine = last.then(() => run(decide));
-    last = mine.catch(() => undefined);
-    return mine;
-  };
-};
-
 /**
- * Fails if the fault does not happen in any of the tries. It can fail to in the first: two reads at once arrive in
- * either order, and a rival between them changes how many calls follow. On a busy machine the deadline can come first,
- * so the last try should be a patient instance's.
+ * Runs the cases of a scenario. A fault can fail to happen: on a busy machine the deadline can come first, two reads at once
+ * arrive in either order, and a rival between them changes how many calls follow. Then it is tried again, at last by a patient
+ * instance.
  */
-export const expectMet = async (tries: readonly Try[], { decide, leastMet }: Trouble): Promise<void> => {
-  for (const run of tries) {
-    const { met } = await run(decide);
-    if (met >= leastMet) {
-      return;
+export const runTroubles = async (
+  stage: Stage,
+  scenario: Scenario,
+  cases: readonly NamedTrouble[],
+): Promise<void> => {
+  const unmet = new Set<Trouble>();
+  await runSideBySide(stage.pool, cases, async (lane, trouble) => {
+    const isMet = async (): Promise<boolean> =>
+      (await runCase(stage, lane, scenario, trouble.decide)).met >= trouble.leastMet;
+    if (!(await isMet()) && !(await isMet())) {
+      unmet.add(trouble);
+    }
+  });
+  for (const [name, trouble] of cases) {
+    for (let tries = 0; unmet.has(trouble); tries++) {
+      const { met } = await runCase(stage, stage.patient, scenario, trouble.decide);
+      if (met >= trouble.leastMet) {
+        unmet.delete(trouble);
+      } else if (tries === 2) {
+        throw new Error(`${name}: the fault did not happen`);
+      }
     }
   }
-  throw new Error("the fault did not happen");
 };
