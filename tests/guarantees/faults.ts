@@ -108,7 +108,7 @@ const everyKind: Plan = (storeCall) =>
         fromThereOn: [throttled, denied, notApplied, lost, afterTheDeadline],
       }
     : {
-        once: [slow, throttled, throttledForLong, denied, failedRead, hanging],
+        once: [slow, throttled, throttledForLong, denied, notApplied, unforeseen, lost, hanging],
         fromThereOn: [throttled, failedRead, hanging],
       };
 
