@@ -1,7 +1,6 @@
 /** Several processes hammer a few OTPs through a store that fails. This records and judges what their clients saw. */
 import { setTimeout as pause } from "node:timers/promises";
 import * as A from "fp-ts/Array";
-import * as E from "fp-ts/Either";
 import fc from "fast-check";
 import { OtpBody } from "../../shared/http/bodies";
 import { fiscalCode, merchantId, type Api, type Reply } from "../../tools/support/api";
@@ -16,14 +15,9 @@ import {
   type RegionalRequest,
 } from "../support/regional-account";
 import { startInstance, startService } from "../../tools/support/service";
-import type { Operation } from "../../tools/support/linearizability";
-import {
-  interpret,
-  judgeUses,
-  type IssuedOtp,
-  type Objection,
-  type Shown,
-} from "../../tools/support/single-use";
+import { describeOperation, type Operation } from "../../tools/support/linearizability";
+import { interpret, judgeUses, type IssuedOtp, type Shown } from "../../tools/support/single-use";
+import { passingFaults } from "./faults";
 
 /** How many OTPs are hammered at the same time. */
 const lanes = 6;
@@ -40,7 +34,7 @@ const shortTtlSeconds = 1;
 const hammeredBeforeEndMs = 150;
 
 /** A client's next step. It may go to any instance, because every instance must recognise a retry. */
-export interface Step {
+interface Step {
   readonly operation: "use" | "ask";
   readonly idempotencyKey?: string | undefined;
   /** Modulo the number of instances. */
@@ -49,7 +43,7 @@ export interface Step {
 }
 
 /** What a client did and what it was answered. Without a reply, its connection broke. */
-export interface Observation {
+interface Observation {
   readonly step: Step;
   readonly start: number;
   readonly end: number;
@@ -57,7 +51,7 @@ export interface Observation {
 }
 
 /** Everything that happened to one OTP. */
-export interface OtpRecord {
+interface OtpRecord {
   readonly otp: IssuedOtp;
   readonly observations: readonly Observation[];
   /** The answers at the end, without faults, of an instance that took no part. */
@@ -71,12 +65,6 @@ export interface Report {
   readonly operations: Readonly<Record<string, number>>;
   /** Grants that repeated an earlier grant of the same use. */
   readonly replays: number;
-  /** OTPs that a call used without a client learning of it while there were faults. */
-  readonly lostUses: number;
-  /** Unknown outcomes without even a 503. */
-  readonly brokenConnections: number;
-  readonly longestMs: number;
-  readonly storeRequests: number;
   readonly faults: Readonly<Record<string, number>>;
   /** The violations, each with the history of its OTP. Empty if all is well. */
   readonly findings: readonly string[];
@@ -97,30 +85,7 @@ const weighted = <T>(...choices: readonly (readonly [number, fc.Arbitrary<T>])[]
 
 const fault: fc.Arbitrary<Fault> = weighted<Fault>(
   [6, fc.integer({ min: 1, max: 60 }).map((ms): Fault => ({ kind: "delay", ms }))],
-  [4, fc.constant<Fault>({ kind: "reset-before" })],
-  [4, fc.constant<Fault>({ kind: "reset-after" })],
-  [3, fc.constant<Fault>({ kind: "cut-off" })],
-  [
-    5,
-    fc.constantFrom(408, 410, 449, 500, 502, 503, 504).map((status): Fault => ({ kind: "status", status })),
-  ],
-  [
-    2,
-    fc.constantFrom<Fault>(
-      { kind: "answer", status: 204, body: "" },
-      { kind: "answer", status: 302, body: "" },
-      { kind: "answer", status: 200, body: "{}" },
-      { kind: "answer", status: 200, body: "" },
-      { kind: "answer", status: 404, body: "", isForeign: true },
-    ),
-  ],
-  [
-    2,
-    fc.integer({ min: 1, max: 60 }).map((ms): Fault => ({ kind: "status", status: 429, retryAfterMs: ms })),
-  ],
-  [1, fc.constant<Fault>({ kind: "status", status: 404, substatus: 1002 })],
-  [4, fc.constantFrom(408, 500, 503).map((status): Fault => ({ kind: "status-after", status }))],
-  [1, fc.integer({ min: 5, max: 60 }).map((forMs): Fault => ({ kind: "refuse", forMs }))],
+  [25, fc.constantFrom(...passingFaults)],
   [1, fc.constant<Fault>({ kind: "hang" })],
   [1, fc.constant<Fault>({ kind: "hang-after" })],
   // The longest delays exceed the service's time for one request, and its deadline.
@@ -212,15 +177,7 @@ const regionalEvents: fc.Arbitrary<RegionalEvent[]> = fc.array(
     away: fc.option(
       fc.record({
         region: fc.constantFrom<Region>("A", "B"),
-        fault: fc.constantFrom<Fault>(
-          { kind: "hang" },
-          { kind: "reset-before" },
-          { kind: "reset-after" },
-          ...[408, 410, 429, 449, 500, 502, 503, 504].map((status) => ({ kind: "status", status }) as const),
-          { kind: "status", status: 404, substatus: 1002 },
-          { kind: "answer", status: 404, body: "", isForeign: true },
-          { kind: "status-after", status: 503 },
-        ),
+        fault: fc.constantFrom<Fault>({ kind: "hang" }, ...passingFaults),
         ms: fc.integer({ min: 100, max: 700 }),
       }),
       { nil: undefined, freq: 3 },
@@ -311,49 +268,21 @@ const walk = async (
   return observations;
 };
 
-/** What an observation shows of its OTP. A left when the contract has no such answer. */
-const show = ({ step, start, end, reply }: Observation, otp: IssuedOtp): Shown =>
-  E.mapLeft((objection: Objection) => ({
-    ...objection,
-    reason: `${objection.reason}: ${reply?.text ?? ""}`,
-  }))(interpret({ ...step, start, end }, reply, otp));
-
-/** Times in ms since the first observation, which are easier to read and keep their order. */
-const relative = (record: OtpRecord): { readonly otp: IssuedOtp; readonly observations: Observation[] } => {
-  const { otp } = record;
-  const sorted = [...record.observations, ...record.probes].toSorted((a, b) => a.start - b.start);
-  const since = (time: number): number => Math.round((time - (sorted[0]?.start ?? 0)) * 1000) / 1000;
-  return {
-    otp: otp.liveUntil === undefined ? otp : { ...otp, liveUntil: since(otp.liveUntil) },
-    observations: sorted.map((each) => ({ ...each, start: since(each.start), end: since(each.end) })),
-  };
-};
-
-const longestReason = 2000;
-
-const shorten = (text: string): string =>
-  text.length > longestReason ? `${text.slice(0, longestReason)} …` : text;
-
-const toLine = (seen: Operation): string => {
-  const key =
-    seen.operation === "use" && seen.idempotencyKey !== undefined ? ` with ${seen.idempotencyKey}` : "";
-  const usedAt = seen.outcome === "granted" ? ` at ${seen.usedAt}` : "";
-  return `  ${seen.start} to ${seen.end ?? "no end"}: ${seen.operation}${key}: ${seen.outcome}${usedAt}`;
-};
+const showAll = ({ otp, observations }: Omit<OtpRecord, "probes">): readonly Shown[] =>
+  observations.map(({ step, start, end, reply }) => interpret({ ...step, start, end }, reply, otp));
 
 /** What is wrong in the history of an OTP. Empty if the guarantees hold. */
-export const judge = (record: OtpRecord): readonly string[] => {
-  const { otp, observations } = relative(record);
-  const shown = observations.map((each) => show(each, otp));
+const judge = ({ otp, observations, probes }: OtpRecord): readonly string[] => {
+  const sorted = [...observations, ...probes].toSorted((a, b) => a.start - b.start);
+  const shown = showAll({ otp, observations: sorted });
   // At the end there were no faults that could excuse this.
-  const unanswered = record.probes.filter(({ reply }) => reply === undefined || reply.status === 503);
+  const unanswered = probes.filter(({ reply }) => reply === undefined || reply.status === 503);
   const reasons = [
     ...unanswered.map(({ reply }) => `a probe was answered ${reply?.status ?? "nothing"}`),
     ...judgeUses(shown),
   ];
-  return reasons.length === 0
-    ? []
-    : [`${otp.discountId}\n${shorten(reasons.join("\n"))}\n` + A.rights(shown).map(toLine).join("\n")];
+  const history = A.rights([...shown]).map(describeOperation);
+  return reasons.length === 0 ? [] : [[otp.discountId, ...reasons, ...history].join("\n").slice(0, 5000)];
 };
 
 const count = (names: readonly string[]): Record<string, number> =>
@@ -362,21 +291,17 @@ const count = (names: readonly string[]): Record<string, number> =>
     {},
   );
 
-const operationsOf = ({ otp, observations }: OtpRecord): Operation[] =>
-  A.rights(observations.map((each) => show(each, otp)));
+const operationsOf = (record: OtpRecord): Operation[] => A.rights([...showAll(record)]);
 
 const grantsOf = (record: OtpRecord): number =>
   operationsOf(record).filter(({ outcome }) => outcome === "granted").length;
-
-const isLostUse = (record: OtpRecord): boolean =>
-  grantsOf(record) === 0 && record.probes[0]?.reply?.text.includes("otp-already-used") === true;
 
 const nameOf = (befallen: Fault): string =>
   "status" in befallen ? `${befallen.kind} ${befallen.status}` : befallen.kind;
 
 /** One line. */
 export const summarize = ({ findings, ...report }: Report): string =>
-  `histories: ${JSON.stringify({ ...report, longestMs: Math.round(report.longestMs), findings: findings.length })}`;
+  `histories: ${JSON.stringify({ ...report, findings: findings.length })}`;
 
 /**
  * Starts a store, an account whose regions fail, and instances in processes of their own. Clients then use OTPs; a few
@@ -445,7 +370,6 @@ export const recordHistories = async ({
     };
     await Promise.all(Array.from({ length: lanes }, lane));
 
-    const storeRequests = account.requests.length;
     // End everything that may still write, and allow more time for that than any fault takes.
     const exitCodes = await Promise.all(hosts.map(({ program }) => program.stop()));
     await Promise.race([account.settled(), pause(5000, undefined, { ref: false })]);
@@ -457,16 +381,11 @@ export const recordHistories = async ({
     );
 
     const operations = records.flatMap(operationsOf);
-    const observations = records.flatMap((record) => record.observations);
     return {
       seed,
       otps: records.length,
       operations: count(operations.map(({ operation, outcome }) => `${operation} ${outcome}`)),
       replays: records.reduce((sum, record) => sum + Math.max(0, grantsOf(record) - 1), 0),
-      lostUses: records.filter(isLostUse).length,
-      brokenConnections: observations.filter(({ reply }) => reply === undefined).length,
-      longestMs: observations.reduce((longest, each) => Math.max(longest, each.end - each.start), 0),
-      storeRequests,
       faults: count(faults),
       findings: [
         ...exitCodes.flatMap((code) => (code === 0 ? [] : [`an instance ended with ${String(code)}`])),

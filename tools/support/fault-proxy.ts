@@ -39,7 +39,6 @@ export type Fault =
       readonly status: number;
       readonly body: string;
       readonly isForeign?: boolean;
-      readonly retryAfterMs?: number;
     }
   /**
    * It is not applied, and answered 403: this region takes no writes (3), or has left the account (1008), or the token is
@@ -47,7 +46,7 @@ export type Fault =
    */
   | { readonly kind: "forbidden"; readonly substatus: 3 | 1008 | 5300 }
   /** It is applied, but answered with this status. */
-  | { readonly kind: "status-after"; readonly status: 408 | 500 | 503 }
+  | { readonly kind: "status-after"; readonly status: number }
   /** It is applied after a while, and answered normally. */
   | { readonly kind: "delay"; readonly ms: number }
   /** It is neither applied nor answered; its connection stays open. */
@@ -182,7 +181,7 @@ export const startFaultProxy = async (
         );
         return;
       case "answer": {
-        const { headers } = failureAnswer(fault.status, retryAfter(fault));
+        const { headers } = failureAnswer(fault.status);
         reply({
           status: fault.status,
           headers: fault.isForeign === true ? {} : headers,

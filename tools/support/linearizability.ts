@@ -36,7 +36,8 @@ export type Operation = UseOperation | AskOperation;
 
 export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
-const describe = (operation: Operation): string => {
+/** One line. */
+export const describeOperation = (operation: Operation): string => {
   const key = operation.operation === "use" ? operation.idempotencyKey : undefined;
   const name = key === undefined ? operation.operation : `${operation.operation} with key ${key}`;
   const answer = operation.outcome === "granted" ? `granted at ${operation.usedAt}` : operation.outcome;
@@ -56,15 +57,15 @@ const repeats = (operation: Operation, effect: UseOperation): boolean =>
 const objectionTo = (effect: UseOperation, others: readonly Operation[]): string | undefined => {
   const stranger = others.find((other) => other.outcome === "granted" && !repeats(other, effect));
   if (stranger !== undefined) {
-    return `${describe(stranger)} does not repeat it`;
+    return `${describeOperation(stranger)} does not repeat it`;
   }
   const refused = others.find((other) => other.outcome === "already-used" && repeats(other, effect));
   if (refused !== undefined) {
-    return `${describe(refused)} repeats it`;
+    return `${describeOperation(refused)} repeats it`;
   }
   const expired = others.find((other) => other.outcome === "expired" && other.end < effect.start);
   if (expired !== undefined) {
-    return `${describe(expired)} ended before it started`;
+    return `${describeOperation(expired)} ended before it started`;
   }
   const latest = others
     .filter(({ outcome }) => outcome === "live" || outcome === "expired")
@@ -73,7 +74,7 @@ const objectionTo = (effect: UseOperation, others: readonly Operation[]): string
     .filter(({ outcome }) => outcome === "granted" || outcome === "already-used")
     .reduce<Operation>((a, b) => (deadlineOf(b) < deadlineOf(a) ? b : a), effect);
   return deadlineOf(earliest) < latest.start
-    ? `${describe(earliest)} ended before ${describe(latest)} started`
+    ? `${describeOperation(earliest)} ended before ${describeOperation(latest)} started`
     : undefined;
 };
 
@@ -102,20 +103,23 @@ export const checkUseHistory = (history: readonly Operation[]): Verdict => {
   const [first, ...grants] = history.filter((operation) => operation.outcome === "granted");
   const other = grants.find(({ usedAt }) => usedAt !== first?.usedAt);
   if (first !== undefined && other !== undefined) {
-    return { ok: false, reason: `two instants of use: ${describe(first)} and ${describe(other)}` };
+    return {
+      ok: false,
+      reason: `two instants of use: ${describeOperation(first)} and ${describeOperation(other)}`,
+    };
   }
   const late = history.find(({ outcome }) => outcome === "granted" || outcome === "already-used");
   if (late === undefined) {
     return { ok: true };
   }
-  const objections = [`if nothing used it: not ${describe(late)}`];
+  const objections = [`if nothing used it: not ${describeOperation(late)}`];
   for (const [index, effect] of history.entries()) {
     if (effect.operation === "use" && effect.outcome !== "already-used" && effect.outcome !== "expired") {
       const objection = objectionTo(effect, history.toSpliced(index, 1));
       if (objection === undefined) {
         return { ok: true };
       }
-      objections.push(`if ${describe(effect)} used it: ${objection}`);
+      objections.push(`if ${describeOperation(effect)} used it: ${objection}`);
     }
   }
   return { ok: false, reason: objections.join("\n") };
