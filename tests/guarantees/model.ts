@@ -14,6 +14,7 @@ import type { Api, Reply } from "../../tools/support/api";
 import type { Clock } from "../../tools/support/clock";
 import { decode } from "../../tools/support/either";
 import type { Fault } from "../../tools/support/fault-proxy";
+import { passingFaults } from "./faults";
 import type { Door, Region, RegionalAccount } from "../support/regional-account";
 
 export const ttlSeconds = 600;
@@ -103,24 +104,6 @@ interface Settled {
   readonly wasUnavailable: boolean;
 }
 
-/** Makes a call under a fault. */
-const settle = (
-  real: Real,
-  armed: Armed | undefined,
-  call: (api: Api) => Promise<Reply>,
-): Promise<Settled> => {
-  const account = real.account();
-  const first = account.requests.length;
-  return settleUnder(real, call, (request) => {
-    if (armed === undefined || request.index < first + armed.at) {
-      return undefined;
-    }
-    const isHit =
-      armed.region === undefined ? request.index === first + armed.at : account.isFor(request, armed.region);
-    return isHit ? armed.fault : undefined;
-  });
-};
-
 /**
  * Makes a call under this script and, if it could not be answered, again past all faults. On a machine that is busy a
  * call may run out of time without any.
@@ -140,6 +123,22 @@ const settleUnder = async (
   }
   expectProblem(reply, 503, "service-unavailable");
   return { reply: await call(real.direct), wasUnavailable: true };
+};
+
+const settle = (
+  real: Real,
+  armed: Armed | undefined,
+  call: (api: Api) => Promise<Reply>,
+): Promise<Settled> => {
+  const account = real.account();
+  const at = account.requests.length + (armed?.at ?? 0);
+  return settleUnder(real, call, (request) =>
+    armed !== undefined &&
+    request.index >= at &&
+    (armed.region === undefined ? request.index === at : account.isFor(request, armed.region))
+      ? armed.fault
+      : undefined,
+  );
 };
 
 type Command = fc.AsyncCommand<Model, Real>;
@@ -305,20 +304,6 @@ const useAtItsEnd = (at: number, idempotencyKey: string | undefined, fault: Faul
     }
   });
 
-/** With each of a merchant's keys: only the test key knows the code, and no use of it is the last. */
-const useTestCode = (merchant: number, keyType: KeyType, armed: Armed | undefined): Command =>
-  makeCommand(`useTestCode(${merchant},${keyType})${describeFault(armed)}`, async (model, real) => {
-    const apiKey = model.apiKeys.get(keyName(merchant, keyType))?.apiKey ?? "";
-    const { reply } = await settle(real, armed, (api) => api.use(apiKey, "TESTLIVE000"));
-    if (apiKey === "") {
-      expectProblem(reply, 401, "unauthorized");
-    } else if (keyType === "test") {
-      expect(reply.status).toBe(200);
-    } else {
-      expectProblem(reply, 404, "otp-not-found");
-    }
-  });
-
 /** Two instances at once, one of them behind a fault. */
 const race = (at: number, armed: Armed | undefined): Command =>
   withOtp(`race${describeFault(armed)}`, at, async (model, real, otp) => {
@@ -465,37 +450,20 @@ const restart: Command = makeCommand("restart", (_, real) => real.restart());
 
 /** @param deadlineMs of the instance behind the faults: those that hang or come late are fitted to it. */
 export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> => {
+  const late = [Math.floor(deadlineMs / 2), deadlineMs + 50].map((ms): Fault => ({ kind: "late", ms }));
   const fault = fc.constantFrom<Fault>(
-    { kind: "refuse", forMs: 20 },
-    { kind: "reset-before" },
-    { kind: "reset-after" },
-    { kind: "cut-off" },
-    ...[408, 410, 449, 500, 502, 503, 504].map((status) => ({ kind: "status", status }) as const),
-    { kind: "status", status: 429, retryAfterMs: 5 },
+    ...passingFaults,
     { kind: "status", status: 429, retryAfterMs: 5_000 },
-    { kind: "status", status: 404, substatus: 1002 },
-    { kind: "answer", status: 204, body: "" },
-    { kind: "answer", status: 302, body: "" },
-    { kind: "answer", status: 200, body: "{}" },
-    { kind: "answer", status: 200, body: "" },
-    { kind: "answer", status: 404, body: "", isForeign: true },
-    { kind: "status-after", status: 408 },
-    { kind: "status-after", status: 500 },
-    { kind: "status-after", status: 503 },
     { kind: "hang" },
     { kind: "hang-after" },
-    { kind: "late", ms: Math.floor(deadlineMs / 2) },
-    { kind: "late", ms: deadlineMs + 50 },
+    ...late,
     { kind: "forbidden", substatus: 1008 },
   );
   /** The first write of a call meets one of these. It is applied in time, late, after the deadline, or never. */
-  const ofWrite = fc.constantFrom<Fault>(
-    { kind: "reset-after" },
-    { kind: "hang-after" },
-    { kind: "late", ms: Math.floor(deadlineMs / 2) },
-    { kind: "late", ms: deadlineMs + 50 },
-    { kind: "status", status: 500 },
-  );
+  const ofWrite = fc.constantFrom<Fault>({ kind: "reset-after" }, { kind: "hang-after" }, ...late, {
+    kind: "status",
+    status: 500,
+  });
   /** After a failover none, one, or all but the new write region describe the account as it was. */
   const stale = fc.constantFrom<readonly Door[]>([], [], ["account"], ["account", "A"], ["account", "B"]);
   const region = fc.constantFrom<Region | undefined>("A", "B", undefined, undefined, undefined, undefined);
@@ -514,7 +482,6 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, idempotencyKey, ofWrite).map((args) => useAtItsEnd(...args)),
       fc.tuple(at, armed).map((args) => race(...args)),
-      fc.tuple(merchant, keyType, armed).map((args) => useTestCode(...args)),
       fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
       fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
       fc.tuple(merchant, keyType, armed).map((args) => revoke(...args)),
