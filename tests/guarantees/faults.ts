@@ -27,68 +27,51 @@ export const patientDeadlineMs = 5000;
 
 const Conflict = t.type({ otp: OtpBody });
 
-export type NamedFault = readonly [name: string, fault: Fault];
-
 /** Faults that the service cannot tell from one another. */
-export type Kind = readonly NamedFault[];
+export type Kind = readonly Fault[];
 
-const slow: Kind = [["delay", { kind: "delay", ms: 50 }]];
-const throttled: Kind = [["429", { kind: "status", status: 429, retryAfterMs: 20 }]];
-const throttledForLong: Kind = [
-  ["429 for longer than anybody waits", { kind: "status", status: 429, retryAfterMs: 5_000 }],
-];
-const throttledBatch = (retryAfterMs: number): Fault => ({
+const slow: Kind = [{ kind: "delay", ms: 50 }];
+const throttled: Kind = [{ kind: "status", status: 429, retryAfterMs: 20 }];
+const throttledForLong: Kind = [{ kind: "status", status: 429, retryAfterMs: 5_000 }];
+export const throttledBatches: Kind = [20, 5_000].map((retryAfterMilliseconds) => ({
   kind: "answer",
   status: 207,
   body: JSON.stringify([
-    { statusCode: 429, retryAfterMilliseconds: retryAfterMs },
+    { statusCode: 429, retryAfterMilliseconds },
     { statusCode: 424, retryAfterMilliseconds: 0 },
   ]),
-});
-export const throttledBatches: Kind = [
-  ["429 in the results of a batch", throttledBatch(20)],
-  ["429 in the results of a batch for longer than anybody waits", throttledBatch(5_000)],
-];
+}));
+/** For want of a right. */
 const denied: Kind = [
-  ["401", { kind: "status", status: 401 }],
-  ["403 for want of a right", { kind: "forbidden", substatus: 5300 }],
+  { kind: "status", status: 401 },
+  { kind: "forbidden", substatus: 5300 },
 ];
 export const notApplied: Kind = [
-  ["refuse", { kind: "refuse", forMs: 50 }],
-  ["reset-before", { kind: "reset-before" }],
-  ["404 of a replica that lags behind", { kind: "status", status: 404, substatus: 1002 }],
-  ...[408, 410, 449, 500, 502, 503, 504].map((status): NamedFault => [
-    String(status),
-    { kind: "status", status },
-  ]),
+  { kind: "refuse", forMs: 50 },
+  { kind: "reset-before" },
+  { kind: "status", status: 404, substatus: 1002 },
+  ...[408, 410, 449, 500, 502, 503, 504].map((status): Fault => ({ kind: "status", status })),
 ];
 /** Successes that say nothing of the request, and what a proxy says of itself. */
 export const unforeseen: Kind = [
-  ["204", { kind: "answer", status: 204, body: "" }],
-  ["302", { kind: "answer", status: 302, body: "" }],
-  ["200 with {}", { kind: "answer", status: 200, body: "{}" }],
-  ["200 with nothing", { kind: "answer", status: 200, body: "" }],
-  ["200 with null", { kind: "answer", status: 200, body: "null" }],
-  ["200 with an object", { kind: "answer", status: 200, body: '{"results":[]}' }],
-  ["404 of another program", { kind: "answer", status: 404, body: "", isForeign: true }],
+  { kind: "answer", status: 204, body: "" },
+  { kind: "answer", status: 302, body: "" },
+  ...["{}", "", "null", '{"results":[]}'].map((body): Fault => ({ kind: "answer", status: 200, body })),
+  { kind: "answer", status: 404, body: "", isForeign: true },
 ];
 /** Applied, and the answer lost. */
 export const lost: Kind = [
-  ["reset-after", { kind: "reset-after" }],
-  ["cut-off", { kind: "cut-off" }],
-  ["408 though applied", { kind: "status-after", status: 408 }],
-  ["500 though applied", { kind: "status-after", status: 500 }],
-  ["503 though applied", { kind: "status-after", status: 503 }],
+  { kind: "reset-after" },
+  { kind: "cut-off" },
+  ...[408, 500, 503].map((status): Fault => ({ kind: "status-after", status })),
 ];
-const hanging: Kind = [["hang", { kind: "hang" }]];
-export const hangingThoughApplied: Kind = [["hang though applied", { kind: "hang-after" }]];
-const late: Kind = [["applied late", { kind: "late", ms: 250 }]];
-const afterTheDeadline: Kind = [["applied after the deadline", { kind: "late", ms: deadlineMs + 100 }]];
+const hanging: Kind = [{ kind: "hang" }];
+export const hangingThoughApplied: Kind = [{ kind: "hang-after" }];
+const late: Kind = [{ kind: "late", ms: 250 }];
+const afterTheDeadline: Kind = [{ kind: "late", ms: deadlineMs + 100 }];
 
 /** Of these the service has an answer at once, or half of one, and it may try again. */
-export const passingFaults: readonly Fault[] = [...throttled, ...notApplied, ...unforeseen, ...lost].map(
-  ([, fault]) => fault,
-);
+export const passingFaults: Kind = [...throttled, ...notApplied, ...unforeseen, ...lost];
 
 /** A read changes nothing, so it is the same to it whether the store did anything. */
 const failedRead: Kind = [...notApplied, ...unforeseen, ...lost];
@@ -124,13 +107,9 @@ const kindsUnderSecondSecret: Plan = (storeCall) =>
     : { once: [denied, failedRead], fromThereOn: [failedRead] };
 
 /** One fault for each thing that the service knows of a write afterwards. */
-const outcomes: Kind = [
-  ["reset-before", { kind: "reset-before" }],
-  ...lost.slice(0, 1),
-  ...denied.slice(1),
-  ...hangingThoughApplied,
-  ...late,
-];
+const outcomes = [notApplied.slice(1), lost, denied, hangingThoughApplied, late].flatMap((kind) =>
+  kind.slice(0, 1),
+);
 
 /** So many faults of a kind at each store call; `npm run test:soak` asks for all. */
 const faultsOfAKind = Number(process.env["FAULTS_OF_A_KIND"] ?? 1);
@@ -138,7 +117,7 @@ const faultsOfAKind = Number(process.env["FAULTS_OF_A_KIND"] ?? 1);
 /** How many faults of a kind have had their turn. */
 const turns = new Map<Kind, number>();
 
-export const inTurnOf = (kind: Kind): readonly NamedFault[] => {
+export const inTurnOf = (kind: Kind): Kind => {
   const turn = turns.get(kind) ?? 0;
   const count = Math.min(faultsOfAKind, kind.length);
   turns.set(kind, turn + count);
@@ -611,7 +590,7 @@ interface Play {
   readonly scenarios: readonly Scenario[];
   readonly plan: Plan;
   /** What befalls the store call after a rival's call. */
-  readonly afterRival: readonly NamedFault[];
+  readonly afterRival: Kind;
   readonly hasSecondSecret: boolean;
 }
 
@@ -655,14 +634,14 @@ export const faultsAtEveryCall = async (
     return [
       ...once
         .flatMap(inTurnOf)
-        .map(([name, fault]): NamedTrouble => [
-          `${name} at store call ${at}`,
+        .map((fault): NamedTrouble => [
+          `${JSON.stringify(fault)} at store call ${at}`,
           { decide: ({ index }) => (index === at ? fault : undefined), leastMet: 1 },
         ]),
       ...fromThereOn
         .flatMap(inTurnOf)
-        .map(([name, fault]): NamedTrouble => [
-          `${name} from store call ${at} on`,
+        .map((fault): NamedTrouble => [
+          `${JSON.stringify(fault)} from store call ${at} on`,
           { decide: ({ index }) => (index >= at ? fault : undefined), leastMet: 1, isLasting: true },
         ]),
     ];
@@ -672,7 +651,7 @@ export const faultsAtEveryCall = async (
 export const rivalsBeforeEveryCall = async (
   stage: Stage,
   scenario: Scenario,
-  nextFaults: readonly NamedFault[],
+  nextFaults: Kind,
 ): Promise<readonly NamedTrouble[]> => {
   const { length } = await findStoreCalls(stage, scenario);
   const troubles: NamedTrouble[] = [];
@@ -682,8 +661,8 @@ export const rivalsBeforeEveryCall = async (
     // A rival can make the call longer or shorter.
     if ((await findStoreCalls(stage, scenario, rivalAt(at))).length > at + 1) {
       troubles.push(
-        ...nextFaults.map(([next, fault]): NamedTrouble => [
-          `${name}, then ${next}`,
+        ...nextFaults.map((fault): NamedTrouble => [
+          `${name}, then ${JSON.stringify(fault)}`,
           { decide: rivalAt(at, fault), leastMet: 2 },
         ]),
       );

@@ -115,7 +115,7 @@ function* makeFates(): Generator<Fate, never> {
 
 const keys = ["cart 1", "cart 2", "cart 3"];
 
-const step: fc.Arbitrary<Step & { readonly repeats: boolean }> = fc.record({
+const anyStep: fc.Arbitrary<Step & { readonly repeats: boolean }> = fc.record({
   operation: weighted<Step["operation"]>([3, fc.constant("use")], [1, fc.constant("ask")]),
   idempotencyKey: weighted<string | undefined>([3, fc.constantFrom(...keys)], [2, fc.constant(undefined)]),
   repeats: weighted([1, fc.constant(true)], [2, fc.constant(false)]),
@@ -125,7 +125,7 @@ const step: fc.Arbitrary<Step & { readonly repeats: boolean }> = fc.record({
 
 /** The steps of one client. Some retry its last use with a key. All clients start nearly together. */
 const client: fc.Arbitrary<readonly Step[]> = fc
-  .array(step, { minLength: stepsPerClient, maxLength: stepsPerClient })
+  .array(anyStep, { minLength: stepsPerClient, maxLength: stepsPerClient })
   .map((steps) =>
     steps.map(({ repeats, ...own }, index) => {
       const last = steps.slice(0, index).findLast((one) => one.operation === "use" && one.idempotencyKey);
@@ -212,34 +212,22 @@ const probeSteps: readonly Step[] = [
   { operation: "ask", instance: 0, pauseMs: 0 },
 ];
 
-const observe = async (
-  { code }: IssuedOtp,
-  next: Step,
-  apiKey: string,
-  instances: readonly Api[],
-): Promise<Observation> => {
-  const api = instances[next.instance % instances.length];
-  if (api === undefined) {
-    throw new Error("no instance to call");
-  }
-  await pause(next.pauseMs);
-  const start = performance.now();
-  const reply = await (
-    next.operation === "ask" ? api.ask(apiKey, code) : api.use(apiKey, code, next.idempotencyKey)
-  ).catch(() => undefined);
-  return { step: next, start, end: performance.now(), reply };
-};
-
 /** One client: its steps, one after another. */
 const walk = async (
-  otp: IssuedOtp,
+  { code }: IssuedOtp,
   steps: readonly Step[],
   apiKey: string,
   instances: readonly Api[],
 ): Promise<Observation[]> => {
   const observations: Observation[] = [];
-  for (const next of steps) {
-    observations.push(await observe(otp, next, apiKey, instances));
+  for (const step of steps) {
+    const { operation, idempotencyKey, instance, pauseMs } = step;
+    await pause(pauseMs);
+    const start = performance.now();
+    const api = instances[instance % instances.length];
+    const called = operation === "ask" ? api?.ask(apiKey, code) : api?.use(apiKey, code, idempotencyKey);
+    const reply = await called?.catch(() => undefined);
+    observations.push({ step, start, end: performance.now(), reply });
   }
   return observations;
 };

@@ -12,7 +12,7 @@ const runs = Number(process.env["MODEL_RUNS"] ?? 20);
 const seed = process.env["MODEL_SEED"];
 
 describe("the service and the contract's model", () => {
-  it(`agree after whatever calls, faults, rivals, clock steps and restarts (${runs} runs)`, async () => {
+  it(`agree after whatever calls, faults, clock steps, failovers and restarts (${runs} runs)`, async () => {
     const service = await startService();
     // A call is over soon: one after the other, they are to see a failover and what came before it.
     const timing = { maxAgeMs: 500, minAgeMs: 50 };
@@ -30,7 +30,7 @@ describe("the service and the contract's model", () => {
         apiKeys.set(`${merchant} primary`, { apiKey, createdAt, idempotencyKey: undefined });
       }
       return {
-        model: { nowMs: service.clock().getTime(), otps: [], apiKeys, formerKeys: [], endedCalls: [] },
+        model: { nowMs: service.clock().getTime(), otps: [], apiKeys, endedCalls: [] },
         real: {
           account: () => behindFaults.account,
           clock: service.clock,

@@ -1,6 +1,6 @@
 /**
  * The contract as a small model, and the commands that are run against both the model and the service, with faults,
- * rivals, clock steps and restarts among them.
+ * clock steps, failovers and restarts among them.
  *
  * What a fault keeps from being told is asked again: a 503 is followed by the same call without a fault, and its
  * answer is held against the model. So the model always knows the truth, and so must the service.
@@ -48,8 +48,6 @@ export interface Model {
   readonly otps: ModelOtp[];
   /** The key in force, by merchant and type. */
   readonly apiKeys: Map<string, ModelApiKey>;
-  /** Keys that others replaced, or that were revoked. */
-  readonly formerKeys: string[];
   /** The newest first. */
   endedCalls: readonly ModelEndedCall[];
 }
@@ -304,39 +302,6 @@ const useAtItsEnd = (at: number, idempotencyKey: string | undefined, fault: Faul
     }
   });
 
-/** Two instances at once, one of them behind a fault. */
-const race = (at: number, armed: Armed | undefined): Command =>
-  withOtp(`race${describeFault(armed)}`, at, async (model, real, otp) => {
-    const apiKey = apiKeyOf(model, otp.merchant, "primary");
-    const [{ reply }, rival] = await Promise.all([
-      settle(real, armed, (api) => api.use(apiKey, otp.code, "ours")),
-      real.direct.use(apiKey, otp.code, "theirs"),
-    ]);
-    if (apiKey === "") {
-      expectProblem(reply, 401, "unauthorized");
-      expectProblem(rival, 401, "unauthorized");
-      return;
-    }
-    const wasLive = isLive(otp, model.nowMs);
-    const replies = [
-      ["ours", reply],
-      ["theirs", rival],
-    ] as const;
-    const granted = replies.filter(([, { status }]) => status === 200).map(([key]) => key);
-    if (wasLive) {
-      expect(granted).toHaveLength(1);
-      otp.use = { idempotencyKey: granted[0], usedAt: new Date(model.nowMs).toISOString() };
-    }
-    for (const [key, each] of replies) {
-      const refusal = refusalOf(model, otp, otp.merchant);
-      if (isReplay(model, otp, key)) {
-        expect(each.status).toBe(200);
-      } else if (refusal !== undefined) {
-        expectProblem(each, ...refusal);
-      }
-    }
-  });
-
 const isKnownEndedCall = (model: Model, name: string, idempotencyKey: string): boolean =>
   model.endedCalls
     .filter((call) => call.keyName === name)
@@ -383,7 +348,6 @@ const regenerate = (
 const endKey = (model: Model, merchant: number, keyType: KeyType): void => {
   const ended = model.apiKeys.get(keyName(merchant, keyType));
   if (ended !== undefined) {
-    model.formerKeys.push(ended.apiKey);
     model.apiKeys.delete(keyName(merchant, keyType));
     const { idempotencyKey } = ended;
     if (idempotencyKey !== undefined) {
@@ -422,16 +386,6 @@ const list = (merchant: number, armed: Armed | undefined): Command =>
       }),
     );
   });
-
-const askWithFormerKey = (at: number, armed: Armed | undefined): Command => ({
-  check: ({ formerKeys }) => formerKeys.length > 0,
-  run: async (model, real) => {
-    const apiKey = pick(model.formerKeys, at) ?? "";
-    const { reply } = await settle(real, armed, (api) => api.ask(apiKey, "AAAAAAAAAAA"));
-    expectProblem(reply, 401, "unauthorized");
-  },
-  toString: () => `askWithFormerKey #-${at}${describeFault(armed)}`,
-});
 
 const advance = (seconds: number): Command =>
   makeCommand(`advance(${seconds})`, (model, real) => {
@@ -481,12 +435,10 @@ export const commands = (deadlineMs: number): fc.Arbitrary<Iterable<Command>> =>
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, idempotencyKey, armed).map((args) => use(...args)),
       fc.tuple(at, idempotencyKey, ofWrite).map((args) => useAtItsEnd(...args)),
-      fc.tuple(at, armed).map((args) => race(...args)),
       fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
       fc.tuple(merchant, keyType, press, armed).map((args) => regenerate(...args)),
       fc.tuple(merchant, keyType, armed).map((args) => revoke(...args)),
       fc.tuple(merchant, armed).map((args) => list(...args)),
-      fc.tuple(at, armed).map((args) => askWithFormerKey(...args)),
       fc.constantFrom(1, 300, 599.999, 600, 86_400).map(advance),
       stale.map(failOver),
       fc.constant(restart),

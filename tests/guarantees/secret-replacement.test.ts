@@ -39,21 +39,10 @@ const graceSeconds = 300;
 /** A busy machine must not be taken for a refused code. */
 const patience: Settings = { REQUEST_DEADLINE_IN_MS: "30000" };
 
-type StartServer = (secrets: Settings) => Promise<Instance>;
-
-interface Fleet {
-  /** Sends a call to any instance. */
-  readonly call: (run: (api: Api) => Promise<Reply>) => Promise<Reply>;
-  /** Sends a call to each instance at the same time. */
-  readonly callAll: (run: (api: Api) => Promise<Reply>) => Promise<readonly Reply[]>;
-  /** Restarts the instances one by one: each is given no more calls, ends those that it has, and is started anew. */
-  readonly restart: (secrets: Settings, whenMixed: () => Promise<void>) => Promise<void>;
-  readonly stop: () => Promise<void>;
-}
-
-const startFleet = async (startServer: StartServer): Promise<Fleet> => {
+/** @param startInstanceWith these secrets. */
+const startFleet = async (startInstanceWith: (secrets: Settings) => Promise<Instance>) => {
   const start = async (secrets: Settings) => ({
-    server: await startServer(secrets),
+    server: await startInstanceWith(secrets),
     underway: new Set<Promise<Reply>>(),
   });
   const members = await Promise.all(Array.from({ length: instances }, () => start(onlyOld)));
@@ -66,12 +55,16 @@ const startFleet = async (startServer: StartServer): Promise<Fleet> => {
     return reply;
   };
   return {
-    call: (run) => {
+    /** Sends a call to any instance. */
+    call: (run: (api: Api) => Promise<Reply>): Promise<Reply> => {
       const member = members[Math.floor(Math.random() * members.length)];
       return member === undefined ? Promise.reject(new Error("no instance is there")) : send(member, run);
     },
-    callAll: (run) => Promise.all(members.map((member) => send(member, run))),
-    restart: async (secrets, whenMixed) => {
+    /** Sends a call to each instance at the same time. */
+    callAll: (run: (api: Api) => Promise<Reply>): Promise<readonly Reply[]> =>
+      Promise.all(members.map((member) => send(member, run))),
+    /** Restarts the instances one by one: each is given no more calls, ends those that it has, and is started anew. */
+    restart: async (secrets: Settings, whenMixed: () => Promise<void>): Promise<void> => {
       for (let restarted = 0; restarted < instances; restarted++) {
         const member = members.shift();
         await Promise.allSettled([...(member?.underway ?? [])]);
@@ -80,7 +73,7 @@ const startFleet = async (startServer: StartServer): Promise<Fleet> => {
         await whenMixed();
       }
     },
-    stop: async () => {
+    stop: async (): Promise<void> => {
       await Promise.all(members.map(({ server }) => server.stop()));
     },
   };
@@ -91,6 +84,8 @@ interface Use {
   readonly idempotencyKey: string;
   readonly answer: string;
 }
+
+type Fleet = Awaited<ReturnType<typeof startFleet>>;
 
 /** Customers, their apps and the shop, and what they remember. */
 const makeShop = (fleet: Fleet, apiKey: string) => {

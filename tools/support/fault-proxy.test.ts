@@ -2,6 +2,7 @@ import { CosmosClient, type ConnectionPolicy, type Container } from "@azure/cosm
 import { startEmbeddedCosmosDb } from "../../local/embedded-cosmos-db";
 import { close } from "../../local/server";
 import { startFaultProxy, type Fault, type FaultProxy } from "./fault-proxy";
+import { inOrder } from "./fault-scripts";
 
 const hour = 3_600_000;
 const pk = "p";
@@ -109,19 +110,9 @@ describe("the fault proxy", () => {
     expect((await proxied.item("replace", pk).replace({ id: "replace", pk, n: 2 })).statusCode).toBe(200);
     expect(await valueOf()).toBe(2);
   };
-  /** The fault happens to the first request of this kind. */
-  const scriptOnce = (operation: string, fault: Fault): void => {
-    let isDue = true;
-    proxy.script((request) => {
-      const isHit = isDue && request.operation === operation;
-      isDue &&= !isHit;
-      return isHit ? fault : undefined;
-    });
-  };
-
   describe.each(cases)("with %j", (fault, seen, applied) => {
     it.each(names)(`shows the client of a %s ${seen ?? "nothing"}; applied: ${applied}`, async (name) => {
-      scriptOnce(name, fault);
+      proxy.script(inOrder(name, fault));
       const outcome = await outcomeOf(calls[name](seen === "TimeoutError" ? impatient() : proxied));
       // The client repeats a read whose connection was reset.
       const isRepeated = name === "read" && seen === "ECONNRESET";
@@ -169,27 +160,21 @@ describe("the fault proxy", () => {
     expect(proxy.requests).toEqual([]);
   });
 
-  it("says with 404/1002 that a replica lags behind, and not that the item is missing", async () => {
-    scriptOnce("read", { kind: "status", status: 404, substatus: 1002 });
-    expect(await proxied.item("read", pk).read()).toMatchObject({ statusCode: 404, substatus: 1002 });
-    expect((await proxied.item("y", pk).read()).substatus).toBeUndefined();
-  });
-
   it("refuses new connections until the time is over or the proxy is reset", async () => {
-    scriptOnce("replace", { kind: "refuse", forMs: 500 });
+    proxy.script(inOrder("replace", { kind: "refuse", forMs: 500 }));
     const refused = (): Promise<unknown> => outcomeOf(replace(proxied));
     expect([await refused(), await refused()]).toEqual(["ECONNRESET", "ECONNREFUSED"]);
     await proxy.settled();
     expect(await valueOf()).toBe(0);
     await expectToWork();
-    scriptOnce("replace", { kind: "refuse", forMs: hour });
+    proxy.script(inOrder("replace", { kind: "refuse", forMs: hour }));
     expect([await refused(), await refused()]).toEqual(["ECONNRESET", "ECONNREFUSED"]);
     await proxy.reset();
     await expectToWork();
   });
 
   it("applies a late write after its delay, when the client has long disconnected", async () => {
-    scriptOnce("replace", { kind: "late", ms: 1500 });
+    proxy.script(inOrder("replace", { kind: "late", ms: 1500 }));
     const start = performance.now();
     expect(await outcomeOf(replace(impatient()))).toBe("TimeoutError");
     expect(await valueOf()).toBe(0);
@@ -197,14 +182,6 @@ describe("the fault proxy", () => {
     // A timer may be up to 1 ms early.
     expect(performance.now() - start).toBeGreaterThanOrEqual(1499);
     expect(await valueOf()).toBe(1);
-  });
-
-  it("lets a rival write first", async () => {
-    const { etag } = await proxied.item("replace", pk).read();
-    const run = () => direct.item("replace", pk).replace({ id: "replace", pk, n: 7 });
-    scriptOnce("replace", { kind: "rival", run });
-    expect(await outcomeOf(replace(proxied, etag))).toBe(412);
-    expect(await valueOf()).toBe(7);
   });
 
   const unexpected = new Error("unexpected");
