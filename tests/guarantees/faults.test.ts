@@ -12,7 +12,7 @@ import {
 describe.each(plays)("$name", ({ scenarios, plan, afterRival, hasSecondSecret }) => {
   let stage: Stage;
   beforeAll(async () => {
-    stage = await startStage({ lanes: 16, deadlineMs, hasSecondSecret });
+    stage = await startStage({ lanes: 10, deadlineMs, hasSecondSecret });
   });
   afterAll(() => stage.service.stop());
 

@@ -412,33 +412,6 @@ const infoScenario: Scenario = {
   },
 };
 
-/** The ways through all functions. Where two make the same store calls, the one whose answer shows more stands for both. */
-export const scenarios: readonly Scenario[] = [
-  generateScenario("the first OTP", "none"),
-  generateScenario("a live OTP being there", "live"),
-  generateScenario("a used OTP being there", "used"),
-  askScenario("of a live OTP", "live"),
-  askScenario("of a used OTP with a newer one", "newer"),
-  useScenario("cart 1"),
-  useScenario(undefined),
-  regenerateScenario("the merchant's first", "none", true),
-  regenerateScenario("in place of one", "both", true),
-  regenerateScenario("in place of one", "both", false),
-  listScenario,
-  revokeScenario("of a merchant without keys", "none"),
-  revokeScenario("of one of two keys", "both"),
-  infoScenario,
-];
-
-/** The ways on which an instance finds what was issued under its second secret. */
-export const scenariosUnderSecondSecret: readonly Scenario[] = [
-  generateScenario("the first OTP", "none"),
-  generateScenario("a live OTP under the second secret", "live"),
-  generateScenario("a used OTP under the second secret", "used"),
-  askScenario("of a live OTP under the second secret", "live"),
-  useScenario("cart 1"),
-];
-
 /** The instances of a case that no fault reaches. */
 export type Peers = Pick<Case, "direct" | "rival">;
 
@@ -584,30 +557,43 @@ export const startStage = async ({
   return { service, peers, patient, pool };
 };
 
-/** What is to happen on a stage. */
-interface Play {
-  readonly name: string;
-  readonly scenarios: readonly Scenario[];
-  readonly plan: Plan;
-  /** What befalls the store call after a rival's call. */
-  readonly afterRival: Kind;
-  readonly hasSecondSecret: boolean;
-}
-
-export const plays: readonly Play[] = [
+export const plays = [
   {
     name: "whatever the store does",
-    scenarios,
-    plan: everyKind,
-    afterRival: lost.slice(0, 1),
     hasSecondSecret: false,
+    // All functions. Where two ways make the same store calls, the one whose answer shows more stands for both.
+    scenarios: [
+      generateScenario("the first OTP", "none"),
+      generateScenario("a live OTP being there", "live"),
+      generateScenario("a used OTP being there", "used"),
+      askScenario("of a live OTP", "live"),
+      askScenario("of a used OTP with a newer one", "newer"),
+      useScenario("cart 1"),
+      useScenario(undefined),
+      regenerateScenario("the merchant's first", "none", true),
+      regenerateScenario("in place of one", "both", true),
+      regenerateScenario("in place of one", "both", false),
+      listScenario,
+      revokeScenario("of a merchant without keys", "none"),
+      revokeScenario("of one of two keys", "both"),
+      infoScenario,
+    ],
+    plan: everyKind,
+    /** What befalls the store call after a rival's call. */
+    afterRival: lost.slice(0, 1),
   },
   {
     name: "whatever the store does while the secret is replaced",
-    scenarios: scenariosUnderSecondSecret,
+    hasSecondSecret: true,
+    scenarios: [
+      generateScenario("the first OTP", "none"),
+      generateScenario("a live OTP under the second secret", "live"),
+      generateScenario("a used OTP under the second secret", "used"),
+      askScenario("of a live OTP under the second secret", "live"),
+      useScenario("cart 1"),
+    ],
     plan: kindsUnderSecondSecret,
     afterRival: outcomes,
-    hasSecondSecret: true,
   },
 ];
 
