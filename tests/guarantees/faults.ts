@@ -557,27 +557,29 @@ export const startStage = async ({
   return { service, peers, patient, pool };
 };
 
+/** The ways through all functions. Where two make the same store calls, the one whose answer shows more stands for both. */
+export const scenarios: readonly Scenario[] = [
+  generateScenario("the first OTP", "none"),
+  generateScenario("a live OTP being there", "live"),
+  generateScenario("a used OTP being there", "used"),
+  askScenario("of a live OTP", "live"),
+  askScenario("of a used OTP with a newer one", "newer"),
+  useScenario("cart 1"),
+  useScenario(undefined),
+  regenerateScenario("the merchant's first", "none", true),
+  regenerateScenario("in place of one", "both", true),
+  regenerateScenario("in place of one", "both", false),
+  listScenario,
+  revokeScenario("of a merchant without keys", "none"),
+  revokeScenario("of one of two keys", "both"),
+  infoScenario,
+];
+
 export const plays = [
   {
     name: "whatever the store does",
     hasSecondSecret: false,
-    // All functions. Where two ways make the same store calls, the one whose answer shows more stands for both.
-    scenarios: [
-      generateScenario("the first OTP", "none"),
-      generateScenario("a live OTP being there", "live"),
-      generateScenario("a used OTP being there", "used"),
-      askScenario("of a live OTP", "live"),
-      askScenario("of a used OTP with a newer one", "newer"),
-      useScenario("cart 1"),
-      useScenario(undefined),
-      regenerateScenario("the merchant's first", "none", true),
-      regenerateScenario("in place of one", "both", true),
-      regenerateScenario("in place of one", "both", false),
-      listScenario,
-      revokeScenario("of a merchant without keys", "none"),
-      revokeScenario("of one of two keys", "both"),
-      infoScenario,
-    ],
+    scenarios,
     plan: everyKind,
     /** What befalls the store call after a rival's call. */
     afterRival: lost.slice(0, 1),
