@@ -61,6 +61,16 @@ describe.each(documents)("%s", (name) => {
     expect(broken).toEqual([]);
   });
 
+  it("has tables without a row of more or fewer cells", () => {
+    const tables = findAll(text.replaceAll(/^ *```.*?^ *```$/gms, ""), /((?:^ *\|.*\n)+)/gm);
+    const widthsOf = (table: string): number[] =>
+      table
+        .trimEnd()
+        .split("\n")
+        .map((row) => row.replaceAll("\\|", "").split("|").length);
+    expect(tables.filter((table) => new Set(widthsOf(table)).size > 1)).toEqual([]);
+  });
+
   it("names files that are there", () => {
     const names = findAll(
       text.replaceAll(/^ *```.*?^ *```$/gms, ""),
