@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { Server as SocketServer } from "node:net";
 
-/** Listens on loopback only, unless told. Resolves with the port; port 0 means any free one. Rejects when it is in use. */
+/** Listens on loopback only, unless an address is given. Resolves with the port; port 0 means any free one. Rejects when it is in use. */
 export const listen = async (server: SocketServer, port: number, address = "127.0.0.1"): Promise<number> => {
   server.listen(port, address);
   await once(server, "listening");

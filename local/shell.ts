@@ -12,7 +12,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const isOfUser = (folder: string): boolean =>
   /\\(Windows)?PowerShell\\Modules\\?$/i.test(folder) && !/^[a-z]:\\(Program Files|Windows)\\/i.test(folder);
 
-/** The shell that started npm, as far as its environment tells: npm itself starts the program from `sh` or `cmd`. */
+/** The shell that started npm, as far as its environment shows: npm itself starts the program from `sh` or `cmd`. */
 export const guessShell = (platform: string, { PSModulePath = "", SHELL, MSYSTEM }: Environment): Shell => {
   if (platform !== "win32") {
     return PSModulePath === "" ? "posix" : "powershell";

@@ -61,7 +61,7 @@ export const buildSite = async (signal?: AbortSignal): Promise<string> => {
       ...(signal && { signal }),
     },
   );
-  // Whoever calls the service meanwhile comes first.
+  // Calls of the service come first.
   if (child.pid !== undefined) {
     setPriority(child.pid, 10);
   }

@@ -7,8 +7,8 @@ import { beforeDeadline } from "./http/deadline";
 export type Health = Either<ServiceUnavailable, void>;
 
 /**
- * Gives the last answer if it is less than 5 s old, else looks, once for all who ask meanwhile. Rejects only on a defect.
- * @param onStoreCall told of the look-up, if this call makes it.
+ * Gives the last answer if it is less than 5 s old, else looks, once for all simultaneous calls. Rejects only on a defect.
+ * @param onStoreCall gets the look-up, if this call makes it.
  */
 export type CheckHealth = (onStoreCall: (call: StoreCall) => void) => Promise<Health>;
 

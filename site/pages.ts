@@ -38,7 +38,7 @@ const guideGroups: readonly { readonly label: Names; readonly guides: readonly N
   },
 ];
 
-/** For whoever runs the service, and for whoever changes it: English only, and in this order. */
+/** For operators and developers of the service: English only, and in this order. */
 const operation = ["deploy", "operate", "settings", "guarantees", "capacity", "benchmarks", "architecture"];
 
 const markdownIn = (folder: string): readonly string[] =>

@@ -17,7 +17,7 @@ export interface AccountTiming {
   readonly patienceMs: number;
 }
 
-/** With six endpoints of which five do not answer, a failover is noticed after 20 + 5 × 1.5 s. */
+/** If five of six endpoints do not answer, the service notices a failover after 20 + 5 × 1.5 s. */
 export const accountTiming: AccountTiming = {
   maxAgeMs: 20_000,
   minAgeMs: 2_000,

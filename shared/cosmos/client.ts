@@ -45,7 +45,7 @@ export const makeRegionalClient = (
             tokenProvider: () => Promise.resolve(""),
           }),
       httpClient,
-      // What is said of the SDK was read in its version 4.10.1.
+      // These comments describe the SDK's version 4.10.1.
       connectionPolicy: {
         // The SDK repeats nothing elsewhere (globalEndpointManager.js, retry/endpointDiscoveryRetryPolicy.js,
         // retry/timeoutFailoverRetryPolicy.js, retry/sessionRetryPolicy.js): our HTTP client chooses the region.
@@ -54,7 +54,7 @@ export const makeRegionalClient = (
         useMultipleWriteLocations: false,
         // An account with one write region fails over as a whole.
         enablePartitionLevelFailover: false,
-        // A write that hangs leaves time to look what became of it (request/RequestHandler.js).
+        // After a hanging write there is still time to read its outcome (request/RequestHandler.js).
         requestTimeout,
         // The SDK would wait as long as a 429 says, even past the end of the call (retry/resourceThrottleRetryPolicy.js).
         retryOptions: {

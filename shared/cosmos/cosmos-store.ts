@@ -31,7 +31,7 @@ const containerNames: readonly ContainerName[] = ["otps", "api-keys"];
 export interface CosmosStore {
   /** The store, for one call of a function. It opens nothing: all calls share the client's connections. */
   readonly forCall: StoreForCall;
-  /** Creates what is missing. A managed identity cannot: what is missing is then the cause of the failure. */
+  /** Creates what is missing. A managed identity cannot: the failure then names what is missing. */
   createContainers(): StoreResult<void>;
   /** Ends all timers and connections; no more requests are made. */
   dispose(): void;

@@ -8,7 +8,7 @@ import type { WriteOutcome } from "../domain/store";
 const unwrap = (error: unknown): unknown =>
   error instanceof Error && error.cause !== undefined ? error.cause : error;
 
-/** An HTTP status, or a fixed word of the SDK or the system for what kept the store from answering (`ECONNRESET`). */
+/** An HTTP status, or why the store did not answer, in a fixed word of the SDK or the system (`ECONNRESET`). */
 const codeOf = (error: unknown): number | string => {
   if (typeof error !== "object" || error === null) {
     return typeof error;
@@ -19,7 +19,7 @@ const codeOf = (error: unknown): number | string => {
   return "name" in error && typeof error.name === "string" ? error.name : "error";
 };
 
-/** Of the answer that an SDK call rejected with. */
+/** The headers of the answer that made an SDK call reject. */
 export const headersOf = (error: unknown): CosmosHeaders | undefined => {
   const origin = unwrap(error);
   return origin instanceof ErrorResponse ? origin.headers : undefined;
@@ -84,10 +84,10 @@ export const wasNotSent = (status: unknown): boolean =>
 export const toWriteOutcome = (error: StoreError): Either<ServiceUnavailable, WriteOutcome> => {
   const { status } = error;
   if (status === 429 || wasNotSent(status)) {
-    // It was not applied, and to write again at once would not help.
+    // The write was not applied, and another one at once would not help.
     return E.left(toUnavailable(error));
   }
-  // With a substatus it is not the item that is missing, and the write may be applied elsewhere.
+  // A substatus says that something other than the item is missing: the write may be applied elsewhere.
   if (status === 404 && (error.substatus ?? 0) !== 0) {
     return E.right("unknown");
   }

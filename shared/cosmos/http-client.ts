@@ -6,8 +6,8 @@ import { createDefaultHttpClient, type HttpClient } from "@azure/core-rest-pipel
 import { makeNameLookup } from "./name-lookup";
 
 /**
- * Of 128 SNAT ports to one address and port (https://learn.microsoft.com/azure/app-service/
- * troubleshoot-intermittent-outbound-connection-errors); the rest is for connections that have just closed, and for the
+ * An app has 128 SNAT ports to one address and port (https://learn.microsoft.com/azure/app-service/
+ * troubleshoot-intermittent-outbound-connection-errors). The other 28 are for connections that have just closed, and for the
  * account's own name, which may resolve to a region's address.
  */
 export const maxConnections = 100;

@@ -25,7 +25,7 @@ export const identityTiming: IdentityTiming = {
   betweenRefusalsMs: 3_000,
 };
 
-/** Whatever lifetime the token claims, in ms. */
+/** In ms, even if the token claims a longer life. */
 const longestUntilRenewal = 12 * 60 * 60 * 1000;
 
 export interface Identity {
@@ -51,7 +51,7 @@ interface Token {
 
 const TokenAnswer = t.type({ access_token: t.string, expires_on: t.union([t.string, t.number]) });
 
-/** `b64token` of RFC 6750, section 2.1, and no more of it than servers take. */
+/** `b64token` of RFC 6750, section 2.1, as long as servers accept at most. */
 const tokenPattern = /^[\w.~+/-]{1,16000}={0,2}$/;
 
 const secondsPattern = /^\d{1,15}$/;
@@ -126,7 +126,7 @@ export const makeIdentity = ({
     }
   };
 
-  /** Once for all who ask at the same time. */
+  /** One renewal for all simultaneous callers. */
   const renew = async (): Promise<Token> => {
     if (lastFailure !== undefined && now() - lastFailure.at < timing.afterFailureMs) {
       throw lastFailure.error;
@@ -141,7 +141,7 @@ export const makeIdentity = ({
         return (await renew()).value;
       }
       if (time >= inForce.renewAt) {
-        // The one in force serves until there is another.
+        // The current token serves until there is another.
         renew().catch(() => undefined);
       }
       return inForce.value;
@@ -173,7 +173,7 @@ const toToken = (body: string, time: number): Token => {
   if (lifetimeMs <= 0) {
     throw new TokenError("nonsense");
   }
-  // One that lives a day leaves half a day in which the endpoint may be away.
+  // With a token for a day, the endpoint may be away for half a day.
   return {
     value: answer.right.access_token,
     renewAt: time + Math.min(lifetimeMs / 2, longestUntilRenewal),

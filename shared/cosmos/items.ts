@@ -96,7 +96,7 @@ export const decodeItem = <A>(
   return E.right({ value: value.right, etag });
 };
 
-/** The answer to a write shows what was written. One that does not may be anybody's. */
+/** Cosmos DB's answer to a write shows what was written. Any other answer may come from another program. */
 export const decodeWritten = ({
   statusCode,
   resource,

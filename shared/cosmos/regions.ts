@@ -58,7 +58,7 @@ export const makeRegions = (
       const others = originsOf(account.readableLocations);
       const first = writable[0] ?? writeRegion;
       const isDivided = hasSeveralWriteRegions(account);
-      // A new sole write region means that the account failed over, so follow it. With several, keep the one of before.
+      // A new sole write region means that the account failed over, so follow it. With several, keep the former one.
       if (!isDivided || !isKnown) {
         writeRegion = first;
       }

@@ -7,13 +7,13 @@ import { notSent, wasNotSent } from "./error";
 import { TokenError, type Identity } from "./identity";
 import type { Regions, Usefulness } from "./regions";
 
-/** What the log says of a request that was given up. */
+/** The log's words for a request that got no answer in time. */
 export const noAnswer = "no answer in time";
 
 export const failWith = (code: string, request: PipelineRequest): RestError =>
   new RestError(code, { code, request });
 
-/** The SDK itself would repeat a read whose code is one of a lost connection, 10 times and a second apart (retry/defaultRetryPolicy.js). */
+/** Replace codes by which the SDK itself would repeat a read 10 times, a second apart (retry/defaultRetryPolicy.js). */
 const ownWords = new Map([
   ["ECONNRESET", "lost connection (ECONNRESET)"],
   ["EPIPE", "lost connection (EPIPE)"],
@@ -61,7 +61,7 @@ export const withToken = ({ token, replace }: Identity, inner: HttpClient): Http
       try {
         return await unlessAborted(pending, request.abortSignal);
       } catch (error) {
-        // All that wait for one token are given one error, and the SDK writes its diagnostics into an error.
+        // All calls that wait for a token share its error, and the SDK writes its diagnostics into an error.
         throw failWith(error instanceof TokenError ? error.message : notSent("no token", noAnswer), request);
       }
     };
@@ -83,7 +83,7 @@ export const withToken = ({ token, replace }: Identity, inner: HttpClient): Http
 /** As the SDK writes it for a token of Microsoft Entra ID (its ClientContext.js) and encodes it (its auth.js). */
 const toAuthorization = (token: string): string => encodeURIComponent(`type=aad&ver=1.0&sig=${token}`);
 
-/** 403/5300 is what a token that has ended is answered with (azure-sdk-for-python, issue 45886). */
+/** The store answers an expired token with 403/5300 (azure-sdk-for-python, issue 45886). */
 const refusesToken = (response: PipelineResponse): boolean =>
   response.status === 401 || (response.status === 403 && refusalOf(response) === undefined);
 
@@ -147,7 +147,7 @@ const usefulnessOf = ({ status, headers }: PipelineResponse): Usefulness => {
   switch (status) {
     case 200:
     case 201:
-    // A batch of which an operation failed.
+    // A batch with a failed operation.
     case 207:
       return "useful";
     case 404:

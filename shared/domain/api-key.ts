@@ -53,7 +53,7 @@ export type ApiKeys = Readonly<Partial<Record<KeyType, StoredApiKey>>> & {
   readonly ended?: Readonly<Partial<Record<KeyType, readonly EndedApiKey[]>>>;
 };
 
-/** Of each kind: keys that a call can derive again, and random ones. */
+/** How many ended keys are kept of each kind: derived from an `Idempotency-Key`, or random. */
 const maxEnded = 10;
 const endedKnownForMs = 86_400_000;
 
@@ -124,11 +124,11 @@ const apiKeyPattern = /^(cgn_(test_)?([A-Za-z0-9-]{1,64})_[0-9a-f]{56})([0-9a-f]
 
 const checksum = (text: string): string => crc32(text).toString(16).padStart(8, "0");
 
-/** Of a key: how many bytes nobody can guess. */
+/** How many bytes of a key nobody can guess. */
 export const secretBytes = 28;
 
 /**
- * @param secret so many bytes that nobody can guess.
+ * @param secret `secretBytes` bytes that nobody can guess.
  * @param sealOf 8 hexadecimal digits that follow from a text and the service's secret.
  */
 export const makeApiKey = (

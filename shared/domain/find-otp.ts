@@ -63,7 +63,7 @@ export const findLatestOtp = async (
     return otp;
   }
   if (otp.right === undefined) {
-    // One batch writes both, and the store keeps the OTP longer. Nobody may take the slot.
+    // One batch writes both, and the store keeps the OTP longer: an OTP may still be live, so the slot stays taken.
     throw new Defect("a slot without its OTP");
   }
   return E.right({ nonce: value.nonce, slotEtag: etag, code, otp: otp.right.value });

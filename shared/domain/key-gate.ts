@@ -1,7 +1,7 @@
 /**
- * Anybody can make up an API key that names a merchant, and each costs the store reads. So an instance has a budget for keys of
- * which it does not know that the service made them: beyond it they are refused unread, and a flood of them takes nothing from
- * the merchants. Nothing here lets a key in: the store is asked about each one.
+ * Anybody can make up an API key that names a merchant, and each costs the store reads. So an instance has a budget for keys
+ * that it does not know: it refuses what exceeds it without a read, and a flood takes nothing from the merchants. Nothing here
+ * lets a key in: the store decides about each one.
  */
 import type { ApiKeyHash, PresentedApiKey } from "./api-key";
 import type { Keyrings } from "./keyring";

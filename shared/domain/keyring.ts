@@ -70,7 +70,7 @@ const toCode = (digest: Buffer): string =>
     .padStart(codeLength, "0")
     .replaceAll(/./g, (digit) => codeAlphabet.charAt(parseInt(digit, codeAlphabet.length)));
 
-/** Of a merchant. Each costs a generate two more HMACs, to hit the slot's one: docs/decisions/0004-partitioning.md. */
+/** Each costs a generate two more HMACs, until a code falls into its slot's: docs/decisions/0004-partitioning.md. */
 export const partitionsOfMerchant = 16;
 
 /** @param secret at least 32 random bytes. What is derived from another secret has nothing in common with it. */

@@ -1,4 +1,4 @@
-/** Gives every function a deadline, a log, and an answer whatever happens. */
+/** Gives every function a deadline, a log, and an answer even after a defect. */
 import type { HttpFunctionOptions, HttpRequest } from "@azure/functions";
 import * as E from "fp-ts/Either";
 import type { Either } from "fp-ts/Either";
@@ -93,10 +93,10 @@ const makeAnsweringFunction = (
           invocationId: context.invocationId,
         });
     log.outcome(answer.status, E.isLeft(result) ? result.left : undefined);
-    // A read that the answer did not wait for is over too. The reason spares the making of an exception.
+    // Ends reads that the answer did not wait for. With a reason, no exception has to be made.
     deadline.abort("answered");
     const { body, ...withoutBody } = withCommonHeaders(answer);
-    // RFC 9110, section 9.3.2. The host would send a body of its own accord.
+    // RFC 9110, section 9.3.2. The host itself would send a body.
     return request.method === "HEAD" || body === undefined ? withoutBody : { ...withoutBody, body };
   },
 });

@@ -23,7 +23,7 @@ export type LogEvent = "request" | "store-call" | "api-key" | "defect";
 
 export interface CallSubject {
   readonly merchantId?: MerchantId;
-  /** The merchant that an API key names which is not in force. Anybody can make up such a key. */
+  /** The merchant named by an API key that is not in force. Anybody can make up such a key. */
   readonly claimedMerchantId?: MerchantId;
   readonly discountId?: DiscountId;
   readonly isUse?: boolean;
@@ -99,7 +99,7 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
       write("error", "defect", describeDefect(error));
     },
     outcome: (status, failure) => {
-      // A test code that plays an outage is no trouble.
+      // An outage that a test code simulates needs no warning.
       write(status < 500 || subject.keyType === "test" ? "info" : "warn", "request", {
         status,
         problem: failure?.tag,
@@ -124,7 +124,7 @@ export const makeLog = (context: InvocationContext, traceId: string | undefined)
   };
 };
 
-/** Without the message, unless that is fixed words: it may quote data. A stack begins with the message, so only the frames stay. */
+/** Keeps a message only if it is fixed words: others may quote data. Keeps the frames of the stack, which begins with the message. */
 const describeDefect = (error: unknown): object =>
   error instanceof Error
     ? {

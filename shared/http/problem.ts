@@ -189,7 +189,7 @@ const bodyTooLarge: Readonly<Record<Language, string>> = {
 
 const apiKeyHeader = "Ocp-Apim-Subscription-Key";
 
-/** What the caller's developer is to look at: names of the contract, and never a value. */
+/** What the calling program's developer must check: names of the contract, and never a value. */
 const namedBy = (failure: Failure, audience: Audience, language: Language): string | undefined => {
   switch (failure.tag) {
     case "invalid-request": {

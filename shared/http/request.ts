@@ -60,7 +60,7 @@ export const decodeJsonBody = async <A>(
   return E.isLeft(json) ? json : decodeFields(codec, json.right);
 };
 
-/** What a body that is not JSON in UTF-8 is, as far as its first bytes tell. */
+/** Judges by its first bytes what a body is that is not JSON in UTF-8. */
 const bodyFaultOf = (bytes: Buffer): BodyFault => {
   const [first, second] = bytes;
   if (first === undefined) {
