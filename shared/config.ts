@@ -266,7 +266,7 @@ export interface BadSettings {
 export const decodeConfig = (environment: Environment): Either<BadSettings, Config> => {
   const given = pick(environment, settingNames);
   const settings = Settings.decode({ ...defaults, ...given });
-  // A malformed key is present all the same.
+  // A malformed key still counts as present.
   const credential =
     E.isLeft(settings) && given["COSMOSDB_KEY"] !== undefined
       ? undefined
