@@ -21,7 +21,7 @@ param tags Tags = {}
 @description('Whether nobody can delete the store, the vault and the storage account until the lock is taken off. It needs the right to manage locks, which Owner has.')
 param isLocked bool = false
 
-@description('Whether the store, the vault and the storage account are reached through a virtual network only. false is for a cheap trial: it leaves out the network, and whoever has a token of an identity with a role gets in from anywhere.')
+@description('Whether the store, the vault and the storage account are reached through a virtual network only. false is for a cheap trial: it leaves out the network, and a token of an identity with a role opens them from anywhere.')
 param isPrivate bool = true
 
 @description('Address range of the virtual network, in CIDR notation: /16 to /26, with a gateway /16 to /25. Nothing outside it needs to know it.')
@@ -63,7 +63,7 @@ param backupTier string = 'Continuous7Days'
 @maxLength(44)
 param restoredCosmosDbName string = ''
 
-@description('Whether a deployment leaves the regions of the account, their order and their zones as they are, whatever readLocations says. For a restored account, and after a failover.')
+@description('Whether a deployment leaves the regions of the account, their order and their zones as they are, even if readLocations differs. For a restored account, and after a failover.')
 param keepsStoreLocations bool = !empty(restoredCosmosDbName)
 
 @description('Name of the database: COSMOSDB_DATABASE_NAME.')
@@ -157,7 +157,7 @@ param otpTtlInSeconds int = 600
 @maxValue(31536000)
 param otpRetentionInSeconds int = 86400
 
-@description('Within this time every request is answered, whatever the store does, in milliseconds: 100–60000. REQUEST_DEADLINE_IN_MS.')
+@description('The service answers every request within this time, even if the store is silent, in milliseconds: 100–60000. REQUEST_DEADLINE_IN_MS.')
 @minValue(100)
 @maxValue(60000)
 param requestDeadlineInMs int = 5000
@@ -630,7 +630,7 @@ output SERVICE_API_IDLE_NAME string = !hasSecondApp ? '' : liveApp == 'first' ? 
 @description('Address that the DNS name of the service leads to. Empty: there is no gateway.')
 output GATEWAY_HOST_NAME string = hasGateway ? gateway!.outputs.hostName : ''
 
-@description('Whom the alerts tell. NOBODY is a warning.')
+@description('Who gets the alerts. NOBODY is a warning.')
 output ALERTS_TELL string = tellsNobody ? 'NOBODY' : 'somebody'
 
 @description('URL of the site. Empty: there is none.')
