@@ -88,7 +88,7 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2025-10-15' = {
       }
     }
 
-    // Equal to what shared/cosmos/items.ts would create. The service's role cannot create them.
+    // Equal to what shared/cosmos/containers.ts would create. The service's role cannot create them.
     resource otps 'containers' = {
       name: 'otps'
       tags: tags
