@@ -100,6 +100,20 @@ describe("the store", () => {
       "reference(storeLocations).outputs.locations.value",
     );
   });
+
+  it("is changed by one resource after the other: an account answers a second change with 412", () => {
+    const resources = toObject(at(template, "resources", "cosmosDb", "properties", "template", "resources"));
+    const isChange = (name: string): boolean =>
+      /databaseAccounts|locks/.test(toText(at(resources[name], "type")));
+    const before = (name: string): readonly string[] =>
+      toArray(at(resources[name], "dependsOn") ?? [])
+        .map(toText)
+        .flatMap((each) => [each, ...before(each)]);
+    const changes = Object.keys(resources).filter(isChange);
+    const waitsFor = changes.map((name) => new Set(before(name).filter(isChange)).size);
+    expect(waitsFor.sort()).toEqual([...changes.keys()]);
+    expect(changes.length).toBeGreaterThan(5);
+  });
 });
 
 describe("before anything is created", () => {
@@ -181,6 +195,10 @@ describe("the network", () => {
     expect(subnets.filter((each) => at(each, "properties", "networkSecurityGroup") === undefined)).toEqual(
       [],
     );
+    // Without it a group does not hold for private endpoints.
+    expect(at(subnets[1], "properties", "privateEndpointNetworkPolicies")).toBe(
+      "NetworkSecurityGroupEnabled",
+    );
   });
 });
 
@@ -255,7 +273,12 @@ describe("in front of the app", () => {
       /<rate-limit-by-key calls="300" renewal-period="10" counter-key="@\(&quot;(?:key|address) /g;
     expect(policy.match(limit)).toHaveLength(2);
     expect(policy).toContain("!&quot;,203.0.113.7,203.0.113.8,&quot;.Contains(");
-    expect(policy).toMatch(/<on-error>.*"429".*<set-header name="Retry-After"/s);
+    const [, onError = ""] = /<on-error>(.*)<\/on-error>/s.exec(policy) ?? [];
+    expect(onError).toMatch(/"429".*<set-header name="Retry-After"/s);
+    // API Management takes few policies there: https://learn.microsoft.com/azure/api-management/api-management-error-handling-policies#policies-allowed-in-on-error
+    const outside = onError.replaceAll(/<return-response>.*?<\/return-response>|<!--.*?-->/gs, "");
+    const used = new Set([...outside.matchAll(/<([a-z-]+)/g)].map(([, name]) => name));
+    expect(used).toEqual(new Set(["base", "choose", "when", "set-variable", "otherwise"]));
   });
 
   it.each<[JsonObject, string]>([
@@ -294,6 +317,8 @@ describe("access", () => {
     [types.cosmosDb, "disableLocalAuth", true],
     [types.cosmosDb, "minimalTlsVersion", "Tls12"],
     [types.cosmosDb, "backupPolicy.type", "Continuous"],
+    [types.cosmosDb, "enableAutomaticFailover", true],
+    [types.cosmosDb, "locations.0.isZoneRedundant", true],
     [types.keyVault, "enableRbacAuthorization", true],
     [types.keyVault, "enablePurgeProtection", true],
     [types.storage, "allowSharedKeyAccess", false],
@@ -494,6 +519,11 @@ describe("OTP_SECRET", () => {
     const made = all(types.secret, resources).map(({ name }) => name.split("/")[1]);
     expect(made).toEqual(expected.filter((name) => name !== undefined));
   });
+
+  it("is there before the app, which looks its version up", () => {
+    const before = toArray(at(template, "resources", "functionApps", "dependsOn"));
+    expect(before).toEqual(expect.arrayContaining(["otpSecret", "otpSecondSecret"]));
+  });
 });
 
 describe("the parameters", () => {
@@ -507,10 +537,13 @@ describe("the parameters", () => {
   });
 
   it("are the ones that the documents name", () => {
-    const documents = ["deploy.md", "operate.md", "settings.md"].map((name) =>
+    const documents = ["capacity.md", "deploy.md", "operate.md", "settings.md"].map((name) =>
       readFileSync(path.join("docs", name), "utf8"),
     );
     const named = documents.flatMap((text) => [
+      ...[...text.matchAll(/`(\w+(?:MaxThroughput|Instances)|logs[A-Z]\w+)`/g)].map(([, name = ""]) =>
+        toVariable(name),
+      ),
       ...[...text.matchAll(/\bCGN_OTP_[A-Z_]+/g)].map(([variable]) => variable),
       ...[...text.matchAll(/--parameters (.+)/g)].flatMap(([, given = ""]) =>
         [...given.matchAll(/(\w+)=/g)].map(([, name = ""]) => toVariable(name)),
@@ -533,5 +566,15 @@ describe("the parameters", () => {
       return E.isRight(config) || !config.left.names.includes(setting);
     };
     expect([min - 1, min, max, max + 1].map(isTaken)).toEqual([false, true, true, false]);
+  });
+
+  // https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+  it.each([
+    [types.keyVault, /^[a-z][a-z0-9-]{1,22}[a-z0-9]$/],
+    [types.storage, /^[a-z0-9]{3,24}$/],
+  ])("leave the name of %s one that Azure takes", (type, pattern) => {
+    for (const name of ["a-b-c-d-e-f1", "abcdefghijkl"]) {
+      expect(one(type, deploy(template, { name }))["name"]).toMatch(pattern);
+    }
   });
 });
