@@ -16,6 +16,8 @@ const page = readFileSync("docs/operate.md", "utf8");
 const sectionOf = (title: string, level = "##"): string =>
   page.split(`\n${level} ${title}\n`)[1]?.split(new RegExp(`\n#{2,${level.length}} `))[0] ?? "";
 
+const template = parseJson(readFileSync("infra/main.json", "utf8"));
+
 describe("docs/operate.md", () => {
   let service: Service;
   beforeAll(async () => {
@@ -24,7 +26,6 @@ describe("docs/operate.md", () => {
   afterAll(() => service.stop());
 
   it("lists each alert that the template raises, by its severity and in the ten incidents, and has a page for it", () => {
-    const template = parseJson(readFileSync("infra/main.json", "utf8"));
     const ofTemplate = deploy(template).flatMap(({ name, body }) => {
       const [, alert] = /^alert-cgn-otp-[0-9a-f]{8}-(.+)$/.exec(name) ?? [];
       return alert === undefined ? [] : [[alert, toText(at(body, "properties", "severity") ?? "by Azure")]];
@@ -40,6 +41,20 @@ describe("docs/operate.md", () => {
     expect(named.filter((alert) => alert === undefined || !alerts.includes(alert))).toEqual([]);
     const pages = alerts.map((alert) => sectionOf(`\`${alert}\``, "###"));
     expect(pages.filter((text) => !/\*\*Do|what to do/.test(text))).toEqual([]);
+  });
+
+  it("says from which number on an alert of the template is raised", () => {
+    const numbers = deploy(template).flatMap(({ name, body }) => {
+      const criteria = at(body, "properties", "criteria");
+      const number = at(criteria, "failedLocationCount") ?? at(criteria, "allOf", 0, "threshold");
+      return typeof number === "number" && number > 0 ? [{ name, number }] : [];
+    });
+    expect(numbers.length).toBeGreaterThan(3);
+    for (const { name, number } of numbers) {
+      expect(page).toMatch(
+        new RegExp(`^\\| \\[\`${name.slice("alert-cgn-otp-01234567-".length)}\`.* ${number} `, "m"),
+      );
+    }
   });
 
   it.each([
