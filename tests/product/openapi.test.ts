@@ -13,7 +13,7 @@ import { makeKeyring } from "../../shared/domain/keyring";
 import type { IssuedOtp } from "../../shared/domain/otp";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "../../shared/domain/identifiers";
 import { OtpBody } from "../../shared/http/bodies";
-import { problemNames, toProblem } from "../../shared/http/problem";
+import { problemNames, problemTypeBase, toProblem } from "../../shared/http/problem";
 import { call, fiscalCode, makeApi, merchantId, type Api } from "../../tools/support/api";
 import {
   describedAnswers,
@@ -162,6 +162,16 @@ describe("openapi.yaml", () => {
     }
   });
 
+  it("names the characters of which issued OTPs are made: a shop may refuse others", () => {
+    const keyring = makeKeyring(randomBytes(32));
+    const codes = Array.from({ length: 200 }, (_, index) =>
+      keyring.codeFor({ partitionKey: "", id: "slot" }, String(index)),
+    );
+    const inOrder = (characters: string): string => [...new Set(characters)].sort().join("");
+    const named = text.match(/(?<=`)[A-Z2-9]{20,}(?=`)/g) ?? [];
+    expect(named.map(inOrder)).toEqual([inOrder(codes.join("")), inOrder(codes.join(""))]);
+  });
+
   it("is read alike by readers of YAML 1.1 and 1.2", () => {
     expect(parse(text, { version: "1.1" })).toEqual(parse(text, { version: "1.2" }));
   });
@@ -263,10 +273,11 @@ describe("openapi.yaml", () => {
     },
   );
 
-  it("has only well-formed API keys as examples, and the package's version", () => {
+  it("has only well-formed API keys as examples, the package's version, and the host of the problems' types", () => {
     const apiKeys = text.match(/\bcgn_[\w-]{20,}/g) ?? [];
     expect(apiKeys.length).toBeGreaterThan(0);
     expect(apiKeys.map(decodeApiKey)).not.toContain(undefined);
     expect(valueAt(["info", "version"])).toBe(version);
+    expect(valueAt(["servers"])).toMatchObject([{ url: new URL("/api/v1", problemTypeBase).href }]);
   });
 });
