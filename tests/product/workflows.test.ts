@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parse as parseYaml } from "yaml";
+import packageJson from "../../package.json";
 import { at, parseJson, toArray, toObject, toText, type JsonObject } from "../support/arm-template";
 
 const folder = path.join(".github", "workflows");
@@ -34,6 +35,19 @@ describe.each(workflows)("$name", ({ text, workflow, jobs, scripts }) => {
     expect(scripts.filter((script) => script.includes("${{"))).toEqual([]);
     for (const script of scripts) {
       expect(spawnSync("bash", ["-n", "-c", script], { encoding: "utf8" }).stderr).toBe("");
+    }
+  });
+});
+
+describe("each workflow", () => {
+  it("runs scripts and tests that are there: jest would call it a success to find none of that name", () => {
+    const all = workflows.flatMap(({ scripts }) => scripts).join("\n");
+    const names = [...all.matchAll(/npm run ([\w:-]+)/g)].map(([, name = ""]) => name);
+    expect(names.filter((name) => !Object.hasOwn(packageJson.scripts, name))).toEqual([]);
+    const tests = [...all.matchAll(/jest (\S+) --testNamePattern "(.+)"/g)];
+    expect(tests.length).toBeGreaterThan(0);
+    for (const [, file = "", name = ""] of tests) {
+      expect(readFileSync(`${file}.test.ts`, "utf8")).toContain(`describe("${name}"`);
     }
   });
 });
