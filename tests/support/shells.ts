@@ -24,7 +24,7 @@ export const hasPowerShell = (): boolean => spawnSync("dotnet", [...pwsh, "--ver
 export const describeMissingPowerShell = "dotnet tool restore has not brought PowerShell";
 
 /** A shell may start slowly. */
-export const patienceMs = 110_000;
+const patienceMs = 110_000;
 
 /** What these lines print when they are pasted. The store may run in this process, and must answer meanwhile. */
 export const paste = async ({ command, args }: Shell, lines: string): Promise<string> => {

@@ -290,7 +290,7 @@ export const startFaultProxy = async (
  * Resets a connection, unless it is already ending because the client disconnected. Node.js 22 would then neither reset
  * the connection nor release it, and the process would never end.
  */
-export const resetConnection = (socket: Socket): void => {
+const resetConnection = (socket: Socket): void => {
   if (socket.writableEnded) {
     socket.destroy();
   } else {
