@@ -284,6 +284,7 @@ describe("in front of the app", () => {
   it.each<[JsonObject, string]>([
     [{}, "reference(functionApps[0]).outputs.hostName.value"],
     [gateway, "reference(gateway).outputs.hostName.value"],
+    [{ publicHostName: "own.example.org" }, "own.example.org"],
     [given, "api.example.org"],
   ])("is what the test from outside asks for Status: with %j %s", (parameters, hostName) => {
     const test = at(one(types.webTest, deploy(template, parameters)), "properties");
