@@ -75,7 +75,9 @@ export const buildSite = async (signal?: AbortSignal): Promise<string> => {
   await rm(working, { recursive: true, force: true });
   for (const name of await readdir(built)) {
     const each = path.join(built, name);
-    if (Date.now() - (await stat(each)).mtimeMs > keptForMs) {
+    // Another build may remove it meanwhile.
+    const wanted = await stat(each).catch(() => undefined);
+    if (wanted !== undefined && Date.now() - wanted.mtimeMs > keptForMs) {
       await rm(each, { recursive: true, force: true });
     }
   }
