@@ -44,5 +44,11 @@ export default {
   frames: false,
   defaultProps: { wrap: true },
   plugins: [bar],
-  styleOverrides: { borderRadius: "0", borderWidth: "0", codeFontSize: "0.875rem", codeLineHeight: "1.6" },
+  styleOverrides: {
+    borderRadius: "0",
+    borderWidth: "0",
+    codeBackground: "var(--sl-color-bg)",
+    codeFontSize: "0.875rem",
+    codeLineHeight: "1.6",
+  },
 };
