@@ -26,7 +26,7 @@ const readText = async ({ file, language }: Omit<SitePage, "id">): Promise<Text>
   const [, title = "", body = ""] =
     /^# (.+)\n([^]*)/.exec(file.startsWith("docs/problems/") ? takePart(text, language) : text) ?? [];
   return {
-    title,
+    title: title.replaceAll("`", ""),
     body: file.startsWith("site/content/problems") ? body + (await listProblems(language)) : body,
   };
 };
