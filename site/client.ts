@@ -30,14 +30,11 @@ for (const button of document.querySelectorAll<HTMLButtonElement>(".sample butto
   say(words.copy);
   button.addEventListener("click", () => {
     const code = lines.map(({ textContent }) => textContent.replace(/\n$/, "")).join("\n");
-    void navigator.clipboard.writeText(code).then(
-      () => {
-        say(words.copied);
-      },
-      () => {
-        say(words.notCopied);
-      },
-    );
+    const written = navigator.clipboard.writeText(code);
+    void written
+      .then(() => words.copied)
+      .catch(() => words.notCopied)
+      .then(say);
     setTimeout(say, shownForMs, words.copy);
   });
 }

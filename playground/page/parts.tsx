@@ -86,12 +86,8 @@ export const CopyButton: View<CopyProps> = ({ text, label, ...props }) => {
   const { texts } = usePage();
   const [said, say] = useState(label);
   const copy = async (): Promise<void> => {
-    say(
-      await navigator.clipboard.writeText(text).then(
-        () => texts.copied,
-        () => texts.notCopied,
-      ),
-    );
+    const written = navigator.clipboard.writeText(text);
+    say(await written.then(() => texts.copied).catch(() => texts.notCopied));
     setTimeout(say, saidForMs, label);
   };
   return (
