@@ -242,6 +242,8 @@ describe("the site", () => {
       page.on("pageerror", ({ message }) => complaints.push(message));
       page.on("console", (message) => complaints.push(message.text()));
       page.on("request", (request) => complaints.push(request.url()));
+      // The search waits for idle time, which Chromium without a screen may not have for long.
+      await page.addInitScript("window.requestIdleCallback = (task) => setTimeout(task, 1)");
       await page.goto(baseUrl + at);
       return page;
     };
