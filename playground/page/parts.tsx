@@ -1,8 +1,8 @@
 /** What several panels are made of. */
 import { createContext, type ComponentChildren, type JSX } from "preact";
 import { useContext, useState } from "preact/hooks";
-import { lookOf, nextOf, stepsOf, type Action } from "./look";
-import type { Call, State } from "./state";
+import { nextOf, stepsOf, type Action } from "./look";
+import type { State } from "./state";
 import type { Notice } from "./tell";
 import type { Locale, Texts } from "./texts";
 import type { Event } from "./update";
@@ -108,13 +108,6 @@ export const Status: View<{ notices: readonly Notice[]; id?: string }> = ({ noti
     ))}
   </div>
 );
-
-/** How a call ended for its caller. The trace and the panels show the same. */
-export const Badge: View<{ call: Call }> = ({ call }) => {
-  const { level, status } = lookOf(call);
-  const { lost } = usePage().texts;
-  return <span class={`badge ${level}`}>{status ?? (level === "muted" ? "…" : lost)}</span>;
-};
 
 interface PanelProps {
   step: 1 | 2 | 3;

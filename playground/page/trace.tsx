@@ -1,6 +1,7 @@
 /** Every call, the latest first. The visitor's last one opens by itself. Those that the page makes unasked stand apart. */
 import { print } from "./calls";
-import { Badge, usePage, type View } from "./parts";
+import { lookOf } from "./look";
+import { usePage, type View } from "./parts";
 import type { Call } from "./state";
 import { fill } from "./texts";
 
@@ -34,12 +35,13 @@ const Exchange: View<{ call: Call }> = ({ call }) => {
 const Entry: View<{ call: Call; isOpen: boolean }> = ({ call, isOpen }) => {
   const { texts, locale } = usePage();
   const { purpose, method, path, at, outcome } = call;
+  const { level, status } = lookOf(call);
   return (
     <li>
       <details class="box" open={isOpen}>
         <summary>
           <span class="row">
-            <Badge call={call} />
+            <span class={`badge ${level}`}>{status ?? (level === "muted" ? "…" : texts.lost)}</span>
             <strong>{texts.purposes[purpose.tag]}</strong>
             <code>{`${method} ${path}`}</code>
             <span class="soft">
