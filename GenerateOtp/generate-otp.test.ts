@@ -137,4 +137,23 @@ describe("GenerateOtp", () => {
     const lost = proxy.requests.find(({ operation }) => operation === "batch");
     expect(lost && (await applyLate(service.config.cosmos.endpoint, lost))).toBe(200);
   });
+
+  it("tells of one that came while it tried again, once its own write can no longer be applied", async () => {
+    const apiKey = await service.newApiKey();
+    const { instance: rival } = await startSwapped();
+    const takeSlot = async (): Promise<void> => {
+      await rival.use(apiKey, await rival.newCode());
+    };
+    const script = firstOf(
+      inOrder("batch", { kind: "reset-before" }),
+      inOrder("read", undefined, { kind: "rival", run: takeSlot }, undefined, {
+        kind: "rival",
+        run: () => service.generate(),
+      }),
+    );
+    const { instance } = await startSwapped(script);
+    const reply = await instance.generate();
+    expectProblem(reply, 409, "otp-conflict");
+    expect(decode(Conflict, reply.json).otp).toEqual(decode(Conflict, (await service.generate()).json).otp);
+  });
 });

@@ -133,7 +133,8 @@ const issueOtp = async (
       const live = toIssued(latest.right);
       return latest.right.nonce === drawn.nonce ? E.right(live) : E.left({ tag: "otp-conflict", otp: live });
     }
-    isPending = (isPending || outcome.right === "unknown") && latest.right?.slotEtag === slotEtag;
+    // The condition of such a write fails once the slot has changed.
+    isPending = outcome.right === "unknown" && latest.right?.slotEtag === slotEtag;
     if (latest.right?.nonce === drawn.nonce) {
       drawn = first.drawOtp(merchantId, slotRef);
     }
