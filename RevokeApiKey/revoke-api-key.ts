@@ -79,7 +79,7 @@ const revoke = async (
       log();
       return E.right(noContent);
     }
-    if (outcome.right === "unknown" && key !== undefined) {
+    if (key !== undefined) {
       pending.set(key.hash, log);
     }
   }
