@@ -6,7 +6,8 @@ import { ApiKeyBody } from "../shared/http/bodies";
 import { expectProblem } from "../tests/support/expect-problem";
 import { merchantId, type Reply } from "../tools/support/api";
 import { decode } from "../tools/support/either";
-import { firstOf, inOrder } from "../tools/support/fault-scripts";
+import type { Fault, FaultProxy } from "../tools/support/fault-proxy";
+import { applyLate, firstOf, inOrder, type Script } from "../tools/support/fault-scripts";
 import {
   readItems,
   startBehindFaults,
@@ -153,24 +154,35 @@ describe("RegenerateApiKey", () => {
     });
   });
 
-  describe("when the answer to its write is lost and a rival comes before it looks", () => {
-    const rivals: readonly [string, () => Promise<unknown>][] = [
-      ["regenerates", () => service.newApiKey()],
-      ["revokes", () => service.revoke()],
+  describe("when the answers to its writes are lost", () => {
+    /** The first two, and a rival comes before the call looks. */
+    const rivalled = (run: () => Promise<unknown>): Script => {
+      const lost: Fault = { kind: "reset-after" };
+      return firstOf(inOrder("read", undefined, { kind: "rival", run }), inOrder("write", lost, lost));
+    };
+    /** The first write is applied just before the second. */
+    const late = ({ requests }: FaultProxy): Script => {
+      const arrive = async (): Promise<void> => {
+        const lost = requests.find(({ operation }) => operation === "replace");
+        expect(lost && (await applyLate(service.config.cosmos.endpoint, lost))).toBe(200);
+      };
+      return inOrder("write", { kind: "reset-before" }, { kind: "rival", run: arrive });
+    };
+    const ways: readonly [string, (proxy: FaultProxy) => Script][] = [
+      ["a rival regenerates", () => rivalled(() => service.newApiKey())],
+      ["a rival revokes", () => rivalled(() => service.revoke())],
+      ["the first comes late", late],
     ];
-    const cases = rivals.flatMap(([rival, run]) => [
-      [`regenerate, while a rival ${rival}`, undefined, run] as const,
-      [`regenerate with an Idempotency-Key, while a rival ${rival}`, press, run] as const,
-      [`revoke, while a rival ${rival}`, "revoke", run] as const,
+    const cases = ways.flatMap(([way, script]) => [
+      [`regenerate, while ${way}`, undefined, script] as const,
+      [`regenerate with an Idempotency-Key, while ${way}`, press, script] as const,
+      [`revoke, while ${way}`, "revoke", script] as const,
     ]);
 
-    it.each(cases)("leaves no change without its line: %s", async (_, header, run) => {
+    it.each(cases)("has one line for each change: %s", async (_, header, script) => {
       const former = (await service.newApiKey()).slice(-4);
-      const script = firstOf(
-        inOrder("read", undefined, { kind: "rival", run }),
-        inOrder("write", { kind: "reset-after" }),
-      );
-      const { instance } = await startBehindFaults(service, 5000, script);
+      const { proxy, instance } = await startBehindFaults(service, 5000);
+      proxy.script(script(proxy));
       const reply =
         header === "revoke"
           ? await instance.revoke()
