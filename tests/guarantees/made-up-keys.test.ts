@@ -7,7 +7,7 @@ import { decode } from "../../tools/support/either";
 import { startBehindFaults, startService, type Service } from "../../tools/support/service";
 import { expectProblem } from "../support/expect-problem";
 
-const calls = 200;
+const calls = 80;
 const readsPerCall = 2;
 
 describe("a flood of made-up API keys", () => {
@@ -16,11 +16,12 @@ describe("a flood of made-up API keys", () => {
     service = await startService();
   });
   afterEach(() => service.stop());
+  afterEach(() => jest.restoreAllMocks());
 
-  /** Asks with many keys that anybody can compute, and between them with the merchant's. */
+  /** Asks within one second with many keys that anybody can compute, and between them with the merchant's. */
   const flood = async (
     settings: Readonly<Record<string, string>>,
-  ): Promise<Record<"toMadeUp" | "toMerchant", readonly Reply[]> & { reads: number; admitted: number }> => {
+  ): Promise<Record<"toMadeUp" | "toMerchant", readonly Reply[]> & { reads: number }> => {
     const [apiKey, code] = [await service.newApiKey(), await service.newCode()];
     const { proxy, instance } = await startBehindFaults(
       { ...service, settings: { ...service.settings, ...settings } },
@@ -30,7 +31,8 @@ describe("a flood of made-up API keys", () => {
     await proxy.reset();
     // Well-formed, with a right checksum.
     const stranger = makeKeyring(randomBytes(32));
-    const start = performance.now();
+    // The gate's clock stands still, however long a busy machine takes.
+    jest.spyOn(performance, "now").mockReturnValue(performance.now());
     const toMerchant: Reply[] = [];
     const toMadeUp: Reply[] = [];
     for (let made = 0; made < calls; made += 40) {
@@ -40,16 +42,15 @@ describe("a flood of made-up API keys", () => {
       toMerchant.push(await instance.ask(apiKey, code));
       toMadeUp.push(...(await Promise.all(some)));
     }
-    const admitted = strangersPerSecond * (1 + (performance.now() - start) / 1000);
-    return { toMadeUp, toMerchant, reads: proxy.requests.length, admitted };
+    return { toMadeUp, toMerchant, reads: proxy.requests.length };
   };
 
   it("costs the store a few reads a second, and no merchant an answer", async () => {
-    const { toMadeUp, toMerchant, reads, admitted } = await flood({});
+    const { toMadeUp, toMerchant, reads } = await flood({});
     expect(new Set(toMerchant.map(({ status }) => status))).toEqual(new Set([200]));
     const refused = toMadeUp.filter(({ status }) => status !== 401);
-    expect(toMadeUp.length - refused.length).toBeLessThanOrEqual(admitted);
-    expect(reads).toBe(readsPerCall * (toMadeUp.length - refused.length + toMerchant.length));
+    expect(toMadeUp.length - refused.length).toBe(strangersPerSecond);
+    expect(reads).toBe(readsPerCall * (strangersPerSecond + toMerchant.length));
     for (const reply of refused) {
       expectProblem(reply, 429, "too-many-requests");
       expect(reply.headers.get("retry-after")).toBe("1");
