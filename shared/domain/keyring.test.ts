@@ -6,8 +6,9 @@ import { decodeApiKey, keyTypes, type PresentedApiKey } from "./api-key";
 import { DiscountId, FiscalCode, MerchantId, OtpCode } from "./identifiers";
 import { makeKeyring, partitionsOfMerchant, type ItemRef } from "./keyring";
 
+/** Omocodia letters in place of digits included. */
 const fiscalCodes = fc
-  .stringMatching(/^[A-Z]{6}[0-9]{2}[ABCDEHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]$/)
+  .stringMatching(/^[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]$/)
   .map((text) => right(FiscalCode.decode(text)));
 const identifiers = fc.stringMatching(/^[A-Za-z0-9-]{1,64}$/);
 const merchantIds = identifiers.map((text) => right(MerchantId.decode(text)));
