@@ -212,10 +212,15 @@ describe("the calls that made a merchant's keys", () => {
     expect(endedBy(end({}, "primary", at(3), "id 4"), "primary", "id 4")).toEqual([]);
   });
 
-  it("leave the keys of the other type alone, whatever is replaced or revoked", () => {
+  it("leave the keys of the other type alone, in force or ended, whatever is replaced or revoked", () => {
     const both = replace(replace({}, "primary", madeBy("call 1", 0)), "secondary", madeBy("call 2", 1));
     expect(end(both, "primary", at(2)).secondary).toEqual(both.secondary);
     expect(end(both, "primary", at(2)).primary).toBeUndefined();
     expect(replace(both, "secondary", madeBy("call 3", 2)).primary).toEqual(both.primary);
+    const one = end(both, "secondary", at(2));
+    const two = end(one, "primary", at(3));
+    const nothing = end(two, "primary", at(4));
+    expect(one.ended?.secondary).toHaveLength(1);
+    expect([two.ended?.secondary, nothing.ended?.secondary]).toEqual(Array(2).fill(one.ended?.secondary));
   });
 });
