@@ -232,14 +232,14 @@ describe("a store that misbehaves", () => {
 
   it.each<[string, Fault | undefined, string | undefined]>([
     ["answered", undefined, undefined],
-    ["refused", { kind: "status", status: 429, retryAfterMs: 5000 }, "store: 429"],
+    ["refused", { kind: "status", status: 429, retryAfterMs: 60_000 }, "store: 429"],
   ])(
     "with regions is read again after a 503, and the log knows of the second read, which is %s",
     async (...row) => {
       const [, then, failure] = row;
       const account = await startFaultProxy(service.config.cosmos.endpoint, {});
       account.script(inOrder("read", { kind: "status", status: 503 }, then));
-      await find(storeAt(account.endpoint, 900, false));
+      await find(storeAt(account.endpoint, 30_000, false));
       expect(calls.at(-1)).toMatchObject({ attempts: 2, failure });
       expect(countOf(account, "read")).toBe(2);
       await account.close();

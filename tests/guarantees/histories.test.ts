@@ -19,10 +19,10 @@ import { describeOperation } from "../../tools/support/linearizability";
 import { interpret, judgeUses, type IssuedOtp, type Shown } from "../../tools/support/single-use";
 import { passingFaults } from "./faults";
 
-/** How long new OTPs are begun, on a slow machine ten times as long; `npm run test:soak` asks for 60. */
+/** How long OTPs are hammered side by side; `npm run test:soak` asks for 60. */
 const seconds = Number(process.env["HISTORY_SECONDS"] ?? 6);
-/** The number of OTPs for which a slow machine gets more time. */
-const leastOtps = 36;
+/** So much longer at most, one OTP at a time, until the clients have seen enough: a busy machine answers little to many at once. */
+const longerAtMost = 20;
 /** Determines what the clients do and which faults the store's requests meet, but not how these interleave. */
 const seed = Number(process.env["HISTORY_SEED"] ?? Date.now() % 2 ** 31);
 const processes = 3;
@@ -235,6 +235,20 @@ const walk = async (
 const showAll = ({ otp, observations }: Omit<OtpRecord, "probes">): readonly Shown[] =>
   observations.map(({ step, start, end, reply }) => interpret({ ...step, start, end }, reply, otp));
 
+/** What the clients must have seen for a meaningful test, and have not. */
+const unseenIn = (hammered: readonly Omit<OtpRecord, "probes">[]): readonly string[] => {
+  const operations = hammered.map((each) => A.rights([...showAll(each)]));
+  const seen = new Set(operations.flat().map(({ operation, outcome }) => `${operation} ${outcome}`));
+  const isRepeated = operations.some(
+    (each) => each.filter(({ outcome }) => outcome === "granted").length > 1,
+  );
+  return [
+    ...["granted", "already-used", "unknown", "expired"].map((outcome) => `use ${outcome}`),
+    ...["live", "already-used"].map((outcome) => `ask ${outcome}`),
+    "a repetition",
+  ].filter((each) => (each === "a repetition" ? !isRepeated : !seen.has(each)));
+};
+
 /** What is wrong in the history of an OTP. Empty if the guarantees hold. */
 const judge = ({ otp, observations, probes }: OtpRecord): readonly string[] => {
   const sorted = [...observations, ...probes].toSorted((a, b) => a.start - b.start);
@@ -269,14 +283,14 @@ it(
     try {
       // Start one after another. If all started at once, the store would be slow, which would already be a fault.
       while (hosts.length < processes) {
-        hosts.push(
-          await startHostProcess({
-            ...service.settings,
-            COSMOSDB_ENDPOINT: account.endpoint,
-            COSMOSDB_SINGLE_COPY: "false",
-            REQUEST_DEADLINE_IN_MS: String(deadlineMs),
-          }),
-        );
+        const started = await startHostProcess({
+          ...service.settings,
+          COSMOSDB_ENDPOINT: account.endpoint,
+          COSMOSDB_SINGLE_COPY: "false",
+          REQUEST_DEADLINE_IN_MS: String(deadlineMs),
+        }).catch(() => undefined);
+        // On a busy machine the store may not answer a process in time, which then ends.
+        hosts.push(...(started === undefined ? [] : [started]));
       }
       const apiKey = await direct.newApiKey();
       const befallen = new Set<string>();
@@ -292,29 +306,36 @@ it(
       const hammered: Omit<OtpRecord, "probes">[] = [];
       const start = performance.now();
       let index = 0;
-      const goesOn = (): boolean => performance.now() < start + seconds * (index < leastOtps ? 10_000 : 1000);
+      const isWithin = (times: number): boolean => performance.now() < start + times * seconds * 1000;
+      const hammer = async (): Promise<void> => {
+        const number = index++;
+        const discountId = `discount-${number}`;
+        const body = { merchant_id: merchantId, discount_id: discountId };
+        const issuer = isShort(number) ? short : direct;
+        const { code, expires_at: expiresAt } = decode(
+          OtpBody,
+          (await issuer.generate(fiscalCode, body)).json,
+        );
+        const lifeMs = Date.parse(expiresAt) - Date.now();
+        // The two clocks are read one after the other, and one counts whole milliseconds.
+        const otp = { code, expiresAt, discountId, liveUntil: performance.now() + lifeMs - 5 };
+        if (isShort(number)) {
+          await pause(lifeMs - hammeredBeforeEndMs);
+        }
+        const clients = fc.sample(plan, { seed: seed + number, numRuns: 1 }).flat();
+        const observations = await Promise.all(clients.map((steps) => walk(otp, steps, apiKey, hosts)));
+        hammered.push({ otp, observations: observations.flat() });
+      };
       const lane = async (): Promise<void> => {
-        while (goesOn()) {
-          const number = index++;
-          const discountId = `discount-${number}`;
-          const body = { merchant_id: merchantId, discount_id: discountId };
-          const issuer = isShort(number) ? short : direct;
-          const { code, expires_at: expiresAt } = decode(
-            OtpBody,
-            (await issuer.generate(fiscalCode, body)).json,
-          );
-          const lifeMs = Date.parse(expiresAt) - Date.now();
-          // The two clocks are read one after the other, and one counts whole milliseconds.
-          const otp = { code, expiresAt, discountId, liveUntil: performance.now() + lifeMs - 5 };
-          if (isShort(number)) {
-            await pause(lifeMs - hammeredBeforeEndMs);
-          }
-          const clients = fc.sample(plan, { seed: seed + number, numRuns: 1 }).flat();
-          const observations = await Promise.all(clients.map((steps) => walk(otp, steps, apiKey, hosts)));
-          hammered.push({ otp, observations: observations.flat() });
+        while (isWithin(1)) {
+          await hammer();
         }
       };
       await Promise.all(Array.from({ length: lanes }, lane));
+      const hasBefallenEnough = (): boolean => befallen.has("failover") && befallen.size >= 12;
+      while (isWithin(longerAtMost) && !(hasBefallenEnough() && unseenIn(hammered).length === 0)) {
+        await hammer();
+      }
 
       // End everything that may still write, and allow more time for that than any fault takes.
       const exitCodes = await Promise.all(hosts.map(({ program }) => program.stop()));
@@ -327,19 +348,7 @@ it(
       );
       expect([`HISTORY_SEED=${seed}`, ...findings.flat().slice(0, 3)]).toEqual([`HISTORY_SEED=${seed}`]);
 
-      // They saw enough for a meaningful test.
-      const operations = hammered.map((each) => A.rights([...showAll(each)]));
-      const outcomes = operations.flat().map(({ operation, outcome }) => `${operation} ${outcome}`);
-      expect(outcomes).toEqual(
-        expect.arrayContaining([
-          ...["granted", "already-used", "unknown", "expired"].map((outcome) => `use ${outcome}`),
-          ...["live", "already-used"].map((outcome) => `ask ${outcome}`),
-        ]),
-      );
-      const isRepeated = operations.some(
-        (each) => each.filter(({ outcome }) => outcome === "granted").length > 1,
-      );
-      expect([isRepeated, befallen.has("failover"), befallen.size >= 12]).toEqual([true, true, true]);
+      expect([unseenIn(hammered), hasBefallenEnough()]).toEqual([[], true]);
     } finally {
       await Promise.all(hosts.map(({ program }) => program.stop()));
       await Promise.all([direct.stop(), short.stop()]);
@@ -347,5 +356,5 @@ it(
       await service.stop();
     }
   },
-  (10 * seconds + 60) * 1000,
+  (longerAtMost * seconds + 120) * 1000,
 );
