@@ -15,6 +15,7 @@ import type { Fault, StoreRequest } from "../../tools/support/fault-proxy";
 import {
   startBehindFaults,
   startInstance,
+  patience,
   startService,
   type FaultyInstance,
   type Instance,
@@ -531,7 +532,7 @@ export const startStage = async ({
   deadlineMs: ofLanes,
   hasSecondSecret = false,
 }: StageOptions): Promise<Stage> => {
-  const service = await startService();
+  const service = await startService(patience);
   const { settings } = service;
   const other = randomBytes(32).toString("base64");
   const swapped = { ...settings, OTP_SECRET: other, OTP_SECRET_SECOND: settings["OTP_SECRET"] ?? "" };

@@ -10,7 +10,13 @@ import {
   type FaultProxy,
 } from "../../tools/support/fault-proxy";
 import { inOrder } from "../../tools/support/fault-scripts";
-import { startInstance, startService, type Instance, type Service } from "../../tools/support/service";
+import {
+  patience,
+  startInstance,
+  startService,
+  type Instance,
+  type Service,
+} from "../../tools/support/service";
 import { askScenario, generateScenario, regenerateScenario, scenarios, useScenario } from "./faults";
 import { startTokenEndpoint, type TokenEndpoint } from "../support/token-endpoint";
 
@@ -35,7 +41,7 @@ interface Options {
 describe("by its managed identity, the service", () => {
   let service: Service;
   beforeAll(async () => {
-    service = await startService();
+    service = await startService(patience);
   });
   afterAll(() => service.stop());
   let serial = 0;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { commands, type Model, type Real } from "./model";
 import { startRegionalInstance, type RegionalInstance } from "../support/regional-account";
-import { startService } from "../../tools/support/service";
+import { patience, startService } from "../../tools/support/service";
 
 const deadlineMs = 300;
 
@@ -13,7 +13,7 @@ const seed = process.env["MODEL_SEED"];
 
 describe("the service and the contract's model", () => {
   it(`agree after whatever calls, faults, clock steps, failovers and restarts (${runs} runs)`, async () => {
-    const service = await startService();
+    const service = await startService(patience);
     // A call is over soon: one after the other, they are to see a failover and what came before it.
     const timing = { maxAgeMs: 500, minAgeMs: 50 };
     const start = (): Promise<RegionalInstance> => startRegionalInstance(service, { deadlineMs, timing });

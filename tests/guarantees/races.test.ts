@@ -7,7 +7,7 @@ import { unpackArchive } from "../support/archive";
 import { decode } from "../../tools/support/either";
 import { startFunctionsHost } from "../support/functions-host";
 import { startHostProcess } from "../../tools/support/processes";
-import { startService, type Service } from "../../tools/support/service";
+import { patience, startService, type Service } from "../../tools/support/service";
 
 /** `npm run test:soak` asks for 100. */
 const rounds = Number(process.env["RACE_ROUNDS"] ?? 2);
@@ -46,7 +46,7 @@ describe.each(places)("simultaneous calls %s", (_, startServers) => {
   let servers: readonly Server[];
   let apis: readonly Api[];
   beforeAll(async () => {
-    service = await startService();
+    service = await startService(patience);
     servers = await startServers(service);
     apis = servers.length === 0 ? [service] : servers;
   });

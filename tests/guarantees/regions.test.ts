@@ -24,7 +24,7 @@ import {
   type RegionalRequest,
   type Regions,
 } from "../support/regional-account";
-import { startService, type Service } from "../../tools/support/service";
+import { patience, startService, type Service } from "../../tools/support/service";
 
 /**
  * How the service copes with an account of two regions, when one fails or the other takes over. An instance that
@@ -79,7 +79,7 @@ describe("an account with two regions", () => {
   let service: Service;
   let serial = 0;
   beforeAll(async () => {
-    service = await startService();
+    service = await startService(patience);
   });
   afterAll(() => service.stop());
 

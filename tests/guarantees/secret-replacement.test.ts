@@ -5,7 +5,7 @@ import { OtpBody } from "../../shared/http/bodies";
 import { expectProblem } from "../support/expect-problem";
 import { fiscalCode, merchantId, type Api, type Reply } from "../../tools/support/api";
 import { decode } from "../../tools/support/either";
-import { startInstance, startService, type Instance } from "../../tools/support/service";
+import { patience, startInstance, startService, type Instance } from "../../tools/support/service";
 
 /**
  * Three instances are taken through the steps of the README ("Replace the secret"), restarted one by one while customers
@@ -35,9 +35,6 @@ const racesInAMix = 2 * rounds;
 const lifetimeSeconds = 600;
 const retentionSeconds = 86_400;
 const graceSeconds = 300;
-
-/** A busy machine must not be taken for a refused code. */
-const patience: Settings = { REQUEST_DEADLINE_IN_MS: "30000" };
 
 /** @param startInstanceWith these secrets. */
 const startFleet = async (startInstanceWith: (secrets: Settings) => Promise<Instance>) => {
@@ -205,9 +202,9 @@ const underLoad = async (shop: Shop, run: () => Promise<void>): Promise<void> =>
 };
 
 it("no live code is refused, none is used twice, and repeated uses are recognised, while OTP_SECRET is replaced in three steps", async () => {
-  const service = await startService();
+  const service = await startService(patience);
   const fleet = await startFleet((secrets) =>
-    startInstance({ ...service.settings, ...patience, ...secrets }, service.clock),
+    startInstance({ ...service.settings, ...secrets }, service.clock),
   );
   service.stopFirst(fleet.stop);
   try {

@@ -76,6 +76,9 @@ export interface Service extends Instance {
   stopFirst(stop: () => Promise<void>): void;
 }
 
+/** For instances that must answer, however busy the machine is. */
+export const patience = { REQUEST_DEADLINE_IN_MS: "60000" } as const;
+
 /** @param overrides settings that differ from those of the embedded store. */
 export const startService = async (overrides: Readonly<Record<string, string>> = {}): Promise<Service> => {
   const embedded = await startEmbeddedCosmosDb();
