@@ -126,7 +126,7 @@ describe("by its managed identity, the service", () => {
         });
         await regenerate();
         const before = proxy.requests.length;
-        const guard = tokens.guard(unauthorized);
+        const guard = tokens.guard(at % 2 === 0 ? unauthorized : forbidden);
         let refused = 0;
         proxy.script((request) => {
           if (request.index === before + at) {
