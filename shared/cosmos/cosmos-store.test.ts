@@ -279,6 +279,9 @@ describe("a store that misbehaves", () => {
     proxy.script(every("any", throttled));
     expect(await find()).toMatchObject({ left: { cause: "store: 429" } });
     expect(proxy.requests).toHaveLength(4);
+    // That a later write was not sent says nothing of the first.
+    broken.dispose();
+    expect(await doubtful.replaceOtp(otpEntry(), "etag")).toEqual(E.right("unknown"));
   });
 
   it("is then asked more and more seldom, though it does not say for how long it throttles", async () => {
