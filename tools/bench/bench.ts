@@ -1,4 +1,4 @@
-/** `npm run bench`: measures what the service costs, in about a minute, and writes it into `docs/benchmarks.md`. */
+/** `npm run bench`: measures what the service costs, in about two minutes, and writes it into `docs/benchmarks.md`. */
 import { cpus } from "node:os";
 import { readCommandLine } from "../../local/command-line.mjs";
 import { callLoopbackDirectly } from "../../local/direct-calls.mjs";
@@ -38,9 +38,10 @@ const totalOf = (spent: Profile): number => [...spent.values()].reduce((sum, tim
 
 /** In shares of the processor time of the two reads, which are the least that an ask needs. */
 const processor = async (operations: Operations): Promise<string> => {
+  // In a shorter round chance decides whose garbage is collected.
   const [asks = [], reads = []] = await interleave(11, [
-    async () => profile(await operations.prepare("ask", 1500, 50)),
-    async () => profile(await operations.prepare("bare reads", 1500, 50)),
+    async () => profile(await operations.prepare("ask", 4000, 50)),
+    async () => profile(await operations.prepare("bare reads", 4000, 50)),
   ]);
   const share = (spent: readonly Profile[], part: string): string =>
     spreadOf(
@@ -105,7 +106,7 @@ const file = "docs/benchmarks.md";
 const run = async (): Promise<void> => {
   readCommandLine({
     command: "npm run bench",
-    what: `Measures what the service costs, in about a minute, and writes it into ${file}.`,
+    what: `Measures what the service costs, in about two minutes, and writes it into ${file}.`,
   });
   callLoopbackDirectly();
   const start = performance.now();
