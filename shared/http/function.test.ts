@@ -70,7 +70,7 @@ describe("a function", () => {
     });
 
     it("logs before its answer how far each store call came that is still under way", async () => {
-      const { proxy, instance } = await startBehindFaults(service, 400);
+      const { proxy, instance } = await startBehindFaults(service, 1000);
       const endings = [
         [{ kind: "status", status: 503 }, "store: 503"],
         [{ kind: "hang" }, "no answer in time"],
