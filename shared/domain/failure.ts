@@ -21,8 +21,17 @@ export type Failure =
     };
 
 /** Why a body holds no fields. */
-export type BodyFault =
-  "empty" | "gzip" | "utf-16" | "not-utf-8" | "form" | "multipart" | "not-json" | "not-an-object";
+export const bodyFaults = [
+  "empty",
+  "gzip",
+  "utf-16",
+  "not-utf-8",
+  "form",
+  "multipart",
+  "not-json",
+  "not-an-object",
+] as const;
+export type BodyFault = (typeof bodyFaults)[number];
 
 export interface ServiceUnavailable {
   readonly tag: "service-unavailable";

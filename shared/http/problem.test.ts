@@ -1,21 +1,11 @@
 import * as t from "io-ts";
 import { makeFailures } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
-import type { Failure } from "../domain/failure";
+import { bodyFaults, type Failure } from "../domain/failure";
 import { toProblem, type Audience } from "./problem";
 
 const languages = ["it", "en"] as const;
 const failures = Object.values(makeFailures(["body"]));
-const bodyFaults = [
-  "empty",
-  "gzip",
-  "utf-16",
-  "not-utf-8",
-  "form",
-  "multipart",
-  "not-json",
-  "not-an-object",
-] as const;
 
 const sentencesOf = (failure: Failure, audience: Audience, acceptLanguage: string): string[] => {
   const { body } = toProblem(failure, { audience, acceptLanguage, invocationId: "" });

@@ -5,7 +5,7 @@ import * as t from "io-ts";
 import { normalizeCode } from "../../playground/page/code";
 import { ApiKeyBody, OtpBody } from "../../shared/http/bodies";
 import { statusOf } from "../../shared/http/problem";
-import { deadlinePassed, type BodyFault } from "../../shared/domain/failure";
+import { bodyFaults, deadlinePassed } from "../../shared/domain/failure";
 import { fiscalCode, type Reply } from "../../tools/support/api";
 import { makeFailures, nameOf } from "../../tools/support/document";
 import { decode } from "../../tools/support/either";
@@ -100,18 +100,6 @@ describe.each([
   });
 
   it("has a page of invalid-request that explains each body that is not JSON, in the words of the note", () => {
-    const bodyFaults: readonly BodyFault[] = [
-      ...([
-        "empty",
-        "gzip",
-        "utf-16",
-        "not-utf-8",
-        "form",
-        "multipart",
-        "not-json",
-        "not-an-object",
-      ] as const),
-    ];
     const page = sectionOf(readFileSync("docs/problems/invalid-request.md", "utf8"), heading);
     const rows = rowsOf(page, "`body`").map(([words = ""]) => words);
     const notes = bodyFaults.map((bodyFault) => {
